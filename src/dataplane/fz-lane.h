@@ -1,0 +1,155 @@
+/* fz-lane.h
+ *
+ * The packet path of one lane as functions over batches: TUN frames in, trains
+ * of datagrams out; UDP buffers in, runs of packets out. No system calls, no
+ * clock: src/runtime moves the bytes, the simulator calls the same functions on
+ * one thread (dataplane.md §§5-12).
+ *
+ * The two directions share nothing that is written, so that one thread may run
+ * both or two threads one each. Either half belongs to one thread at a time.
+ */
+#pragma once
+
+#include "src/base/fz-drop.h"
+#include "src/base/fz-instant.h"
+#include "src/base/fz-ring.h"
+#include "src/crypto/fz-aead.h"
+#include "src/dataplane/fz-lane-message.h"
+#include "src/dataplane/fz-snapshot.h"
+#include "src/dataplane/fz-vnet.h"
+
+#include <sys/uio.h>
+
+#define FZ_MTU                1280u /* inner; both ends */
+#define FZ_WIREGUARD_OVERHEAD 32u
+#define FZ_PACKET_MAX         65535u
+#define FZ_FRAME_HEADROOM     64u /* bytes before and after a packet that the lane may overwrite */
+#define FZ_TX_BATCH           16u /* super-packets per turn; measured, dataplane-measured.md §1 */
+#define FZ_RX_BATCH           16u /* receive buffers per turn */
+#define FZ_TRAINS_MAX         64u
+#define FZ_TRAIN_SEGMENTS_MAX 64u
+
+/* What the ladder of dataplane.md §15 allows now; the runtime demotes at run time. */
+typedef struct {
+  uint16_t train_segments; /* datagrams per train: 1 without UDP_SEGMENT, else up to 64 */
+  bool tun_tcp4;           /* runs of that kind may be written to the TUN */
+  bool tun_tcp6;
+  bool tun_udp;
+  uint16_t tun_udp_segments; /* at most 64 */
+} FzLaneLimits;
+
+typedef struct {
+  FzPublished *published; /* borrowed, outlives the lane */
+  FzAeadBackend backend;
+  FzRing *tx_to_engine; /* borrowed: messages of the transmit half */
+  FzRing *rx_to_engine; /* borrowed: messages of the receive half; may be the same ring only if
+                           one thread runs both halves */
+  uint64_t hash_seed;   /* flow cache */
+  FzLaneLimits limits;
+} FzLaneConfig;
+
+/* Counters: the owner writes (relaxed), anyone reads. Names as in dataplane.md §22. */
+typedef struct {
+  _Atomic uint64_t packets;       /* inner packets through this half */
+  _Atomic uint64_t super_packets; /* TUN frames in, or runs out */
+  _Atomic uint64_t bytes;         /* inner bytes */
+  _Atomic uint64_t datagrams;
+  _Atomic uint64_t trains;    /* trains out, or buffers in */
+  _Atomic uint64_t to_engine; /* messages handed over */
+  _Atomic uint64_t cache_hits;
+  _Atomic uint64_t cache_misses;
+  _Atomic uint64_t drops[FZ_N_DROPS];
+  _Atomic uint64_t lengths[5]; /* train or run length: 1, 2-4, 5-16, 17-32, 33-64 */
+} FzLaneCounters;
+
+/* -- transmit: TUN to UDP -- */
+
+typedef struct {
+  FzVnetHeader vnet;
+  uint8_t *packet; /* FZ_FRAME_HEADROOM bytes before and behind it belong to the frame */
+  uint32_t length; /* bytes, up to FZ_PACKET_MAX */
+} FzTunFrame;
+
+typedef struct {
+  const uint8_t *data;
+  uint32_t length;       /* bytes of the whole train */
+  uint16_t segment_size; /* every datagram but the last */
+  uint16_t n_segments;
+  FzSocketAddress to;
+  FzIp from; /* FZ_IP_NONE: the system's choice */
+  uint8_t ecn;
+  uint32_t connection_id; /* whose datagrams these are */
+} FzTrain;
+
+typedef struct FzLaneTx FzLaneTx;
+
+FzLaneTx *fz_lane_tx_new (const FzLaneConfig *config);
+void fz_lane_tx_free (FzLaneTx *self);
+void fz_lane_tx_set_limits (FzLaneTx *self, const FzLaneLimits *limits);
+
+/**
+ * fz_lane_tx_push:
+ * @frames: what was read from the TUN, in order; packet bytes may be overwritten
+ * @n_frames: 1 … FZ_TX_BATCH
+ * @now: one clock reading for the batch
+ *
+ * Routes, filters, cuts, seals. Trains pile up until fz_lane_tx_take; the
+ * caller takes them before it pushes again.
+ *
+ * Returns: how many frames were used up; fewer than @n_frames only when the
+ *   lane waits for the engine (see fz_lane_tx_is_waiting), then push the rest later
+ */
+size_t fz_lane_tx_push (FzLaneTx *self, FzTunFrame *frames, size_t n_frames, FzInstant now);
+
+/* True while packets handed to the engine must be sent first: do not read the TUN. */
+bool fz_lane_tx_is_waiting (FzLaneTx *self);
+
+/* Trains in sending order, valid until the next push; they are forgotten by this call. */
+size_t fz_lane_tx_take (FzLaneTx *self, const FzTrain **out_trains);
+const FzLaneCounters *fz_lane_tx_get_counters (const FzLaneTx *self);
+
+/* -- receive: UDP to TUN -- */
+
+typedef struct {
+  uint8_t *data;   /* decrypted in place */
+  uint32_t length; /* bytes */
+  uint16_t stride; /* UDP_GRO segment size; 0 or >= length: one datagram */
+  uint8_t ecn;
+  FzSocketAddress from;
+  FzSocketAddress to; /* our address (packet info) and port */
+} FzUdpBuffer;
+
+typedef struct {
+  FzVnetHeader vnet;       /* first in the write */
+  const struct iovec *iov; /* n_iov pieces, the vnet header being the first */
+  uint16_t n_iov;
+  uint16_t n_packets; /* 1: a single packet, vnet header all zero */
+  uint32_t length;    /* bytes without the vnet header */
+} FzRun;
+
+typedef struct FzLaneRx FzLaneRx;
+
+FzLaneRx *fz_lane_rx_new (const FzLaneConfig *config);
+void fz_lane_rx_free (FzLaneRx *self);
+void fz_lane_rx_set_limits (FzLaneRx *self, const FzLaneLimits *limits);
+
+/* Demultiplexes, opens, checks, coalesces. @n_buffers: 1 … FZ_RX_BATCH. */
+void fz_lane_rx_push (FzLaneRx *self, FzUdpBuffer *buffers, size_t n_buffers, FzInstant now);
+
+/* Runs in writing order, valid (with the pushed buffers) until the next push. */
+size_t fz_lane_rx_take (FzLaneRx *self, const FzRun **out_runs);
+
+/**
+ * fz_lane_rx_split:
+ * @run: a run of several packets that the device refused
+ * @frame: 64 KiB buffer that receives one packet after the other
+ * @emit: called for each packet of the run, in order, as the single packet it was
+ *
+ * The way down the ladder: nothing of a refused run is lost.
+ */
+void fz_lane_rx_split (FzLaneRx *self,
+                       const FzRun *run,
+                       uint8_t *frame,
+                       void (*emit) (void *context, const uint8_t *packet, size_t length),
+                       void *context);
+const FzLaneCounters *fz_lane_rx_get_counters (const FzLaneRx *self);
