@@ -1,0 +1,39 @@
+# Thin on purpose: calls Meson and scripts, holds no rules of its own.
+
+BUILD ?= build
+
+.PHONY: all run test bench lint sanitize clean packages build
+
+all: build
+
+packages:
+	@platform/linux/install-packages
+
+build: packages
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
+	@meson compile -C $(BUILD)
+
+# The whole system on this machine; ONCE=1 ends after the demonstration.
+run: build
+	@tests/netns/demo.py --build $(BUILD) $(if $(ONCE),--once)
+
+# Every suite. SUITE=unit runs one.
+test: build
+	@meson test -C $(BUILD) --print-errorlogs $(if $(SUITE),--suite $(SUITE))
+
+# Ours and wireguard-go side by side; QUICK=1 for a short run. BENCH_OUT is where the report goes.
+bench: build
+	@tests/bench/bench.py --build $(BUILD) $(if $(QUICK),--quick) $(if $(BENCH_OUT),--out $(BENCH_OUT))
+
+# Style, layering, licences. Changes nothing.
+lint: packages
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
+	@meson compile -C $(BUILD)
+	@tests/scripts/lint --build $(BUILD)
+
+# The same suites with AddressSanitizer + UndefinedBehaviorSanitizer, then ThreadSanitizer.
+sanitize: packages
+	@tests/scripts/sanitize
+
+clean:
+	rm -rf build build-*
