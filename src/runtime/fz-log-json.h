@@ -1,0 +1,45 @@
+/* fz-log-json.h
+ *
+ * A log sink that writes one line per record: JSON objects, or text for
+ * terminals. One write() per line, so that lines of several processes never mix
+ * in one file. Any thread may log.
+ */
+#pragma once
+
+#include "src/base/fz-log.h"
+
+#include <glib.h>
+
+typedef enum {
+  FZ_LOG_FORMAT_JSON,
+  FZ_LOG_FORMAT_HUMAN,         /* "2026-08-21T12:34:56.789Z  INFO target: message key=value" */
+  FZ_LOG_FORMAT_HUMAN_NO_TIME, /* the same for a journal that adds its own time */
+} FzLogFormat;
+
+#define FZ_LOG_FILE_BYTES_DEFAULT (16u << 20)
+
+/* Zero-initialise it: every zero field means the default named here. */
+typedef struct {
+  const char *path; /* file, mode 0640, appended to; NULL: @fd */
+  int fd;           /* borrowed; 0: standard output */
+  FzLogFormat format;
+  const char *filter;      /* "info,wireguard=debug"; NULL: "info" */
+  uint64_t max_file_bytes; /* then PATH becomes PATH.1; 0: FZ_LOG_FILE_BYTES_DEFAULT */
+} FzLogJsonConfig;
+
+typedef struct FzLogJson FzLogJson;
+
+/* @error: G_FILE_ERROR for the file, G_OPTION_ERROR_BAD_VALUE for a bad filter. */
+FzLogJson *fz_log_json_new (const FzLogJsonConfig *config, GError **error);
+void fz_log_json_free (FzLogJson *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (FzLogJson, fz_log_json_free)
+
+/* A log of ours for @target (static text); valid as long as @self. */
+FzLog fz_log_json_get (FzLogJson *self, const char *target);
+
+/* Replaces the filter at run time; false and unchanged for a bad one. */
+bool fz_log_json_set_filter (FzLogJson *self, const char *filter, GError **error);
+
+/* Sends GLib's own messages (g_warning and friends of the libraries) through the sink, under
+ * their log domain as target. Call once. */
+void fz_log_json_capture_glib (FzLogJson *self);
