@@ -113,7 +113,8 @@ bool fz_platform_set_routes (FzPlatform *self,
                              GError **error);
 
 /* Gateway: forwarding on, masquerade what comes from the tunnel ranges and leaves by another
- * interface, by an nftables table of our own; removed by the second. Idempotent. */
+ * interface, by an nftables table of our own; removed by the second. Idempotent. Written as nfnetlink
+ * messages with libnl-3 (LGPL): libnftables and libnftnl are GPL-2 and must not be linked. */
 bool fz_platform_add_masquerade (FzPlatform *self, FzTun *tun, GError **error);
 bool fz_platform_remove_masquerade (FzPlatform *self, GError **error);
 

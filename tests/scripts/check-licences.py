@@ -1,0 +1,112 @@
+#!/usr/bin/python3
+"""Checks the licences of everything our programs are linked with, and that no library comes twice.
+
+Usage: check-licences.py PROGRAM …
+
+The libraries are what the loader would load (`ldd`); the licence of each is read from the copyright
+file of its Debian package. A library of an unknown package, a package without a licence in ALLOWED, or
+two versions of one library (libfoo.so.1 and libfoo.so.2) is an error.
+"""
+
+import os
+import re
+import subprocess
+import sys
+
+# Licences a program under Apache-2.0 may be linked with dynamically. A pattern is matched against the
+# names in the machine-readable copyright file.
+ALLOWED = re.compile(
+    r"^(LGPL|GPL-\S+ with \S*(linking|autoconf|bison|libtool|runtime|gcc)\S* exception|Apache|BSD|MIT|Expat|ISC|"
+    r"Zlib|zlib|X11|public-domain|PD|CC0|Unlicense|OpenSSL|PSF|MPL|curl|Unicode|ICU|FSFAP|FSFUL|FSFULLR|"
+    r"permissive|BSL|Boost|LLVM|NCSA|WTFPL|AFL|CDDL|TinySCHEME|Curl|Info-ZIP|libutil-David-Burren|"
+    r"Artistic|bzip2|Beerware|UPL|ANTLR)", re.I)
+
+# Packages whose libraries carry the LGPL (or a linking permission) while their copyright file, which
+# covers the package's programs and tests as well, is not machine readable or names the GPL first.
+KNOWN = {
+    "libc6": "LGPL-2.1+",
+    "libgcc-s1": "GPL-3+ with GCC runtime library exception",
+    "libstdc++6": "GPL-3+ with GCC runtime library exception",
+    "libgmp10": "LGPL-3+ or GPL-2+",
+    "libnettle8": "LGPL-3+ or GPL-2+",
+    "libhogweed6": "LGPL-3+ or GPL-2+",
+    "libmount1": "LGPL-2.1+",
+    "libblkid1": "LGPL-2.1+",
+    "libuuid1": "BSD-3-clause",
+    "libselinux1": "public-domain",
+    "libsepol2": "LGPL-2.1+",
+    "libidn2-0": "LGPL-3+ or GPL-2+",
+    "libunistring2": "LGPL-3+ or GPL-2+",
+    "libp11-kit0": "BSD-3-clause",
+    "libmnl0": "LGPL-2.1+",
+    "libjansson4": "Expat",
+    "libedit2": "BSD-3-clause",
+    "libtinfo6": "X11",
+    "libbsd0": "BSD-3-clause",
+    "libmd0": "BSD-3-clause",
+}
+
+
+def libraries_of(program):
+    output = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    found = {}
+    for line in output.splitlines():
+        match = re.match(r"\s*(\S+) => (\S+) ", line)
+        if match:
+            found[match.group(1)] = os.path.realpath(match.group(2))
+        elif "not found" in line:
+            sys.exit(f"check-licences: {program}: {line.strip()}")
+    return found
+
+
+def package_of(path):
+    for candidate in (path, path.removeprefix("/usr"), "/usr" + path):
+        result = subprocess.run(["dpkg-query", "-S", candidate], capture_output=True, text=True)
+        if result.returncode == 0:
+            return result.stdout.split(":")[0]
+    return None
+
+
+def licences_of(package):
+    if package in KNOWN:
+        return [KNOWN[package]]
+    try:
+        with open(f"/usr/share/doc/{package}/copyright", encoding="utf-8", errors="replace") as file:
+            text = file.read()
+    except OSError:
+        return []
+    names = []
+    for line in re.findall(r"^License:\s*(\S[^\n]*)$", text, re.M | re.I):
+        names += [n.strip() for n in re.split(r"\s+(?:or|and|and/or)\s+|,\s*", line) if n.strip()]
+    return sorted(set(names))
+
+
+def main():
+    problems, seen, versions = [], {}, {}
+    for program in sys.argv[1:]:
+        for name, path in libraries_of(program).items():
+            seen[name] = path
+            stem = re.sub(r"\.so.*", "", name)
+            versions.setdefault((program, stem), set()).add(name)
+    for (program, stem), names in versions.items():
+        if len(names) > 1:
+            problems.append(f"{program} is linked with {stem} in several versions: {', '.join(sorted(names))}")
+    for name, path in sorted(seen.items()):
+        package = package_of(path)
+        if package is None:
+            problems.append(f"{path}: no Debian package owns it")
+            continue
+        licences = licences_of(package)
+        good = [licence for licence in licences if ALLOWED.match(licence)]
+        if not good:
+            problems.append(f"{name} ({package}): licences {licences or 'unknown'} are not on the list")
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if not seen:
+        sys.exit("check-licences: no program, or nothing linked: this check proves nothing")
+    print(f"{len(sys.argv) - 1} programs, {len(seen)} libraries, {len(problems)} problems")
+    sys.exit(1 if problems else 0)
+
+
+if __name__ == "__main__":
+    main()
