@@ -37,13 +37,15 @@ def compile_alone(root, header, compiler, flags):
 def main():
     root, build = map(os.path.abspath, sys.argv[1:3])
     by_folder = flags_by_folder(root, build)
+    everything = list(dict.fromkeys(f for _, flags in by_folder.values() for f in flags))
+    fallback = (next(iter(by_folder.values()))[0], everything)  # a folder with headers only
     jobs, bad = [], 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for top in ("src", "platform"):
             for folder, _, names in os.walk(os.path.join(root, top)):
                 relative = os.path.relpath(folder, root)
                 for name in sorted(n for n in names if n.endswith(".h")):
-                    known = by_folder.get(relative) or by_folder.get("platform/linux")
+                    known = by_folder.get(relative, fallback)
                     jobs.append(pool.submit(compile_alone, root, f"{relative}/{name}", *known))
         for job in jobs:
             header, status, errors = job.result()
