@@ -47,6 +47,10 @@ FzKeypair *fz_keypair_new (FzAeadKey *send_key,
                            FzInstant created_at);
 void fz_keypair_free (FzKeypair *self); /* wipes */
 
+/* Whether packets may still be sent on / accepted from it by its age. */
+bool fz_keypair_may_send (const FzKeypair *self, FzInstant now);
+bool fz_keypair_may_receive (const FzKeypair *self, FzInstant now);
+
 /**
  * fz_keypair_reserve:
  * @n: number of packets about to be sealed

@@ -96,12 +96,15 @@ void fz_lane_tx_set_limits (FzLaneTx *self, const FzLaneLimits *limits);
  * Routes, filters, cuts, seals. Trains pile up until fz_lane_tx_take; the
  * caller takes them before it pushes again.
  *
- * Returns: how many frames were used up; fewer than @n_frames only when the
- *   lane waits for the engine (see fz_lane_tx_is_waiting), then push the rest later
+ * Returns: how many frames were used up. Fewer than @n_frames when the lane waits
+ *   for the engine (fz_lane_tx_is_waiting: push the rest when that is false), or
+ *   else when all trains are full: take and send them, then push the rest. The
+ *   rest is untouched. Progress is certain unless the lane waits
  */
 size_t fz_lane_tx_push (FzLaneTx *self, FzTunFrame *frames, size_t n_frames, FzInstant now);
 
-/* True while packets handed to the engine must be sent first: do not read the TUN. */
+/* True while packets handed to the engine must be sent first (fz-snapshot.h): do not read the TUN,
+ * ask again when the engine has released records of tx_to_engine. */
 bool fz_lane_tx_is_waiting (FzLaneTx *self);
 
 /* Trains in sending order, valid until the next push; they are forgotten by this call. */

@@ -28,16 +28,18 @@ typedef struct FzPeer {
   FzUuid id;
   uint32_t connection_id; /* upper 24 bits of our session indices, as a number below 2^24 */
 
-  /* engine writes (release), lanes read (acquire) */
+  /* engine writes (release), lanes read (acquire); what is replaced goes to FzReclaim. A lane
+   * that has cached a verdict notices new policies by their serials. */
   _Atomic (FzKeypair *) sending;                     /* NULL: no usable session */
   _Atomic (FzKeypair *) receiving[FZ_PEER_SESSIONS]; /* by local_index modulo 8 */
   _Atomic (const FzPolicy *) sources;                /* addresses it may send from; no filters */
   _Atomic (const FzPolicy *) permissions;            /* gateway: what it may reach; else NULL */
   atomic_bool is_roaming; /* static peers: follow authenticated datagrams to new addresses */
 
-  /* sequence lock: engine writes, lanes copy with fz_peer_get_endpoint */
+  /* sequence lock: the engine writes with fz_peer_set_endpoint, anyone copies with
+   * fz_peer_get_endpoint; nobody touches these two otherwise */
   _Atomic uint32_t endpoint_sequence;
-  FzEndpoint endpoint;
+  _Atomic uint64_t endpoint_words[6];
 
   /* Lanes write (relaxed, once per turn), engine reads. Instants; 0: never. "Data" is a non-empty
    * plaintext. The first-… fields are set when zero and cleared by the opposite direction. */
@@ -61,5 +63,6 @@ FzPeer *fz_peer_new (const FzUuid *id, uint32_t connection_id);
 /* Frees the peer with its policies and keypairs. No lane may hold it. */
 void fz_peer_free (FzPeer *self);
 
-void fz_peer_set_endpoint (FzPeer *self, const FzEndpoint *endpoint); /* engine; bumps generation */
-FzEndpoint fz_peer_get_endpoint (const FzPeer *self);                 /* any thread */
+/* Engine thread. @endpoint's generation is ignored: the peer's own is counted up. */
+void fz_peer_set_endpoint (FzPeer *self, const FzEndpoint *endpoint);
+FzEndpoint fz_peer_get_endpoint (const FzPeer *self); /* any thread */

@@ -28,6 +28,9 @@ typedef struct FzPolicy FzPolicy;
 FzPolicy *fz_policy_new (const FzPolicyEntry *entries, size_t n_entries);
 void fz_policy_free (FzPolicy *self);
 
+/* Unique in the process and never 0: tells policies apart where an address may have been reused. */
+uint64_t fz_policy_get_serial (const FzPolicy *self);
+
 typedef enum {
   FZ_POLICY_NO_ENTRY, /* nothing covers the address */
   FZ_POLICY_DENIED,   /* the best entry's filters say no */

@@ -38,18 +38,26 @@ bool fz_snapshot_is_own_ip (const FzSnapshot *self, const FzIp *ip);
 /* Peer of the upper 24 bits of a receiver index; NULL if unknown. O(1). */
 FzPeer *fz_snapshot_find_peer (const FzSnapshot *self, uint32_t connection_id);
 
-/* What engine and lanes share. */
+/* Grows with every fz_published_set: tells snapshots apart where an address may have been reused.
+ */
+uint64_t fz_snapshot_get_serial (const FzSnapshot *self);
+
+/* What engine and lanes share.
+ *
+ * Nothing needs to be announced when a packet that went to the engine may now take the fast path
+ * (a new session, a new route): a lane sends a packet directly only after the engine has released
+ * every ring record that the lane had handed over for the same destination. So the engine's host
+ * must keep this order: handle a record, send what comes of it, release the record; and what
+ * waited in the engine for a session or a route is sent before either is published. */
 typedef struct {
   _Atomic (FzSnapshot *) current; /* engine: release; lanes: acquire, once per turn */
-  /* Grows whenever a packet that went to the engine may now take the fast path. A lane that sees
-   * a new value first waits until the engine has consumed what the lane had handed over, so that
-   * nothing overtakes. */
-  _Atomic uint64_t generation;
+  uint64_t n_published;           /* engine only */
   FzReclaim *reclaim;
 } FzPublished;
 
 void fz_published_init (FzPublished *self);  /* an empty snapshot, its own FzReclaim */
 void fz_published_clear (FzPublished *self); /* lanes have stopped */
 
-/* Replaces the snapshot, retires the old one. @is_faster: bump the generation. */
-void fz_published_set (FzPublished *self, FzSnapshot *snapshot, bool is_faster);
+/* Takes @snapshot, replaces the current one with it and retires that. A peer that is no longer in
+ * the new snapshot may be retired after this call. */
+void fz_published_set (FzPublished *self, FzSnapshot *snapshot);
