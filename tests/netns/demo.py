@@ -1,0 +1,184 @@
+#!/usr/bin/python3
+"""make run: the whole system at work on this machine.
+
+Portal, relay, gateway, a private web server and a client, each in a network namespace of its own.
+Prints every step as it happens; ends with status 0 only if every step held.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from bed import Bed, BedError, require_rights  # noqa: E402
+from chain import PAGE, PRIVATE_NET_V4, PRIVATE_NET_V6, PRIVATE_V4, PRIVATE_V6, Chain  # noqa: E402
+
+PICTURE = """
+   client ───┐                    ┌─── portal    who may reach what
+             ├─── the internet ───┼─── relay     coturn: where am I seen from?
+             │                    └─── gateway ──── web server 10.20.0.10 (private)
+             └──── WireGuard ═══════════════╝
+"""
+
+
+class Steps:
+    """Prints what happens, with the time it took."""
+
+    def __init__(self):
+        self._colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        self._started = time.monotonic()
+
+    def _paint(self, code, text):
+        return f"\033[{code}m{text}\033[0m" if self._colour else text
+
+    def title(self, text):
+        print("\n" + self._paint("1", text), flush=True)
+
+    def say(self, text):
+        print(text, flush=True)
+
+    def run(self, what, action, result=lambda value: ""):
+        """Prints `what`, runs `action`, prints the time and what `result` makes of its value."""
+        print(f"  {what:<58}", end="", flush=True)
+        started = time.monotonic()
+        try:
+            value = action()
+        except BaseException:
+            print(self._paint("31", "FAILED"), flush=True)
+            raise
+        milliseconds = (time.monotonic() - started) * 1000
+        note = result(value)
+        print(f"{self._paint('32', 'ok')} {milliseconds:7.0f} ms  {note}", flush=True)
+        return value
+
+    def total(self):
+        return time.monotonic() - self._started
+
+
+def expect(condition, text):
+    if not condition:
+        raise BedError(text)
+
+
+def gbits(report):
+    return report["end"]["sum_received"]["bits_per_second"] / 1e9
+
+
+def set_up(steps, chain):
+    portal = chain.portal
+
+    steps.title("The services")
+    steps.run("portal: account and database made, server started", chain.start_portal)
+    steps.run("relay: coturn answers binding requests", chain.start_relay)
+    steps.run("private web server and iperf3 behind the gateway", chain.start_web)
+
+    steps.title("What the administrator does")
+    steps.run("site 'office'", lambda: portal.command("site", "add", "--name", "office"))
+    steps.run("group 'engineers' with the service account 'laptop'", lambda: (
+        portal.command("group", "add", "--name", "engineers"),
+        portal.command("actor", "add", "--name", "laptop", "--type", "service_account"),
+        portal.command("group", "add-member", "--group", "engineers", "--actor", "laptop")))
+    steps.run(f"resources 'web' {PRIVATE_NET_V4} and 'web6' {PRIVATE_NET_V6}", lambda: (
+        portal.command("resource", "add", "--name", "web", "--address", PRIVATE_NET_V4, "--site", "office"),
+        portal.command("resource", "add", "--name", "web6", "--address", PRIVATE_NET_V6, "--site", "office")))
+    steps.run("policies: engineers may reach both", lambda: (
+        portal.command("policy", "add", "--group", "engineers", "--resource", "web"),
+        portal.command("policy", "add", "--group", "engineers", "--resource", "web6")))
+    gateway_token = steps.run("token for the gateway", lambda: portal.command(
+        "token", "create", "--gateway", "--site", "office"))["token"]
+    client_token = steps.run("token for the client", lambda: portal.command(
+        "token", "create", "--client", "--actor", "laptop", "--expires", "30d"))["token"]
+
+    steps.title("Gateway and client")
+    steps.run("gateway: joined the portal, masquerading set up", lambda: chain.start_gateway(gateway_token))
+    steps.run("client: tunnel interface up", lambda: chain.start_client(client_token))
+
+
+def show_policy(steps, chain):
+    portal = chain.portal
+
+    steps.title("Policy decides")
+    page = steps.run("the first page: authorized, path found, handshake, answer", chain.fetch,
+                     lambda value: f"“{value}”")
+    expect(page == PAGE, "the private page did not arrive")
+    expect(steps.run("the same over IPv6", lambda: chain.fetch(PRIVATE_V6)) == PAGE,
+           "the private page did not arrive over IPv6")
+    steps.run("policy removed: refused", lambda: (
+        portal.command("policy", "remove", "--group", "engineers", "--resource", "web"),
+        chain.wait_fetch(False)))
+    steps.run("policy back: allowed again", lambda: (
+        portal.command("policy", "add", "--group", "engineers", "--resource", "web"),
+        chain.wait_fetch(True)))
+
+
+def measure(steps, chain):
+    steps.title("Speed (client and gateway, both programs and iperf3 on this one machine)")
+    steps.run("TCP, one flow up", lambda: chain.iperf(), lambda r: f"{gbits(r):.2f} Gbit/s")
+    steps.run("TCP, one flow down", lambda: chain.iperf("-R"), lambda r: f"{gbits(r):.2f} Gbit/s")
+    steps.run("TCP, eight flows up", lambda: chain.iperf("-P", "8"), lambda r: f"{gbits(r):.2f} Gbit/s")
+    steps.run("round trip, idle", chain.ping, lambda r: f"{r[1]:.2f} ms (best {r[0]:.2f})")
+    for process in (chain.client, chain.gateway):
+        steps.say(f"  {process.name}: {process.peak_resident_kb() / 1024:.1f} MB resident at most")
+
+
+def explain(steps, chain):
+    enter = "ip netns exec"
+    if os.environ.get("FZ_BED_UNSHARED"):
+        enter = f"nsenter -t {os.getpid()} -U -m --preserve-credentials ip netns exec"
+    elif os.geteuid() != 0:
+        enter = "sudo " + enter
+    client, portal = chain.client_host.netns, chain.portal
+    manage = f"{enter} {portal.host.netns} {portal.program} --database {portal.database}"
+    steps.title("It stays up. Try, in another terminal:")
+    steps.say(f"""
+  # the private page, through the tunnel
+  {enter} {client} curl http://{PRIVATE_V4}/
+  {enter} {client} ping {PRIVATE_V4}
+
+  # what the portal knows, and taking the right away and giving it back
+  {manage} resource list
+  {manage} policy remove --group engineers --resource web
+  {manage} policy add --group engineers --resource web
+
+  # what client and gateway say
+  jq -r '"\\(.time) \\(.severity) \\(.message)"' {chain.client.log_path}
+  jq -r '"\\(.time) \\(.severity) \\(.message)"' {chain.gateway.log_path}
+
+  Ctrl-C ends everything and leaves nothing behind.""")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", default="build", help="Meson's build folder")
+    parser.add_argument("--once", action="store_true", help="end after the demonstration")
+    parser.add_argument("--keep-logs", metavar="DIR", help="copy the programs' logs there at the end")
+    arguments = parser.parse_args()
+
+    require_rights()
+    steps = Steps()
+    steps.title("Firezone in C: the whole system on this machine")
+    steps.say(PICTURE)
+    try:
+        with Bed("demo", keep_logs=arguments.keep_logs) as bed:
+            chain = Chain(bed, arguments.build)
+            set_up(steps, chain)
+            show_policy(steps, chain)
+            measure(steps, chain)
+            if arguments.once:
+                steps.title(f"Every step held ({steps.total():.0f} s).")
+                return 0
+            explain(steps, chain)
+            signal.pause()
+    except BedError as error:
+        print(f"\nmake run: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        steps.say("\nCleaned up.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
