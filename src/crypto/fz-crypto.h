@@ -22,7 +22,14 @@
 #define FZ_MD5_SIZE     16u
 #define FZ_KEY_TEXT_MAX 45u /* base64 with padding and the terminating zero */
 
-/* Once per process, before anything else here; false if libsodium cannot start. */
+/**
+ * fz_crypto_init:
+ *
+ * Before anything else here; thread-safe, and free after the first time.
+ *
+ * Returns: false if libsodium cannot start or libcrypto lacks a hash (a FIPS
+ *   configuration without BLAKE2s or MD5)
+ */
 bool fz_crypto_init (void);
 
 FzRng fz_crypto_rng (void); /* the system's generator */
@@ -31,8 +38,12 @@ void fz_wipe (void *data, size_t length);
 bool fz_equal_constant_time (const void *a, const void *b, size_t length);
 
 /* -- locked memory: never swapped, not in core dumps where the system allows, wiped on free -- */
-void *fz_secret_new (size_t size); /* zeroed; aborts without memory */
-void fz_secret_free (void *secret, size_t size);
+void *fz_secret_new (size_t size);               /* zeroed; aborts without memory */
+void fz_secret_free (void *secret, size_t size); /* @size as it was asked for */
+
+/* Whether all of it could be locked so far; false once RLIMIT_MEMLOCK has refused (worth a warning,
+ * no more: secrets work on in ordinary memory). */
+bool fz_secret_is_locked (void);
 
 /* -- X25519 -- */
 void fz_x25519_clamp (uint8_t private_key[FZ_KEY_SIZE]);
