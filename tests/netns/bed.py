@@ -41,8 +41,9 @@ def _may_make_namespaces():
 
 def require_rights():
     """Returns with the right to make namespaces and TUN devices, or ends the program."""
-    if not os.path.exists("/dev/net/tun"):
-        skip("no /dev/net/tun: load the tun module, or give the container the device")
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        skip("/dev/net/tun cannot be opened: load the tun module, give the container the device, "
+             "or make it accessible (mode 0666, as udev does)")
     if os.geteuid() == 0 and _may_make_namespaces():
         return
     if os.environ.get("FZ_BED_UNSHARED"):
@@ -113,7 +114,7 @@ class Process:
 
         self.wait_until(is_ready, "READY=1", timeout)
 
-    def signal(self, number):
+    def send_signal(self, number):
         self.popen.send_signal(number)
 
     def stop(self, number=signal.SIGTERM, timeout=10.0):
