@@ -1,0 +1,35 @@
+/* fz-flow-cache.h
+ *
+ * Verdicts by flow, for one half of a lane: what passed once passes again
+ * without asking the tables. Only "pass" is kept; refusals are asked anew each
+ * time, so nothing has to notice that they were lifted. An entry holds while
+ * the snapshot is the same and the peer's policies are the ones that it was
+ * made with; both are told apart by serials.
+ *
+ * Four-way set-associative, fixed size, allocated at the start. One thread.
+ */
+#pragma once
+
+#include "src/dataplane/fz-verdict.h"
+
+#define FZ_FLOW_CACHE_SETS 512u /* of 4 entries */
+
+typedef struct FzFlowCache FzFlowCache;
+
+FzFlowCache *fz_flow_cache_new (uint64_t seed);
+void fz_flow_cache_free (FzFlowCache *self);
+
+/* At the top of a turn: forgets everything if the snapshot is another one. */
+void fz_flow_cache_begin (FzFlowCache *self, uint64_t snapshot_serial);
+
+/* The verdict of fz_verdict_transmit / fz_verdict_receive, from the cache where it is known.
+ * @out_is_hit: whether it was. @peer is whose session brought the packet. */
+FzVerdict fz_flow_cache_transmit (FzFlowCache *self,
+                                  const FzSnapshot *snapshot,
+                                  const FzFlow *flow,
+                                  bool *out_is_hit);
+FzVerdict fz_flow_cache_receive (FzFlowCache *self,
+                                 const FzSnapshot *snapshot,
+                                 const FzPeer *peer,
+                                 const FzFlow *flow,
+                                 bool *out_is_hit);
