@@ -49,7 +49,9 @@ typedef struct FzPeer {
   _Atomic uint64_t first_unanswered_sent_at;     /* data sent, nothing received since */
   _Atomic uint64_t first_unanswered_received_at; /* data received, nothing sent since */
   /* A lane sets it and tells the engine (FZ_LANE_MESSAGE_ACTIVITY); the engine clears it when it
-   * has no deadline left that depends on traffic. At most one message per engine wake-up. */
+   * has no deadline left that depends on traffic. At most one message per engine wake-up. Both
+   * sides stand in Dekker's pattern, so both need a fence: a lane stamps, atomic_thread_fence
+   * (seq_cst), looks here; the engine clears, fences, looks at the stamps once more. */
   atomic_bool is_watched;
 
   _Atomic uint64_t sent_bytes; /* inner bytes */

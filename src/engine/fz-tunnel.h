@@ -161,8 +161,8 @@ typedef enum {
 
 bool fz_tunnel_poll_event (FzTunnel *self, FzTunnelEvent *out);
 
-/* Lets the lanes send on the newest session. True if there was something new to publish: then
- * packets that went to the engine may take the fast path (FzPublished.generation). */
+/* Lets the lanes send on the newest session, once what waited for it has been sent. True if they
+ * did not have it yet. */
 bool fz_tunnel_publish (FzTunnel *self);
 
 /**

@@ -1,0 +1,820 @@
+/* fz-tunnel.c
+ *
+ * One peer's handshakes and timers; the picture is in the header. Everything
+ * that can change what is due ends in evaluate(), which acts on what is due
+ * now, leaves nothing due behind, and notes the next deadline. So the order of
+ * the rules of connectivity.md §2.7 stands in one place.
+ */
+#include "src/engine/fz-tunnel.h"
+
+#include "src/base/fz-bytes.h"
+#include "src/engine/fz-session-ring-private.h"
+#include "src/engine/fz-traffic-private.h"
+
+#include <string.h>
+
+#define MAX_OUTGOING    8u /* datagrams between two polls; older ones are lost as on the wire */
+#define MAX_OUTSTANDING 2u /* initiations that may still be answered; connectivity.md §2.4 */
+
+/* dataplane.md §16: an honest peer initiates at most 50 times a second */
+#define INITIATION_GAP_NS (20 * FZ_MS)
+
+const FzTunnelProfile fz_tunnel_profile_bare = {
+  .rekey_attempt_s = 90,
+  .rekey_timeout_s = 5,
+  .keepalive_timeout_s = 10,
+};
+const FzTunnelProfile fz_tunnel_profile_ice = {
+  .rekey_attempt_s = 20,
+  .rekey_timeout_s = 5,
+  .keepalive_timeout_s = 10,
+  .is_standing = true,
+};
+const FzTunnelProfile fz_tunnel_profile_iceless = {
+  .rekey_attempt_s = 90,
+  .rekey_timeout_s = 2,
+  .keepalive_timeout_s = 5,
+  .is_standing = true,
+};
+
+typedef enum {
+  STATE_QUIET,     /* no handshake of ours; deadlines: ages, traffic */
+  STATE_SCHEDULED, /* an initiation goes out when its jitter is over */
+  STATE_AWAITING,  /* an initiation is out; deadlines: repeat, give up */
+  STATE_EXPIRED,   /* no keys and no attempt to get some */
+} State;
+
+static const uint8_t allowed_next[] = {
+  [STATE_QUIET] = 1 << STATE_SCHEDULED | 1 << STATE_AWAITING | 1 << STATE_EXPIRED,
+  [STATE_SCHEDULED] = 1 << STATE_AWAITING | 1 << STATE_QUIET | 1 << STATE_EXPIRED,
+  [STATE_AWAITING] = 1 << STATE_SCHEDULED | 1 << STATE_QUIET | 1 << STATE_EXPIRED,
+  [STATE_EXPIRED] = 1 << STATE_AWAITING | 1 << STATE_SCHEDULED | 1 << STATE_QUIET,
+};
+
+static const char *const state_names[] = {
+  [STATE_QUIET] = "quiet",
+  [STATE_SCHEDULED] = "scheduled",
+  [STATE_AWAITING] = "awaiting",
+  [STATE_EXPIRED] = "expired",
+};
+
+/* In locked memory. */
+typedef struct {
+  FzNoisePeer noise;
+  FzCookieJar jar;
+  FzNoiseHandshake outstanding[MAX_OUTSTANDING]; /* newest first */
+} Secrets;
+
+typedef struct {
+  FzTunnelTransmitKind kind;
+  FzEndpoint origin;
+  size_t length; /* bytes */
+  uint8_t data[FZ_WIREGUARD_HANDSHAKE_MAX];
+} Outgoing;
+
+struct FzTunnel {
+  const FzIdentity *identity;
+  FzPeer *peer;
+  FzTunnelProfile profile;
+  FzAead *aead;
+  FzRng rng;
+  FzLog log;
+  FzTunnelCounters *counters;
+  FzTunnelCounters own_counters; /* where nobody else wants them */
+  uint64_t unix_ns_at_zero;
+  Secrets *secrets;
+
+  /* our handshakes */
+  State state;
+  size_t n_outstanding;
+  FzInstant first_attempt_at; /* SCHEDULED, AWAITING; NEVER: none was made yet */
+  FzInstant last_attempt_at;  /* AWAITING */
+  FzInstant scheduled_at;     /* SCHEDULED */
+  uint64_t last_stamp_ns;     /* unix time in our latest initiation */
+
+  /* the peer's */
+  uint8_t greatest_timestamp[FZ_TAI64N_SIZE];
+  FzInstant initiation_accepted_at; /* NEVER: none yet */
+
+  /* sessions */
+  FzSessionRing sessions;
+  bool was_initiator;   /* of the latest current session */
+  FzInstant renewed_at; /* latest session, or when the tunnel was made or started anew */
+
+  FzTraffic traffic;
+
+  FzInstant next; /* what next_timeout answers */
+
+  /* output */
+  Outgoing outgoing[MAX_OUTGOING];
+  size_t first_outgoing;
+  size_t n_outgoing;
+  uint32_t events; /* bit per FzTunnelEvent */
+};
+
+static void
+set_state (FzTunnel *self, State next)
+{
+  if (self->state == next)
+    return;
+  g_assert (allowed_next[self->state] & (1 << next));
+  fz_log (&self->log,
+          FZ_LOG_TRACE,
+          "tunnel-state",
+          "tunnel changed state",
+          FZ_KV_U64 ("connection", self->peer->connection_id),
+          FZ_KV_TEXT ("from", state_names[self->state]),
+          FZ_KV_TEXT ("to", state_names[next]));
+  self->state = next;
+}
+
+static void
+raise_event (FzTunnel *self, FzTunnelEvent event)
+{
+  self->events |= UINT32_C (1) << event;
+}
+
+/* -- outgoing datagrams -- */
+
+static Outgoing *
+add_outgoing (FzTunnel *self, FzTunnelTransmitKind kind, size_t length)
+{
+  Outgoing *out;
+
+  if (self->n_outgoing == MAX_OUTGOING) {
+    self->first_outgoing = (self->first_outgoing + 1) % MAX_OUTGOING;
+    self->n_outgoing--;
+  }
+  out = &self->outgoing[(self->first_outgoing + self->n_outgoing++) % MAX_OUTGOING];
+  *out = (Outgoing){ .kind = kind, .length = length };
+  return out;
+}
+
+static void
+seal_with (FzTunnel *self, FzKeypair *keypair, uint64_t counter, FzSpan packet, uint8_t *out)
+{
+  FzAeadOp op = {
+    .source = packet.data,
+    .target = out + FZ_WIREGUARD_DATA_HEADER_SIZE,
+    .length = (uint32_t) packet.length,
+    .counter = counter,
+  };
+
+  fz_wireguard_write_data_header (out, keypair->remote_index, counter);
+  fz_aead_seal (self->aead, keypair->send_key, &op, 1);
+}
+
+static void
+send_keepalive (FzTunnel *self, FzInstant now)
+{
+  FzKeypair *keypair = fz_session_ring_usable (&self->sessions, now);
+  uint64_t counter;
+  uint8_t nothing[1] = { 0 };
+  Outgoing *out;
+
+  /* whatever becomes of it, this keepalive is no longer owed */
+  fz_traffic_note_sent (&self->traffic, false, now);
+  if (keypair == NULL || !fz_keypair_reserve (keypair, 1, &counter))
+    return;
+  out = add_outgoing (self, FZ_TUNNEL_SENDS_KEEPALIVE, FZ_WIREGUARD_DATA_OVERHEAD);
+  seal_with (self, keypair, counter, fz_span (nothing, 0), out->data);
+  self->counters->keepalives_sent++;
+}
+
+/* -- our initiations -- */
+
+/* Strictly growing, whatever the clock does: two initiations of one instant must differ. */
+static void
+make_timestamp (FzTunnel *self, FzInstant now, uint8_t out[FZ_TAI64N_SIZE])
+{
+  uint64_t unix_ns = self->unix_ns_at_zero + now;
+
+  if (unix_ns <= self->last_stamp_ns)
+    unix_ns = self->last_stamp_ns + 1;
+  self->last_stamp_ns = unix_ns;
+  fz_tai64n_write (unix_ns, out);
+}
+
+static void
+forget_outstanding (FzTunnel *self)
+{
+  fz_wipe (self->secrets->outstanding, sizeof self->secrets->outstanding);
+  self->n_outstanding = 0;
+}
+
+static void
+send_initiation (FzTunnel *self, FzInstant now)
+{
+  Secrets *secrets = self->secrets;
+  Outgoing *out = add_outgoing (self, FZ_TUNNEL_SENDS_INITIATION, FZ_WIREGUARD_INITIATION_SIZE);
+  uint32_t index = fz_session_ring_next_index (&self->sessions);
+  uint8_t timestamp[FZ_TAI64N_SIZE];
+
+  make_timestamp (self, now, timestamp);
+  secrets->outstanding[1] = secrets->outstanding[0];
+  fz_noise_write_initiation (self->identity,
+                             &secrets->noise,
+                             &self->rng,
+                             index,
+                             timestamp,
+                             &secrets->outstanding[0],
+                             out->data);
+  self->n_outstanding = MIN (self->n_outstanding + 1, MAX_OUTSTANDING);
+  fz_cookie_jar_seal (&secrets->jar, out->data, out->length, index, now);
+
+  if (self->first_attempt_at == FZ_INSTANT_NEVER)
+    self->first_attempt_at = now;
+  self->last_attempt_at = now;
+  fz_traffic_note_sent (&self->traffic, false, now);
+  self->counters->handshakes_started++;
+  set_state (self, STATE_AWAITING);
+  fz_log (&self->log,
+          FZ_LOG_DEBUG,
+          "handshake-started",
+          "sent a handshake initiation",
+          FZ_KV_U64 ("connection", self->peer->connection_id),
+          FZ_KV_U64 ("index", index));
+}
+
+/* An expired tunnel that tries again has its whole time before it. */
+static void
+revive (FzTunnel *self, FzInstant now)
+{
+  if (self->state == STATE_EXPIRED)
+    self->renewed_at = now;
+}
+
+/* The first of an attempt, or a repetition of it. */
+static void
+schedule_initiation (FzTunnel *self, FzInstant now)
+{
+  uint64_t jitter_ns = fz_rng_below (&self->rng, FZ_REKEY_JITTER_MAX_MS + 1) * FZ_MS;
+
+  revive (self, now);
+  self->scheduled_at = fz_instant_add (now, jitter_ns);
+  set_state (self, STATE_SCHEDULED);
+}
+
+static void
+end_attempt (FzTunnel *self)
+{
+  forget_outstanding (self);
+  self->first_attempt_at = FZ_INSTANT_NEVER;
+  set_state (self, STATE_QUIET);
+}
+
+static void
+expire (FzTunnel *self, const char *why)
+{
+  end_attempt (self);
+  fz_session_ring_clear (&self->sessions);
+  fz_cookie_jar_clear (&self->secrets->jar);
+  fz_traffic_clear (&self->traffic);
+  self->was_initiator = false;
+  self->n_outgoing = 0;
+  self->events = 0;
+  raise_event (self, FZ_TUNNEL_EVENT_EXPIRED);
+  set_state (self, STATE_EXPIRED);
+  fz_log (&self->log,
+          FZ_LOG_DEBUG,
+          "tunnel-expired",
+          "gave up the keys of a tunnel",
+          FZ_KV_U64 ("connection", self->peer->connection_id),
+          FZ_KV_TEXT ("reason", why));
+}
+
+/* -- sessions -- */
+
+static FzKeypair *
+make_session (FzTunnel *self,
+              const FzNoiseKeys *keys,
+              uint32_t local_index,
+              uint32_t remote_index,
+              bool is_initiator,
+              FzInstant now)
+{
+  FzKeypair *keypair = fz_keypair_new (fz_aead_key_new (keys->send),
+                                       fz_aead_key_new (keys->receive),
+                                       local_index,
+                                       remote_index,
+                                       is_initiator,
+                                       now);
+
+  fz_session_ring_add (&self->sessions, keypair);
+  self->renewed_at = now;
+  return keypair;
+}
+
+static void
+use_session (FzTunnel *self, FzKeypair *keypair)
+{
+  self->sessions.current = keypair;
+  self->was_initiator = keypair->is_initiator;
+  self->counters->handshakes_completed++;
+  raise_event (self, FZ_TUNNEL_EVENT_SESSION);
+  fz_log (&self->log,
+          FZ_LOG_DEBUG,
+          "session-established",
+          "session established",
+          FZ_KV_U64 ("connection", self->peer->connection_id),
+          FZ_KV_U64 ("index", keypair->local_index),
+          FZ_KV_BOOL ("is_initiator", keypair->is_initiator));
+}
+
+/* Sessions that the peer has begun to use. Their proof of life also ends an attempt of our own that
+ * is no newer: there is nothing left to ask for. */
+static void
+adopt_confirmed (FzTunnel *self)
+{
+  FzKeypair *keypair = fz_session_ring_next_confirmed (&self->sessions);
+
+  if (keypair == NULL)
+    return;
+  use_session (self, keypair);
+  if ((self->state == STATE_AWAITING || self->state == STATE_SCHEDULED) &&
+      (self->first_attempt_at == FZ_INSTANT_NEVER || self->first_attempt_at <= keypair->created_at))
+    end_attempt (self);
+}
+
+static void
+follow_origin (FzTunnel *self, const FzEndpoint *origin)
+{
+  FzEndpoint known;
+
+  if (!atomic_load_explicit (&self->peer->is_roaming, memory_order_relaxed) ||
+      origin->remote.ip.family == FZ_IP_NONE)
+    return;
+  known = fz_peer_get_endpoint (self->peer);
+  if (fz_socket_address_equal (&known.remote, &origin->remote) &&
+      fz_ip_equal (&known.local, &origin->local) && known.channel == origin->channel)
+    return;
+  fz_peer_set_endpoint (self->peer, origin);
+  raise_event (self, FZ_TUNNEL_EVENT_ROAMED);
+}
+
+/* -- what is due: connectivity.md §2.7 -- */
+
+static FzInstant
+after_s (FzInstant at, uint64_t seconds)
+{
+  return fz_instant_add (at, seconds * FZ_S);
+}
+
+/* The peer has just made a session and will confirm it, or repeat itself: no need for ours. */
+static FzInstant
+held_off_until (const FzTunnel *self)
+{
+  const FzKeypair *keypair = fz_session_ring_newest_unconfirmed (&self->sessions);
+
+  return keypair != NULL ? after_s (keypair->created_at, self->profile.rekey_timeout_s) : 0;
+}
+
+/* When rule 3 or 6 asks for a handshake, as far as the stamps of this moment tell. */
+static FzInstant
+handshake_due_at (const FzTunnel *self, FzInstant now)
+{
+  const FzKeypair *keypair = self->sessions.current;
+  const FzTunnelProfile *profile = &self->profile;
+  uint64_t unanswered_at = fz_traffic_get_unanswered_sent_at (&self->traffic);
+  FzInstant due = FZ_INSTANT_NEVER;
+
+  if (keypair == NULL)
+    due = profile->is_standing && self->was_initiator ? now : FZ_INSTANT_NEVER;
+  if (keypair != NULL && keypair->is_initiator) {
+    if (fz_traffic_get_sent_data_at (&self->traffic) >= MAX (keypair->created_at, 1))
+      due = fz_instant_min (due, after_s (keypair->created_at, FZ_REKEY_AFTER_S));
+    if (fz_traffic_get_received_data_at (&self->traffic) >= MAX (keypair->created_at, 1))
+      due = fz_instant_min (
+          due,
+          after_s (keypair->created_at,
+                   FZ_REJECT_AFTER_S - profile->keepalive_timeout_s - profile->rekey_timeout_s));
+  }
+  if (unanswered_at != 0)
+    due = fz_instant_min (
+        due, after_s (unanswered_at, profile->keepalive_timeout_s + profile->rekey_timeout_s));
+
+  return due == FZ_INSTANT_NEVER ? due : MAX (due, held_off_until (self));
+}
+
+static FzInstant
+passive_keepalive_due_at (const FzTunnel *self)
+{
+  uint64_t unanswered_at = fz_traffic_get_unanswered_received_at (&self->traffic);
+
+  return unanswered_at != 0 ? after_s (unanswered_at, self->profile.keepalive_timeout_s)
+                            : FZ_INSTANT_NEVER;
+}
+
+static FzInstant
+persistent_keepalive_due_at (const FzTunnel *self)
+{
+  return self->profile.persistent_keepalive_s > 0
+             ? after_s (fz_traffic_get_last_sent_at (&self->traffic),
+                        self->profile.persistent_keepalive_s)
+             : FZ_INSTANT_NEVER;
+}
+
+static FzInstant
+attempt_ends_at (const FzTunnel *self)
+{
+  return self->first_attempt_at != FZ_INSTANT_NEVER
+             ? after_s (self->first_attempt_at, self->profile.rekey_attempt_s)
+             : FZ_INSTANT_NEVER;
+}
+
+static FzInstant
+keys_end_at (const FzTunnel *self)
+{
+  return self->profile.is_standing && self->state != STATE_EXPIRED
+             ? after_s (self->renewed_at, FZ_EXPIRE_AFTER_S)
+             : FZ_INSTANT_NEVER;
+}
+
+static void
+act_without_handshake (FzTunnel *self, FzInstant now)
+{
+  bool has_keys = fz_session_ring_usable (&self->sessions, now) != NULL;
+
+  if (self->state == STATE_QUIET && handshake_due_at (self, now) <= now) {
+    schedule_initiation (self, now);
+    return;
+  }
+  if (passive_keepalive_due_at (self) <= now)
+    send_keepalive (self, now);
+  if (persistent_keepalive_due_at (self) > now)
+    return;
+  if (has_keys)
+    send_keepalive (self, now);
+  else
+    schedule_initiation (self, now);
+}
+
+static void
+act (FzTunnel *self, FzInstant now)
+{
+  if (keys_end_at (self) <= now) {
+    expire (self, "no new keys in time");
+    return;
+  }
+  if (attempt_ends_at (self) <= now) {
+    expire (self, "handshake unanswered");
+    return;
+  }
+  if (self->state == STATE_AWAITING &&
+      after_s (self->last_attempt_at, self->profile.rekey_timeout_s) <= now)
+    schedule_initiation (self, now);
+  else if (self->state == STATE_QUIET || self->state == STATE_EXPIRED)
+    act_without_handshake (self, now);
+  if (self->state == STATE_SCHEDULED && self->scheduled_at <= now)
+    send_initiation (self, now);
+}
+
+/* -- deadlines -- */
+
+static FzInstant
+traffic_deadline (const FzTunnel *self, FzInstant now)
+{
+  const FzKeypair *keypair = self->sessions.current;
+  FzInstant next = fz_instant_min (handshake_due_at (self, now), passive_keepalive_due_at (self));
+
+  next = fz_instant_min (next, self->traffic.look_at);
+  if (self->traffic.look_at == FZ_INSTANT_NEVER || keypair == NULL || !keypair->is_initiator)
+    return next;
+
+  /* traffic that we have not looked at yet may make these two ages matter */
+  const FzInstant ages[] = {
+    after_s (keypair->created_at, FZ_REKEY_AFTER_S),
+    after_s (keypair->created_at,
+             FZ_REJECT_AFTER_S - self->profile.keepalive_timeout_s - self->profile.rekey_timeout_s),
+  };
+  for (size_t i = 0; i < G_N_ELEMENTS (ages); i++)
+    if (ages[i] > now)
+      next = fz_instant_min (next, ages[i]);
+  return next;
+}
+
+static FzInstant
+find_deadline (const FzTunnel *self, FzInstant now)
+{
+  FzInstant next = fz_session_ring_next_expiry (&self->sessions);
+
+  next = fz_instant_min (next, keys_end_at (self));
+  next = fz_instant_min (next, attempt_ends_at (self));
+  switch (self->state) {
+  case STATE_QUIET:
+    next = fz_instant_min (next, traffic_deadline (self, now));
+    return fz_instant_min (next, persistent_keepalive_due_at (self));
+  case STATE_EXPIRED:
+    return fz_instant_min (next, persistent_keepalive_due_at (self));
+  case STATE_SCHEDULED:
+    return fz_instant_min (next, self->scheduled_at);
+  case STATE_AWAITING:
+    return fz_instant_min (next, after_s (self->last_attempt_at, self->profile.rekey_timeout_s));
+  }
+  g_assert_not_reached ();
+}
+
+static void
+note_deadline (FzTunnel *self, FzInstant now)
+{
+  fz_traffic_watch (&self->traffic, self->profile.keepalive_timeout_s * FZ_S, now);
+  self->next = MAX (find_deadline (self, now), now);
+}
+
+static void
+evaluate (FzTunnel *self, FzInstant now)
+{
+  fz_session_ring_expire (&self->sessions, now);
+  adopt_confirmed (self);
+  act (self, now);
+  note_deadline (self, now);
+}
+
+/* -- making and freeing -- */
+
+FzTunnel *
+fz_tunnel_new (const FzTunnelConfig *config, FzInstant now)
+{
+  static const uint8_t no_preshared_key[FZ_KEY_SIZE];
+  const uint8_t *preshared_key =
+      config->preshared_key != NULL ? config->preshared_key : no_preshared_key;
+  g_autoptr (FzTunnel) self = g_new0 (FzTunnel, 1);
+
+  self->identity = config->identity;
+  self->peer = config->peer;
+  self->profile = config->profile;
+  self->aead = config->aead;
+  self->rng = config->rng;
+  self->log = fz_log_for (&config->log, "wireguard");
+  self->counters = config->counters != NULL ? config->counters : &self->own_counters;
+  self->unix_ns_at_zero = config->unix_ns_at_zero;
+  self->first_attempt_at = FZ_INSTANT_NEVER;
+  self->initiation_accepted_at = FZ_INSTANT_NEVER;
+  self->renewed_at = now;
+  fz_traffic_init (&self->traffic, config->peer, now);
+  fz_session_ring_init (&self->sessions, config->peer, config->reclaim);
+
+  self->secrets = fz_secret_new (sizeof *self->secrets);
+  if (!fz_noise_peer_init (
+          &self->secrets->noise, config->identity, config->public_key, preshared_key))
+    return NULL;
+  fz_cookie_jar_init (&self->secrets->jar, config->public_key);
+  evaluate (self, now);
+  return g_steal_pointer (&self);
+}
+
+void
+fz_tunnel_free (FzTunnel *self)
+{
+  if (self == NULL)
+    return;
+  fz_session_ring_clear (&self->sessions);
+  if (self->secrets != NULL)
+    fz_secret_free (self->secrets, sizeof *self->secrets);
+  g_free (self);
+}
+
+/* -- messages -- */
+
+/* Replayed and reordered initiations first, then those that come faster than an honest peer's. */
+static FzDrop
+check_freshness (const FzTunnel *self, const uint8_t timestamp[FZ_TAI64N_SIZE], FzInstant now)
+{
+  if (self->initiation_accepted_at == FZ_INSTANT_NEVER)
+    return FZ_DROP_NONE;
+  if (memcmp (timestamp, self->greatest_timestamp, FZ_TAI64N_SIZE) <= 0)
+    return FZ_DROP_STALE_HANDSHAKE;
+  if (fz_instant_since (self->initiation_accepted_at, now) < INITIATION_GAP_NS)
+    return FZ_DROP_RATE_LIMITED;
+  return FZ_DROP_NONE;
+}
+
+static void
+accept_initiation (FzTunnel *self,
+                   const uint8_t timestamp[FZ_TAI64N_SIZE],
+                   const FzEndpoint *origin,
+                   FzInstant now)
+{
+  memcpy (self->greatest_timestamp, timestamp, FZ_TAI64N_SIZE);
+  self->initiation_accepted_at = now;
+  fz_traffic_note_received (&self->traffic, now);
+  fz_traffic_note_sent (&self->traffic, false, now);
+  follow_origin (self, origin);
+  self->counters->handshakes_received++;
+  /* what was only scheduled is done by the peer now */
+  if (self->state == STATE_EXPIRED ||
+      (self->state == STATE_SCHEDULED && self->first_attempt_at == FZ_INSTANT_NEVER))
+    set_state (self, STATE_QUIET);
+}
+
+FzDrop
+fz_tunnel_handle_initiation (FzTunnel *self,
+                             const FzWireguardMessage *message,
+                             FzNoiseInitiation *initiation,
+                             const FzEndpoint *origin,
+                             FzInstant now)
+{
+  Secrets *secrets = self->secrets;
+  g_auto (FzNoiseKeys) keys = { { 0 }, { 0 } };
+  uint8_t timestamp[FZ_TAI64N_SIZE];
+  uint8_t response[FZ_WIREGUARD_RESPONSE_SIZE];
+  uint32_t index;
+  Outgoing *out;
+  FzDrop drop;
+
+  if (!fz_equal_constant_time (initiation->public_key, secrets->noise.public_key, FZ_KEY_SIZE))
+    return FZ_DROP_UNKNOWN_PEER;
+  drop = fz_noise_read_timestamp (initiation, &secrets->noise, message, timestamp);
+  if (drop == FZ_DROP_NONE)
+    drop = check_freshness (self, timestamp, now);
+  if (drop != FZ_DROP_NONE)
+    return drop;
+
+  index = fz_session_ring_next_index (&self->sessions);
+  drop = fz_noise_write_response (initiation, &secrets->noise, &self->rng, index, response, &keys);
+  if (drop != FZ_DROP_NONE)
+    return drop;
+
+  fz_cookie_jar_seal (&secrets->jar, response, sizeof response, index, now);
+  make_session (self, &keys, index, initiation->remote_index, false, now);
+  out = add_outgoing (self, FZ_TUNNEL_SENDS_RESPONSE, sizeof response);
+  memcpy (out->data, response, sizeof response);
+  out->origin = *origin;
+  accept_initiation (self, timestamp, origin, now);
+  evaluate (self, now);
+  return FZ_DROP_NONE;
+}
+
+static const FzNoiseHandshake *
+find_outstanding (const FzTunnel *self, uint32_t local_index)
+{
+  for (size_t i = 0; i < self->n_outstanding; i++)
+    if (self->secrets->outstanding[i].local_index == local_index)
+      return &self->secrets->outstanding[i];
+  return NULL;
+}
+
+FzDrop
+fz_tunnel_handle_response (FzTunnel *self,
+                           const FzWireguardMessage *message,
+                           const FzEndpoint *origin,
+                           FzInstant now)
+{
+  const FzNoiseHandshake *handshake = find_outstanding (self, message->receiver_index);
+  g_auto (FzNoiseKeys) keys = { { 0 }, { 0 } };
+  FzKeypair *keypair;
+  FzDrop drop;
+
+  if (handshake == NULL)
+    return FZ_DROP_UNKNOWN_INDEX;
+  drop = fz_noise_read_response (handshake, self->identity, &self->secrets->noise, message, &keys);
+  if (drop != FZ_DROP_NONE)
+    return drop;
+
+  keypair = make_session (self, &keys, message->receiver_index, message->sender_index, true, now);
+  self->secrets->jar.is_waiting = false;
+  end_attempt (self);
+  fz_traffic_note_received (&self->traffic, now);
+  follow_origin (self, origin);
+  use_session (self, keypair);
+  /* tells the responder that the session is alive: without it, it may not send */
+  send_keepalive (self, now);
+  evaluate (self, now);
+  return FZ_DROP_NONE;
+}
+
+FzDrop
+fz_tunnel_handle_cookie_reply (FzTunnel *self, const FzWireguardMessage *message, FzInstant now)
+{
+  FzDrop drop = fz_cookie_jar_take_reply (&self->secrets->jar, message, now);
+
+  if (drop == FZ_DROP_NONE)
+    self->counters->cookies_received++;
+  return drop;
+}
+
+/* -- lanes, time, wishes -- */
+
+void
+fz_tunnel_handle_confirmed (FzTunnel *self, uint32_t local_index, FzInstant now)
+{
+  FzKeypair *keypair = fz_session_ring_find (&self->sessions, local_index);
+
+  if (keypair == NULL)
+    return;
+  atomic_store_explicit (&keypair->is_confirmed, true, memory_order_release);
+  evaluate (self, now);
+}
+
+void
+fz_tunnel_handle_exhausted (FzTunnel *self, uint32_t local_index, FzInstant now)
+{
+  const FzKeypair *keypair = self->sessions.current;
+
+  if (keypair == NULL || keypair->local_index != local_index || self->state != STATE_QUIET)
+    return;
+  schedule_initiation (self, now);
+  evaluate (self, now);
+}
+
+void
+fz_tunnel_handle_activity (FzTunnel *self, FzInstant now)
+{
+  evaluate (self, now);
+}
+
+bool
+fz_tunnel_start_handshake (FzTunnel *self, FzInstant now)
+{
+  if (self->first_attempt_at != FZ_INSTANT_NEVER)
+    return false;
+  revive (self, now);
+  send_initiation (self, now);
+  evaluate (self, now);
+  return true;
+}
+
+void
+fz_tunnel_handle_timeout (FzTunnel *self, FzInstant now)
+{
+  evaluate (self, now);
+}
+
+FzInstant
+fz_tunnel_next_timeout (const FzTunnel *self)
+{
+  return self->next;
+}
+
+/* -- output -- */
+
+bool
+fz_tunnel_poll_transmit (FzTunnel *self, FzTunnelTransmit *out)
+{
+  const Outgoing *first;
+
+  if (self->n_outgoing == 0)
+    return false;
+  first = &self->outgoing[self->first_outgoing];
+  *out = (FzTunnelTransmit){
+    .kind = first->kind,
+    .origin = first->origin,
+    .data = fz_span (first->data, first->length),
+  };
+  self->first_outgoing = (self->first_outgoing + 1) % MAX_OUTGOING;
+  self->n_outgoing--;
+  return true;
+}
+
+bool
+fz_tunnel_poll_event (FzTunnel *self, FzTunnelEvent *out)
+{
+  for (uint32_t event = FZ_TUNNEL_EVENT_SESSION; event <= FZ_TUNNEL_EVENT_EXPIRED; event++)
+    if (self->events & UINT32_C (1) << event) {
+      self->events &= ~(UINT32_C (1) << event);
+      *out = (FzTunnelEvent) event;
+      return true;
+    }
+  return false;
+}
+
+bool
+fz_tunnel_publish (FzTunnel *self)
+{
+  return fz_session_ring_publish (&self->sessions);
+}
+
+FzDrop
+fz_tunnel_seal (FzTunnel *self, FzSpan packet, FzInstant now, uint8_t *out)
+{
+  FzKeypair *keypair = fz_session_ring_usable (&self->sessions, now);
+  uint64_t counter;
+
+  if (keypair == NULL || !fz_keypair_reserve (keypair, 1, &counter))
+    return FZ_DROP_NO_SESSION;
+  seal_with (self, keypair, counter, packet, out);
+  fz_traffic_note_sent (&self->traffic, packet.length > 0, now);
+
+  /* what a lane does by its message: see to it that the stamps are looked at */
+  fz_traffic_start_watching (&self->traffic);
+  note_deadline (self, now);
+  return FZ_DROP_NONE;
+}
+
+bool
+fz_tunnel_can_send (const FzTunnel *self, FzInstant now)
+{
+  return fz_session_ring_usable (&self->sessions, now) != NULL;
+}
+
+bool
+fz_tunnel_is_handshaking (const FzTunnel *self)
+{
+  return self->state == STATE_SCHEDULED || self->state == STATE_AWAITING;
+}
+
+const uint8_t *
+fz_tunnel_get_public_key (const FzTunnel *self)
+{
+  return self->secrets->noise.public_key;
+}
