@@ -24,16 +24,15 @@
 #include "src/base/fz-log.h"
 #include "src/base/fz-rng.h"
 #include "src/engine/fz-event.h"
+#include "src/engine/fz-ice-timing.h"
 #include "src/engine/fz-model.h"
 #include "src/proto/fz-candidate.h"
 #include "src/proto/fz-stun.h"
 
 #include <glib.h>
 
-#define FZ_ICE_PAIRS_MAX           100u /* §3.5 */
-#define FZ_ICE_CANDIDATES_MAX      64u  /* on either side, discarded ones included */
-#define FZ_ICE_OPTIMISTIC_MAX      8u   /* synthetic remote candidates, in total (§11 #17) … */
-#define FZ_ICE_OPTIMISTIC_PER_CALL 2u   /* … and per signalled candidate (§3.2) */
+#define FZ_ICE_OPTIMISTIC_MAX      8u /* synthetic remote candidates, in total (§11 #17) … */
+#define FZ_ICE_OPTIMISTIC_PER_CALL 2u /* … and per signalled candidate (§3.2) */
 
 typedef enum {
   FZ_ICE_CONTROLLING,
@@ -47,27 +46,6 @@ typedef enum {
   FZ_ICE_COMPLETED,    /* some nominated, no other possible */
   FZ_ICE_DISCONNECTED, /* none nominated, none possible */
 } FzIceState;
-
-/* When checks are repeated and given up, §3.6. */
-typedef struct {
-  uint64_t initial_rto_ns;
-  uint64_t max_rto_ns;
-  unsigned max_retransmits; /* at most FZ_ICE_ATTEMPTS_MAX */
-} FzIceTiming;
-
-#define FZ_ICE_ATTEMPTS_MAX 45u
-
-typedef enum {
-  FZ_ICE_CLIENT_DEFAULT,
-  FZ_ICE_CLIENT_IDLE,
-  FZ_ICE_SERVER_DEFAULT,
-  FZ_ICE_SERVER_IDLE,
-} FzIceProfile;
-
-const FzIceTiming *fz_ice_timing (FzIceProfile profile);
-
-/* How long an established pair lives without answers, ns (§3.6: 16.5 s for CLIENT_DEFAULT). */
-uint64_t fz_ice_timing_timeout (const FzIceTiming *timing);
 
 typedef struct {
   FzIceRole role;
@@ -107,6 +85,9 @@ typedef struct {
 
 typedef struct FzIceAgent FzIceAgent;
 
+#define FZ_ICE_CREDENTIAL_MAX 256u /* bytes of a user fragment or password */
+
+/* NULL if a credential is empty or longer than FZ_ICE_CREDENTIAL_MAX. */
 FzIceAgent *fz_ice_agent_new (const FzIceAgentConfig *config);
 void fz_ice_agent_free (FzIceAgent *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FzIceAgent, fz_ice_agent_free)
@@ -156,7 +137,9 @@ bool fz_ice_agent_invalidate_remote_candidate (FzIceAgent *self, const char *tex
  * Every candidate of ours in use, highest priority first, ties by text: what is
  * announced again when a connection is reused (§1.5).
  */
-bool fz_ice_agent_get_local_candidate (FzIceAgent *self, size_t i, char out[FZ_CANDIDATE_TEXT_MAX]);
+bool fz_ice_agent_get_local_candidate (const FzIceAgent *self,
+                                       size_t i,
+                                       char out[FZ_CANDIDATE_TEXT_MAX]);
 
 /* Whether a remote relayed candidate in use has this address. */
 bool fz_ice_agent_is_remote_relayed (const FzIceAgent *self, const FzSocketAddress *remote);

@@ -1,0 +1,161 @@
+/* fz-ice-pair.c */
+#include "src/engine/fz-ice-pair.h"
+
+#include <glib.h>
+
+#define AT_ONCE     0u /* next_attempt of a nomination that has not been sent */
+#define NEVER_TRIED 1u
+
+/* Requests of the peer hasten a check, but not more often than this. */
+#define TRIGGER_GAP_NS (20 * FZ_MS)
+
+FzIcePair *
+fz_ice_pair_new (unsigned local, unsigned remote, uint64_t priority)
+{
+  FzIcePair *self = g_new0 (FzIcePair, 1);
+
+  self->local = local;
+  self->remote = remote;
+  self->priority = priority;
+  self->last_request = FZ_INSTANT_NEVER;
+  self->next_attempt = NEVER_TRIED;
+  return self;
+}
+
+uint64_t
+fz_ice_pair_priority (uint32_t controlling, uint32_t controlled)
+{
+  uint64_t g = controlling;
+  uint64_t d = controlled;
+
+  return (MIN (g, d) << 32) + 2 * MAX (g, d) + (g > d ? 1 : 0);
+}
+
+/* The @back-th newest attempt; 0 is the newest. */
+static const FzIceAttempt *
+attempt_back (const FzIcePair *self, unsigned back)
+{
+  return &self->attempts[(self->first + self->n_attempts - 1 - back) % FZ_ICE_ATTEMPTS_MAX];
+}
+
+unsigned
+fz_ice_pair_count_unanswered (const FzIcePair *self)
+{
+  unsigned n = 0;
+
+  while (n < self->n_attempts && !attempt_back (self, n)->is_answered)
+    n++;
+  return n;
+}
+
+/* The position in the back-off: all remembered attempts, or only the current outage once it has
+ * lasted a while, so that an outage of a settled pair is probed quickly. */
+static unsigned
+back_off_step (const FzIcePair *self, const FzIceTiming *timing, FzInstant now)
+{
+  unsigned unanswered = fz_ice_pair_count_unanswered (self);
+
+  if (unanswered == 0)
+    return self->n_attempts;
+  if (fz_instant_since (attempt_back (self, unanswered - 1)->sent, now) <= timing->max_rto_ns / 2)
+    return self->n_attempts;
+  return unanswered;
+}
+
+void
+fz_ice_pair_schedule (FzIcePair *self, const FzIceTiming *timing, FzInstant now)
+{
+  FzInstant next;
+
+  if (self->nomination == FZ_ICE_NOMINATION_WANTED) {
+    self->next_attempt = AT_ONCE;
+    return;
+  }
+  if (self->n_attempts == 0) {
+    self->next_attempt = NEVER_TRIED;
+    return;
+  }
+  next = fz_instant_add (attempt_back (self, 0)->sent,
+                         fz_ice_timing_delay (timing, back_off_step (self, timing, now)));
+  self->next_attempt = fz_instant_min (next, fz_instant_add (now, timing->max_rto_ns));
+}
+
+void
+fz_ice_pair_record_attempt (FzIcePair *self,
+                            const FzStunTransactionId *id,
+                            bool is_controlling,
+                            const FzIceTiming *timing,
+                            FzInstant now)
+{
+  FzIceAttempt *attempt;
+
+  if (self->nomination == FZ_ICE_NOMINATION_WANTED)
+    self->nomination = FZ_ICE_NOMINATION_SENT;
+  while (self->n_attempts > 0 && self->n_attempts >= timing->max_retransmits) {
+    self->first = (self->first + 1) % FZ_ICE_ATTEMPTS_MAX;
+    self->n_attempts--;
+  }
+  attempt = &self->attempts[(self->first + self->n_attempts++) % FZ_ICE_ATTEMPTS_MAX];
+  *attempt = (FzIceAttempt){
+    .transaction_id = *id,
+    .sent = now,
+    .is_nominated = fz_ice_pair_is_nominated (self),
+    .is_controlling = is_controlling,
+  };
+  fz_ice_pair_schedule (self, timing, now);
+}
+
+FzIceAttempt *
+fz_ice_pair_find_attempt (FzIcePair *self, const FzStunTransactionId *id)
+{
+  for (unsigned i = 0; i < self->n_attempts; i++) {
+    FzIceAttempt *attempt = &self->attempts[(self->first + i) % FZ_ICE_ATTEMPTS_MAX];
+
+    if (memcmp (&attempt->transaction_id, id, sizeof *id) == 0)
+      return attempt;
+  }
+  return NULL;
+}
+
+void
+fz_ice_pair_record_answer (FzIcePair *self,
+                           FzIceAttempt *attempt,
+                           const FzIceTiming *timing,
+                           FzInstant now)
+{
+  attempt->is_answered = true;
+  self->has_succeeded = true;
+  if (attempt->is_nominated && self->nomination == FZ_ICE_NOMINATION_SENT)
+    self->nomination = FZ_ICE_NOMINATION_CONFIRMED;
+  fz_ice_pair_schedule (self, timing, now);
+}
+
+void
+fz_ice_pair_record_request (FzIcePair *self, FzInstant now)
+{
+  self->last_request = now;
+  if (!self->has_succeeded && self->n_attempts > 0)
+    self->next_attempt = fz_instant_min (
+        self->next_attempt, fz_instant_add (attempt_back (self, 0)->sent, TRIGGER_GAP_NS));
+}
+
+void
+fz_ice_pair_nominate (FzIcePair *self)
+{
+  g_assert (self->nomination == FZ_ICE_NOMINATION_NONE);
+  self->nomination = FZ_ICE_NOMINATION_WANTED;
+  self->next_attempt = AT_ONCE;
+}
+
+bool
+fz_ice_pair_is_possible (const FzIcePair *self, const FzIceTiming *timing, FzInstant now)
+{
+  if (self->last_request != FZ_INSTANT_NEVER &&
+      fz_instant_since (self->last_request, now) < FZ_ICE_RECENT_REQUEST_NS)
+    return true;
+  if (self->n_attempts < timing->max_retransmits ||
+      fz_ice_pair_count_unanswered (self) < timing->max_retransmits)
+    return true;
+  return now < fz_instant_add (attempt_back (self, 0)->sent,
+                               fz_ice_timing_delay (timing, timing->max_retransmits));
+}
