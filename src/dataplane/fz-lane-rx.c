@@ -1,0 +1,527 @@
+/* fz-lane-rx.c: the receive half of a lane, see fz-lane.h
+ *
+ * One turn:
+ *
+ *   buffer ─► datagrams ─► data? ─► key, age, replay ─► open in place, 16 at a time
+ *                            │ no                              │
+ *                            ▼                                 ▼
+ *             engine's ring: handshakes, STUN, TURN   replay, stamps, roaming, confirmation
+ *                                                              │
+ *   TUN ◄── runs ◄── joined to its flow's run ◄── inner checks, ECN ◄── trimmed
+ *                       │ cannot: verdict (flow cache), then a run of its own,
+ *                       ▼ a drop, or the engine
+ *
+ * A packet that joins a run needs no verdict: it has the five-tuple and the peer
+ * of one that had it in this very turn. Runs point into the receive buffers.
+ * Nothing outlives the turn but counters, the flow cache and what is in the
+ * peers.
+ */
+
+#include "src/crypto/fz-aead.h"
+#include "src/dataplane/fz-coalesce.h"
+#include "src/dataplane/fz-flow-cache.h"
+#include "src/dataplane/fz-lane-private.h"
+#include "src/dataplane/fz-segment.h"
+#include "src/proto/fz-wireguard.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TOUCHED_MAX       32u
+#define TOLD_MAX          16u
+#define DATAGRAM_MAX      (FZ_MTU + FZ_WIREGUARD_OVERHEAD + 4u) /* connectivity.md §9.1 */
+#define STUN_HEADER_SIZE  20u
+#define STUN_MAGIC_COOKIE UINT32_C (0x2112a442)
+
+/* A data datagram that waits to be opened. */
+typedef struct {
+  uint8_t *plaintext; /* where it will be */
+  uint64_t counter;
+  const FzUdpBuffer *buffer;
+} Sealed;
+
+/* The session of the datagrams at hand: found once per run of equal indices. */
+typedef struct {
+  uint32_t index;
+  FzPeer *peer;
+  FzKeypair *keypair; /* NULL: look it up */
+} Session;
+
+/* A move that the engine has been told of. */
+typedef struct {
+  uint32_t connection_id;
+  uint32_t generation; /* of the endpoint then */
+  FzSocketAddress from;
+} Told;
+
+struct FzLaneRx {
+  FzPublished *published;
+  FzRing *to_engine;
+  FzLaneLimits limits;
+  FzAead *aead;
+  FzFlowCache *cache;
+  FzCoalescer *coalescer;
+
+  /* of the current turn */
+  const FzSnapshot *snapshot;
+  FzInstant now;
+  bool is_strict; /* Firezone's limits on inner packets: not for the bare engine */
+  Session session;
+  size_t n_sealed; /* all of @session */
+  Sealed sealed[FZ_LANE_SEAL_BATCH];
+  FzAeadOp ops[FZ_LANE_SEAL_BATCH];
+  size_t n_touched;
+  FzTouched touched[TOUCHED_MAX];
+
+  Told told[TOLD_MAX]; /* by connection id, modulo */
+  bool is_taken;
+  FzLaneCounters counters;
+};
+
+FzLaneRx *
+fz_lane_rx_new (const FzLaneConfig *config)
+{
+  FzLaneRx *self = calloc (1, sizeof *self);
+
+  if (self == NULL)
+    abort ();
+  self->published = config->published;
+  self->to_engine = config->rx_to_engine;
+  self->limits = config->limits;
+  self->aead = fz_aead_new (config->backend);
+  self->cache = fz_flow_cache_new (config->hash_seed);
+  self->coalescer = fz_coalescer_new ();
+  if (self->aead == NULL)
+    abort ();
+  self->is_taken = true;
+  return self;
+}
+
+void
+fz_lane_rx_free (FzLaneRx *self)
+{
+  if (self == NULL)
+    return;
+  fz_aead_free (self->aead);
+  fz_flow_cache_free (self->cache);
+  fz_coalescer_free (self->coalescer);
+  free (self);
+}
+
+void
+fz_lane_rx_set_limits (FzLaneRx *self, const FzLaneLimits *limits)
+{
+  self->limits = *limits;
+}
+
+const FzLaneCounters *
+fz_lane_rx_get_counters (const FzLaneRx *self)
+{
+  return &self->counters;
+}
+
+/* -- to the engine -- */
+
+static void
+hand_over_datagram (FzLaneRx *self, FzSpan datagram, const FzUdpBuffer *buffer)
+{
+  FzLaneMessage *message = fz_lane_message_reserve (
+      self->to_engine, &self->counters, FZ_LANE_MESSAGE_DATAGRAM, (uint32_t) datagram.length);
+
+  if (message == NULL)
+    return;
+  message->ecn = buffer->ecn;
+  message->from = buffer->from;
+  message->to = buffer->to;
+  memcpy (message->data, datagram.data, datagram.length);
+  fz_ring_commit (self->to_engine);
+}
+
+static void
+hand_over_inner (FzLaneRx *self, const FzIpPacket *packet, FzDrop reason, const FzUdpBuffer *buffer)
+{
+  FzLaneMessage *message = fz_lane_message_reserve (
+      self->to_engine, &self->counters, FZ_LANE_MESSAGE_INNER, packet->length);
+
+  if (message == NULL)
+    return;
+  message->reason = (uint8_t) reason;
+  message->connection_id = self->session.peer->connection_id;
+  message->from = buffer->from;
+  message->to = buffer->to;
+  memcpy (message->data, packet->data, packet->length);
+  fz_ring_commit (self->to_engine);
+}
+
+/* The first authenticated packet on a session that the peer initiated: now we may send on it. */
+static void
+confirm_session (FzLaneRx *self)
+{
+  FzKeypair *keypair = self->session.keypair;
+  FzLaneMessage *message;
+
+  if (atomic_load_explicit (&keypair->is_confirmed, memory_order_relaxed))
+    return;
+  if (!keypair->is_initiator) {
+    message =
+        fz_lane_message_reserve (self->to_engine, &self->counters, FZ_LANE_MESSAGE_CONFIRMED, 0);
+    if (message == NULL)
+      return; /* the next packet tries again */
+    message->connection_id = self->session.peer->connection_id;
+    message->local_index = keypair->local_index;
+    fz_ring_commit (self->to_engine);
+  }
+  atomic_store_explicit (&keypair->is_confirmed, true, memory_order_release);
+}
+
+/* A static peer's newest packet came from elsewhere. Said once, until the engine has moved the
+ * endpoint. */
+static void
+follow_roaming (FzLaneRx *self, const FzUdpBuffer *buffer)
+{
+  FzPeer *peer = self->session.peer;
+  FzLaneMessage *message;
+  FzEndpoint endpoint;
+  Told *told;
+
+  if (!atomic_load_explicit (&peer->is_roaming, memory_order_relaxed))
+    return;
+  endpoint = fz_peer_get_endpoint (peer);
+  told = &self->told[peer->connection_id % TOLD_MAX];
+  if (fz_socket_address_equal (&endpoint.remote, &buffer->from) ||
+      (told->connection_id == peer->connection_id && told->generation == endpoint.generation &&
+       fz_socket_address_equal (&told->from, &buffer->from)))
+    return;
+  message = fz_lane_message_reserve (self->to_engine, &self->counters, FZ_LANE_MESSAGE_ROAMED, 0);
+  if (message == NULL)
+    return;
+  *told = (Told){ peer->connection_id, endpoint.generation, buffer->from };
+  message->connection_id = peer->connection_id;
+  message->from = buffer->from;
+  message->to = buffer->to;
+  fz_ring_commit (self->to_engine);
+}
+
+/* -- peers of the turn -- */
+
+static void
+stamp_received (const FzTouched *touched, uint64_t now)
+{
+  FzPeer *peer = touched->peer;
+
+  atomic_store_explicit (&peer->received_any_at, now, memory_order_relaxed);
+  if (atomic_load_explicit (&peer->first_unanswered_sent_at, memory_order_relaxed) != 0)
+    atomic_store_explicit (&peer->first_unanswered_sent_at, 0, memory_order_relaxed);
+  if (!touched->has_data)
+    return;
+  atomic_store_explicit (&peer->received_data_at, now, memory_order_relaxed);
+  if (atomic_load_explicit (&peer->first_unanswered_received_at, memory_order_relaxed) == 0)
+    atomic_store_explicit (&peer->first_unanswered_received_at, now, memory_order_relaxed);
+}
+
+static void
+publish_touched (FzLaneRx *self)
+{
+  uint64_t now = self->now > 0 ? self->now : 1; /* 0 says "never" */
+
+  for (size_t i = 0; i < self->n_touched; i++) {
+    const FzTouched *touched = &self->touched[i];
+
+    stamp_received (touched, now);
+    atomic_fetch_add_explicit (
+        &touched->peer->received_packets, touched->packets, memory_order_relaxed);
+    atomic_fetch_add_explicit (
+        &touched->peer->received_bytes, touched->bytes, memory_order_relaxed);
+    if (touched->has_data)
+      fz_lane_tell_activity (touched->peer, self->to_engine, &self->counters);
+  }
+  self->n_touched = 0;
+}
+
+static FzTouched *
+touch (FzLaneRx *self, FzPeer *peer)
+{
+  size_t i = self->n_touched;
+
+  while (i > 0 && self->touched[i - 1].peer != peer)
+    i--;
+  if (i > 0)
+    return &self->touched[i - 1];
+  if (self->n_touched == TOUCHED_MAX)
+    publish_touched (self);
+  self->touched[self->n_touched] = (FzTouched){ .peer = peer };
+  return &self->touched[self->n_touched++];
+}
+
+/* -- inner packets -- */
+
+static FzDrop
+check_inner (const FzLaneRx *self, uint8_t *plaintext, uint32_t length, FzIpPacket *out)
+{
+  FzDrop drop = fz_ip_packet_parse (fz_span (plaintext, length), out);
+
+  if (drop != FZ_DROP_NONE || !self->is_strict)
+    return drop;
+  if (out->length > FZ_MTU)
+    return FZ_DROP_TOO_LARGE;
+  return out->is_fragment ? FZ_DROP_FRAGMENT : FZ_DROP_NONE;
+}
+
+/* By the verdict of its flow. */
+static void
+decide_packet (FzLaneRx *self, FzCandidate *candidate, const FzUdpBuffer *buffer)
+{
+  FzFlow flow = fz_flow_from_packet (&candidate->packet);
+  bool is_hit;
+  FzVerdict verdict =
+      fz_flow_cache_receive (self->cache, self->snapshot, self->session.peer, &flow, &is_hit);
+
+  fz_count (is_hit ? &self->counters.cache_hits : &self->counters.cache_misses, 1);
+  switch ((FzVerdictKind) verdict.kind) {
+  case FZ_VERDICT_DROP:
+    fz_count_drop (&self->counters, (FzDrop) verdict.reason, 1);
+    break;
+  case FZ_VERDICT_TO_ENGINE:
+    hand_over_inner (self, &candidate->packet, (FzDrop) verdict.reason, buffer);
+    break;
+  case FZ_VERDICT_PASS:
+    if (!fz_coalescer_start (self->coalescer, candidate))
+      fz_count_drop (&self->counters, FZ_DROP_NO_BUFFER, 1);
+    break;
+  }
+}
+
+static void
+receive_packet (FzLaneRx *self, uint8_t *plaintext, uint32_t length, const FzUdpBuffer *buffer)
+{
+  FzCandidate candidate;
+  FzIpPacket packet;
+  FzDrop drop = check_inner (self, plaintext, length, &packet);
+
+  if (drop != FZ_DROP_NONE) {
+    fz_count_drop (&self->counters, drop, 1);
+    return;
+  }
+  fz_count (&self->counters.packets, 1);
+  fz_count (&self->counters.bytes, packet.length);
+  if (self->is_strict &&
+      (fz_ip_packet_is_control (&packet) || fz_ip_packet_is_path_probe (&packet))) {
+    hand_over_inner (self, &packet, FZ_DROP_NONE, buffer);
+    return;
+  }
+  fz_ip_merge_ecn (plaintext, buffer->ecn);
+  candidate = fz_coalescer_examine (self->coalescer, &packet, self->session.peer);
+  if (!fz_coalescer_join (self->coalescer, &candidate))
+    decide_packet (self, &candidate, buffer);
+}
+
+/* -- opening -- */
+
+/* What an opened and new datagram means for its peer. */
+static void
+receive_opened (FzLaneRx *self, const Sealed *sealed, uint32_t length, FzTouched *touched)
+{
+  if (length == 0)
+    return; /* a keepalive */
+  touched->has_data = true;
+  touched->packets++;
+  touched->bytes += length;
+  receive_packet (self, sealed->plaintext, length, sealed->buffer);
+}
+
+static void
+open_sealed (FzLaneRx *self)
+{
+  size_t n = self->n_sealed;
+  const FzUdpBuffer *newest = NULL;
+  FzKeypair *keypair = self->session.keypair;
+  FzTouched *touched = NULL;
+  uint64_t is_good;
+
+  if (n == 0)
+    return;
+  self->n_sealed = 0;
+  is_good = fz_aead_open (self->aead, keypair->receive_key, self->ops, n);
+  for (size_t i = 0; i < n; i++) {
+    const Sealed *sealed = &self->sealed[i];
+
+    if ((is_good >> i & 1) == 0) {
+      fz_count_drop (&self->counters, FZ_DROP_BAD_TAG, 1);
+      continue;
+    }
+    if (!fz_replay_window_accept (&keypair->window, sealed->counter)) {
+      fz_count_drop (&self->counters, FZ_DROP_REPLAY, 1);
+      continue;
+    }
+    if (touched == NULL) {
+      touched = touch (self, self->session.peer);
+      confirm_session (self);
+    }
+    if (keypair->window.next == sealed->counter + 1)
+      newest = sealed->buffer;
+    receive_opened (self, sealed, self->ops[i].length, touched);
+  }
+  if (newest != NULL)
+    follow_roaming (self, newest);
+}
+
+/* The session of @index, or why there is none. */
+static FzDrop
+find_session (FzLaneRx *self, uint32_t index)
+{
+  FzPeer *peer;
+  FzKeypair *keypair;
+
+  if (self->session.keypair != NULL && self->session.index == index)
+    return FZ_DROP_NONE;
+  open_sealed (self);
+  self->session = (Session){ 0 };
+  peer = fz_snapshot_find_peer (self->snapshot, index >> 8);
+  if (peer == NULL)
+    return FZ_DROP_UNKNOWN_INDEX;
+  keypair = atomic_load_explicit (&peer->receiving[index % FZ_PEER_SESSIONS], memory_order_acquire);
+  if (keypair == NULL || keypair->local_index != index)
+    return FZ_DROP_UNKNOWN_INDEX;
+  if (!fz_keypair_may_receive (keypair, self->now))
+    return FZ_DROP_EXPIRED_KEY;
+  self->session = (Session){ .index = index, .peer = peer, .keypair = keypair };
+  return FZ_DROP_NONE;
+}
+
+static FzDrop
+receive_data (FzLaneRx *self, uint8_t *datagram, uint32_t length, const FzUdpBuffer *buffer)
+{
+  uint64_t counter = fz_get_u64le (datagram + 8);
+  uint8_t *sealed = datagram + FZ_WIREGUARD_DATA_HEADER_SIZE;
+  FzDrop drop;
+
+  if (self->is_strict && length > DATAGRAM_MAX)
+    return FZ_DROP_TOO_LARGE;
+  drop = find_session (self, fz_get_u32le (datagram + 4));
+  if (drop != FZ_DROP_NONE)
+    return drop;
+  if (!fz_replay_window_may_accept (&self->session.keypair->window, counter))
+    return FZ_DROP_REPLAY;
+
+  self->ops[self->n_sealed] = (FzAeadOp){
+    .source = sealed, .target = sealed, .length = length - FZ_WIREGUARD_OVERHEAD, .counter = counter
+  };
+  self->sealed[self->n_sealed++] =
+      (Sealed){ .plaintext = sealed, .counter = counter, .buffer = buffer };
+  if (self->n_sealed == FZ_LANE_SEAL_BATCH)
+    open_sealed (self);
+  return FZ_DROP_NONE;
+}
+
+/* -- demultiplexing -- */
+
+/* connectivity.md §2.2 and §6: handshakes, STUN, ChannelData by their first bytes. */
+static bool
+is_for_engine (FzSpan datagram)
+{
+  const uint8_t *data = datagram.data;
+
+  if (datagram.length < 4)
+    return false;
+  if (data[0] >= 0x40 && data[0] <= 0x4f)
+    return true;
+  if (fz_wireguard_is_message (datagram))
+    return true;
+  return datagram.length >= STUN_HEADER_SIZE && data[0] <= 3 &&
+         fz_get_u32be (data + 4) == STUN_MAGIC_COOKIE;
+}
+
+static void
+receive_datagram (FzLaneRx *self, uint8_t *datagram, uint32_t length, const FzUdpBuffer *buffer)
+{
+  FzDrop drop = FZ_DROP_NONE;
+
+  fz_count (&self->counters.datagrams, 1);
+  if (length >= 4 && fz_get_u32le (datagram) == FZ_WIREGUARD_DATA)
+    drop = length >= FZ_WIREGUARD_OVERHEAD ? receive_data (self, datagram, length, buffer)
+                                           : FZ_DROP_BAD_LENGTH;
+  else if (!is_for_engine (fz_span (datagram, length)))
+    drop = FZ_DROP_NOT_WIREGUARD;
+  else if (length > DATAGRAM_MAX)
+    drop = FZ_DROP_TOO_LARGE;
+  else
+    hand_over_datagram (self, fz_span (datagram, length), buffer);
+  if (drop != FZ_DROP_NONE)
+    fz_count_drop (&self->counters, drop, 1);
+}
+
+static void
+receive_buffer (FzLaneRx *self, const FzUdpBuffer *buffer)
+{
+  uint32_t stride = buffer->stride > 0 ? buffer->stride : buffer->length;
+  uint32_t n_left;
+
+  fz_count (&self->counters.trains, 1);
+  for (uint32_t at = 0; at < buffer->length; at += stride) {
+    n_left = buffer->length - at;
+    receive_datagram (self, buffer->data + at, n_left < stride ? n_left : stride, buffer);
+  }
+}
+
+void
+fz_lane_rx_push (FzLaneRx *self, FzUdpBuffer *buffers, size_t n_buffers, FzInstant now)
+{
+  assert (n_buffers <= FZ_RX_BATCH);
+  self->snapshot = atomic_load_explicit (&self->published->current, memory_order_acquire);
+  self->now = now;
+  self->is_strict = fz_snapshot_get_role (self->snapshot) != FZ_ROLE_BARE;
+  self->session = (Session){ 0 };
+  self->is_taken = false;
+  fz_flow_cache_begin (self->cache, fz_snapshot_get_serial (self->snapshot));
+  fz_coalescer_begin (self->coalescer, &self->limits);
+
+  for (size_t i = 0; i < n_buffers; i++)
+    receive_buffer (self, &buffers[i]);
+
+  open_sealed (self);
+  publish_touched (self);
+}
+
+size_t
+fz_lane_rx_take (FzLaneRx *self, const FzRun **out_runs)
+{
+  size_t n_runs = 0;
+
+  *out_runs = NULL;
+  if (!self->is_taken)
+    n_runs = fz_coalescer_finish (self->coalescer, out_runs);
+  self->is_taken = true;
+  fz_count (&self->counters.super_packets, n_runs);
+  for (size_t i = 0; i < n_runs; i++)
+    fz_count_length (&self->counters, (*out_runs)[i].n_packets);
+  return n_runs;
+}
+
+void
+fz_lane_rx_split (FzLaneRx *self,
+                  const FzRun *run,
+                  uint8_t *frame,
+                  void (*emit) (void *context, const uint8_t *packet, size_t length),
+                  void *context)
+{
+  const uint8_t *first = run->iov[1].iov_base;
+  FzSegmenter segmenter;
+  FzDrop drop;
+
+  (void) self;
+  if (run->n_packets < 2) {
+    emit (context, first, run->iov[1].iov_len);
+    return;
+  }
+  /* The run is ours, so it is well-formed. Its header says the length of the whole, of which only
+   * the headers lie at @first: the payloads are taken from their pieces. */
+  drop = fz_segmenter_init (&segmenter, &run->vnet, first, run->length, FZ_PACKET_MAX);
+  assert (drop == FZ_DROP_NONE && segmenter.n_segments == run->n_packets);
+  for (uint32_t i = 0; i < segmenter.n_segments; i++) {
+    const uint8_t *payload = i == 0 ? first + segmenter.header_length : run->iov[i + 1].iov_base;
+
+    fz_segmenter_write_from (&segmenter, i, payload, frame);
+    emit (context, frame, fz_segmenter_get_length (&segmenter, i));
+  }
+}

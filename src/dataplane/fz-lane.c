@@ -1,0 +1,42 @@
+/* fz-lane.c: what both halves share, see fz-lane-private.h */
+
+#include "src/dataplane/fz-lane-private.h"
+
+#include <string.h>
+
+FzLaneMessage *
+fz_lane_message_reserve (FzRing *ring,
+                         FzLaneCounters *counters,
+                         FzLaneMessageKind kind,
+                         uint32_t length)
+{
+  FzLaneMessage *message = fz_ring_reserve (ring, sizeof *message + length);
+
+  if (message == NULL) {
+    fz_count_drop (counters, FZ_DROP_QUEUE_FULL, 1);
+    return NULL;
+  }
+  memset (message, 0, sizeof *message);
+  message->kind = (uint8_t) kind;
+  message->length = length;
+  fz_count (&counters->to_engine, 1);
+  return message;
+}
+
+void
+fz_lane_tell_activity (FzPeer *peer, FzRing *ring, FzLaneCounters *counters)
+{
+  FzLaneMessage *message;
+
+  atomic_thread_fence (memory_order_seq_cst); /* see FzPeer.is_watched */
+  if (atomic_load_explicit (&peer->is_watched, memory_order_relaxed) ||
+      atomic_exchange_explicit (&peer->is_watched, true, memory_order_relaxed))
+    return;
+  message = fz_lane_message_reserve (ring, counters, FZ_LANE_MESSAGE_ACTIVITY, 0);
+  if (message == NULL) { /* nobody was told: the next turn tries again */
+    atomic_store_explicit (&peer->is_watched, false, memory_order_relaxed);
+    return;
+  }
+  message->connection_id = peer->connection_id;
+  fz_ring_commit (ring);
+}
