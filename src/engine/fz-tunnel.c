@@ -8,13 +8,16 @@
 #include "src/engine/fz-tunnel.h"
 
 #include "src/base/fz-bytes.h"
+#include "src/engine/fz-outbox-private.h"
 #include "src/engine/fz-session-ring-private.h"
 #include "src/engine/fz-traffic-private.h"
 
 #include <string.h>
 
-#define MAX_OUTGOING    8u /* datagrams between two polls; older ones are lost as on the wire */
 #define MAX_OUTSTANDING 2u /* initiations that may still be answered; connectivity.md §2.4 */
+
+/* Standing tunnels renew unused keys this old: a handshake's time before they must stop sending. */
+#define RENEW_AFTER_S (FZ_STOP_SENDING_AFTER_S - 5)
 
 /* dataplane.md §16: an honest peer initiates at most 50 times a second */
 #define INITIATION_GAP_NS (20 * FZ_MS)
@@ -65,13 +68,6 @@ typedef struct {
   FzNoiseHandshake outstanding[MAX_OUTSTANDING]; /* newest first */
 } Secrets;
 
-typedef struct {
-  FzTunnelTransmitKind kind;
-  FzEndpoint origin;
-  size_t length; /* bytes */
-  uint8_t data[FZ_WIREGUARD_HANDSHAKE_MAX];
-} Outgoing;
-
 struct FzTunnel {
   const FzIdentity *identity;
   FzPeer *peer;
@@ -106,9 +102,7 @@ struct FzTunnel {
   FzInstant next; /* what next_timeout answers */
 
   /* output */
-  Outgoing outgoing[MAX_OUTGOING];
-  size_t first_outgoing;
-  size_t n_outgoing;
+  FzOutbox outbox;
   uint32_t events; /* bit per FzTunnelEvent */
 };
 
@@ -136,20 +130,6 @@ raise_event (FzTunnel *self, FzTunnelEvent event)
 
 /* -- outgoing datagrams -- */
 
-static Outgoing *
-add_outgoing (FzTunnel *self, FzTunnelTransmitKind kind, size_t length)
-{
-  Outgoing *out;
-
-  if (self->n_outgoing == MAX_OUTGOING) {
-    self->first_outgoing = (self->first_outgoing + 1) % MAX_OUTGOING;
-    self->n_outgoing--;
-  }
-  out = &self->outgoing[(self->first_outgoing + self->n_outgoing++) % MAX_OUTGOING];
-  *out = (Outgoing){ .kind = kind, .length = length };
-  return out;
-}
-
 static void
 seal_with (FzTunnel *self, FzKeypair *keypair, uint64_t counter, FzSpan packet, uint8_t *out)
 {
@@ -170,13 +150,13 @@ send_keepalive (FzTunnel *self, FzInstant now)
   FzKeypair *keypair = fz_session_ring_usable (&self->sessions, now);
   uint64_t counter;
   uint8_t nothing[1] = { 0 };
-  Outgoing *out;
+  FzOutboxItem *out;
 
   /* whatever becomes of it, this keepalive is no longer owed */
   fz_traffic_note_sent (&self->traffic, false, now);
   if (keypair == NULL || !fz_keypair_reserve (keypair, 1, &counter))
     return;
-  out = add_outgoing (self, FZ_TUNNEL_SENDS_KEEPALIVE, FZ_WIREGUARD_DATA_OVERHEAD);
+  out = fz_outbox_add (&self->outbox, FZ_TUNNEL_SENDS_KEEPALIVE, FZ_WIREGUARD_DATA_OVERHEAD);
   seal_with (self, keypair, counter, fz_span (nothing, 0), out->data);
   self->counters->keepalives_sent++;
 }
@@ -206,7 +186,8 @@ static void
 send_initiation (FzTunnel *self, FzInstant now)
 {
   Secrets *secrets = self->secrets;
-  Outgoing *out = add_outgoing (self, FZ_TUNNEL_SENDS_INITIATION, FZ_WIREGUARD_INITIATION_SIZE);
+  FzOutboxItem *out =
+      fz_outbox_add (&self->outbox, FZ_TUNNEL_SENDS_INITIATION, FZ_WIREGUARD_INITIATION_SIZE);
   uint32_t index = fz_session_ring_next_index (&self->sessions);
   uint8_t timestamp[FZ_TAI64N_SIZE];
 
@@ -271,7 +252,7 @@ expire (FzTunnel *self, const char *why)
   fz_cookie_jar_clear (&self->secrets->jar);
   fz_traffic_clear (&self->traffic);
   self->was_initiator = false;
-  self->n_outgoing = 0;
+  fz_outbox_clear (&self->outbox);
   self->events = 0;
   raise_event (self, FZ_TUNNEL_EVENT_EXPIRED);
   set_state (self, STATE_EXPIRED);
@@ -369,7 +350,41 @@ held_off_until (const FzTunnel *self)
   return keypair != NULL ? after_s (keypair->created_at, self->profile.rekey_timeout_s) : 0;
 }
 
-/* When rule 3 or 6 asks for a handshake, as far as the stamps of this moment tell. */
+/* Rule 6: the age at which an initiator renews keys that it has sent on. */
+static FzInstant
+rekey_at (const FzKeypair *keypair)
+{
+  return after_s (keypair->created_at, FZ_REKEY_AFTER_S);
+}
+
+/* Rule 6: the age at which it renews keys that it has only received on, early enough to have new
+ * ones before these are rejected. */
+static FzInstant
+last_rekey_at (const FzTunnel *self, const FzKeypair *keypair)
+{
+  return after_s (keypair->created_at,
+                  FZ_REJECT_AFTER_S - self->profile.keepalive_timeout_s -
+                      self->profile.rekey_timeout_s);
+}
+
+/* Rules 3 and 6 for the initiator of the session that we send on. Rule 3 has a standing tunnel
+ * renew unused keys when they are gone, at 180 s; but from 170 s on it may not send on them, and a
+ * packet that comes in between would be lost. So it renews before that, used or not. */
+static FzInstant
+renewal_due_at (const FzTunnel *self, const FzKeypair *keypair)
+{
+  FzInstant since = MAX (keypair->created_at, 1);
+
+  if (fz_traffic_get_sent_data_at (&self->traffic) >= since)
+    return rekey_at (keypair);
+  if (self->profile.is_standing)
+    return after_s (keypair->created_at, RENEW_AFTER_S);
+  if (fz_traffic_get_received_data_at (&self->traffic) >= since)
+    return last_rekey_at (self, keypair);
+  return FZ_INSTANT_NEVER;
+}
+
+/* When a handshake is wanted, as far as the stamps of this moment tell. */
 static FzInstant
 handshake_due_at (const FzTunnel *self, FzInstant now)
 {
@@ -378,17 +393,10 @@ handshake_due_at (const FzTunnel *self, FzInstant now)
   uint64_t unanswered_at = fz_traffic_get_unanswered_sent_at (&self->traffic);
   FzInstant due = FZ_INSTANT_NEVER;
 
-  if (keypair == NULL)
-    due = profile->is_standing && self->was_initiator ? now : FZ_INSTANT_NEVER;
-  if (keypair != NULL && keypair->is_initiator) {
-    if (fz_traffic_get_sent_data_at (&self->traffic) >= MAX (keypair->created_at, 1))
-      due = fz_instant_min (due, after_s (keypair->created_at, FZ_REKEY_AFTER_S));
-    if (fz_traffic_get_received_data_at (&self->traffic) >= MAX (keypair->created_at, 1))
-      due = fz_instant_min (
-          due,
-          after_s (keypair->created_at,
-                   FZ_REJECT_AFTER_S - profile->keepalive_timeout_s - profile->rekey_timeout_s));
-  }
+  if (keypair == NULL && profile->is_standing && self->was_initiator)
+    due = now;
+  if (keypair != NULL && keypair->is_initiator)
+    due = renewal_due_at (self, keypair);
   if (unanswered_at != 0)
     due = fz_instant_min (
         due, after_s (unanswered_at, profile->keepalive_timeout_s + profile->rekey_timeout_s));
@@ -482,11 +490,7 @@ traffic_deadline (const FzTunnel *self, FzInstant now)
     return next;
 
   /* traffic that we have not looked at yet may make these two ages matter */
-  const FzInstant ages[] = {
-    after_s (keypair->created_at, FZ_REKEY_AFTER_S),
-    after_s (keypair->created_at,
-             FZ_REJECT_AFTER_S - self->profile.keepalive_timeout_s - self->profile.rekey_timeout_s),
-  };
+  const FzInstant ages[] = { rekey_at (keypair), last_rekey_at (self, keypair) };
   for (size_t i = 0; i < G_N_ELEMENTS (ages); i++)
     if (ages[i] > now)
       next = fz_instant_min (next, ages[i]);
@@ -619,7 +623,7 @@ fz_tunnel_handle_initiation (FzTunnel *self,
   uint8_t timestamp[FZ_TAI64N_SIZE];
   uint8_t response[FZ_WIREGUARD_RESPONSE_SIZE];
   uint32_t index;
-  Outgoing *out;
+  FzOutboxItem *out;
   FzDrop drop;
 
   if (!fz_equal_constant_time (initiation->public_key, secrets->noise.public_key, FZ_KEY_SIZE))
@@ -637,7 +641,7 @@ fz_tunnel_handle_initiation (FzTunnel *self,
 
   fz_cookie_jar_seal (&secrets->jar, response, sizeof response, index, now);
   make_session (self, &keys, index, initiation->remote_index, false, now);
-  out = add_outgoing (self, FZ_TUNNEL_SENDS_RESPONSE, sizeof response);
+  out = fz_outbox_add (&self->outbox, FZ_TUNNEL_SENDS_RESPONSE, sizeof response);
   memcpy (out->data, response, sizeof response);
   out->origin = *origin;
   accept_initiation (self, timestamp, origin, now);
@@ -751,19 +755,7 @@ fz_tunnel_next_timeout (const FzTunnel *self)
 bool
 fz_tunnel_poll_transmit (FzTunnel *self, FzTunnelTransmit *out)
 {
-  const Outgoing *first;
-
-  if (self->n_outgoing == 0)
-    return false;
-  first = &self->outgoing[self->first_outgoing];
-  *out = (FzTunnelTransmit){
-    .kind = first->kind,
-    .origin = first->origin,
-    .data = fz_span (first->data, first->length),
-  };
-  self->first_outgoing = (self->first_outgoing + 1) % MAX_OUTGOING;
-  self->n_outgoing--;
-  return true;
+  return fz_outbox_poll (&self->outbox, out);
 }
 
 bool
