@@ -47,7 +47,7 @@ typedef struct {
  * @name: "auto", or a backend's name to force it
  * @reports: (out) (array FZ_N_AEAD_BACKENDS): what was found, may be NULL
  *
- * Verifies and times the backends on the first call (a few ms), later calls
+ * Verifies and times the backends on the first call (about 10 ms), later calls
  * return the same answer. Thread-safe.
  *
  * Returns: false if @name is unknown, unavailable or not trusted

@@ -8,6 +8,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* ASan and TSan put a function that always succeeds in mlock's place. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MLOCK_IS_A_SHAM true
+#elif defined(__clang__)
+#define MLOCK_IS_A_SHAM (__has_feature (address_sanitizer) || __has_feature (thread_sanitizer))
+#else
+#define MLOCK_IS_A_SHAM false
+#endif
+
 static void
 assert_zero (const uint8_t *bytes, size_t n)
 {
@@ -95,7 +104,7 @@ test_lock_refused (void)
     secret = fz_secret_new (100000);
     secret[99999] = 1;
     fz_secret_free (secret, 100000);
-    _exit (fz_secret_is_locked () ? 1 : 0);
+    _exit (fz_secret_is_locked () && !MLOCK_IS_A_SHAM ? 1 : 0);
   }
   g_assert_cmpint (child, >, 0);
   g_assert_cmpint (waitpid (child, &status, 0), ==, child);
