@@ -1,0 +1,91 @@
+/* fz-authorizations.c: see the header */
+
+#include "src/engine/fz-authorizations.h"
+
+#include "src/engine/fz-uuid-table.h"
+
+typedef struct {
+  FzUuid resource_id;
+  FzInstant asked_at;
+  FzPacketBuffer *packets;
+} Question;
+
+struct FzAuthorizations {
+  GHashTable *by_resource; /* of Question */
+};
+
+static void
+free_question (void *data)
+{
+  Question *question = data;
+
+  g_clear_pointer (&question->packets, fz_packet_buffer_free);
+  g_free (question);
+}
+
+FzAuthorizations *
+fz_authorizations_new (void)
+{
+  FzAuthorizations *self = g_new0 (FzAuthorizations, 1);
+
+  self->by_resource = fz_uuid_table_new (free_question);
+  return self;
+}
+
+void
+fz_authorizations_free (FzAuthorizations *self)
+{
+  if (self == NULL)
+    return;
+  g_hash_table_unref (self->by_resource);
+  g_free (self);
+}
+
+bool
+fz_authorizations_want (FzAuthorizations *self,
+                        const FzUuid *resource_id,
+                        FzSpan packet,
+                        FzInstant now)
+{
+  Question *question = g_hash_table_lookup (self->by_resource, resource_id);
+  bool is_new = question == NULL;
+
+  if (is_new) {
+    question = g_new0 (Question, 1);
+    question->resource_id = *resource_id;
+    question->packets = fz_packet_buffer_new (FZ_PACKET_BUFFER_PACKETS);
+    g_hash_table_insert (self->by_resource, &question->resource_id, question);
+  }
+  if (packet.data != NULL)
+    fz_packet_buffer_push (question->packets, packet);
+
+  if (!is_new && fz_instant_since (question->asked_at, now) < FZ_AUTHORIZATION_REPEAT_S * FZ_S)
+    return false;
+  question->asked_at = now;
+  return true;
+}
+
+bool
+fz_authorizations_is_pending (const FzAuthorizations *self, const FzUuid *resource_id)
+{
+  return g_hash_table_contains (self->by_resource, resource_id);
+}
+
+FzPacketBuffer *
+fz_authorizations_steal (FzAuthorizations *self, const FzUuid *resource_id)
+{
+  Question *question = g_hash_table_lookup (self->by_resource, resource_id);
+  FzPacketBuffer *packets;
+
+  if (question == NULL)
+    return NULL;
+  packets = g_steal_pointer (&question->packets);
+  g_hash_table_remove (self->by_resource, resource_id);
+  return packets;
+}
+
+void
+fz_authorizations_forget (FzAuthorizations *self, const FzUuid *resource_id)
+{
+  g_hash_table_remove (self->by_resource, resource_id);
+}

@@ -1,0 +1,38 @@
+/* fz-authorizations.h
+ *
+ * The client's open questions to the portal: one per resource, with the packets
+ * that wait for the answer (tunnel.md §7.4). There is no timer: only new
+ * traffic repeats a question, and not within 2 s.
+ */
+#pragma once
+
+#include "src/base/fz-instant.h"
+#include "src/base/fz-uuid.h"
+#include "src/engine/fz-packet-buffer.h"
+
+#include <glib.h>
+#include <stdbool.h>
+
+#define FZ_AUTHORIZATION_REPEAT_S 2u
+
+typedef struct FzAuthorizations FzAuthorizations;
+
+FzAuthorizations *fz_authorizations_new (void);
+void fz_authorizations_free (FzAuthorizations *self);
+
+/**
+ * fz_authorizations_want:
+ * @packet: kept until the answer; NULL data: nothing to keep
+ *
+ * Returns: true if the portal is to be asked now
+ */
+bool fz_authorizations_want (FzAuthorizations *self,
+                             const FzUuid *resource_id,
+                             FzSpan packet,
+                             FzInstant now);
+
+bool fz_authorizations_is_pending (const FzAuthorizations *self, const FzUuid *resource_id);
+
+/* Ends the question: the packets that waited are the caller's. NULL if none was open. */
+FzPacketBuffer *fz_authorizations_steal (FzAuthorizations *self, const FzUuid *resource_id);
+void fz_authorizations_forget (FzAuthorizations *self, const FzUuid *resource_id);

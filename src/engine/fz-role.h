@@ -1,0 +1,50 @@
+/* fz-role.h
+ *
+ * What the engine lends to its role (client, gateway, bare): the node, the ways
+ * out, the marks that say what has to be published. A role decides who may
+ * speak with whom; it never touches a path or a key.
+ *
+ * Every role offers the same operations: handle_command, handle_packet (from
+ * the TUN), handle_inner (from a peer), handle_node_event, handle_timeout,
+ * next_timeout, and add_routes for the next snapshot.
+ */
+#pragma once
+
+#include "src/dataplane/fz-flow.h"
+#include "src/engine/fz-event-queue.h"
+#include "src/engine/fz-node.h"
+#include "src/engine/fz-resource.h"
+
+typedef struct {
+  FzLog log;
+  FzNode *node;
+  FzOutQueue packets; /* for the TUN */
+  FzEventQueue events;
+  uint64_t drops[FZ_N_DROPS];
+  uint64_t packets_buffered;
+
+  FzInterface *interface;    /* owned; NULL before the portal has told */
+  bool is_interface_changed; /* addresses or routes may differ from the last event */
+  bool are_routes_changed;   /* the lanes' table is out of date */
+} FzRoleContext;
+
+static inline void
+fz_role_drop (FzRoleContext *self, FzDrop reason)
+{
+  self->drops[reason]++;
+}
+
+/* Whether @ip is one of our TUN addresses. */
+bool fz_role_is_own_ip (const FzRoleContext *self, const FzIp *ip);
+void fz_role_set_interface (FzRoleContext *self, const FzInterface *interface);
+
+/* An IP packet for the TUN. */
+void fz_role_deliver (FzRoleContext *self, FzSpan packet);
+
+/* The ICMP error that refuses @packet, to our own TUN. */
+void fz_role_refuse (FzRoleContext *self, const FzIpPacket *packet);
+
+void fz_role_push_peer_event (FzRoleContext *self, FzEventKind kind, const FzUuid *id);
+
+/* Both addresses of one peer, without filters, as an entry each. */
+void fz_role_add_hosts (GArray *entries, const FzIp *ipv4, const FzIp *ipv6, FzPeer *peer);
