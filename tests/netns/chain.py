@@ -140,6 +140,31 @@ class Chain:
         iperf = self.web_host.spawn("iperf3", "iperf3", "-s", "--forceflush")
         iperf.wait_for_log("Server listening")
 
+    def administration(self):
+        """What the administrator does, as (sentence, action) in order."""
+        do = self.portal.command
+        yield "site 'office'", lambda: do("site", "add", "--name", "office")
+        yield "group 'engineers' with the service account 'laptop'", lambda: (
+            do("group", "add", "--name", "engineers"),
+            do("actor", "add", "--name", "laptop", "--type", "service_account"),
+            do("group", "add-member", "--group", "engineers", "--actor", "laptop"))
+        for name, network in (("web", PRIVATE_NET_V4), ("web6", PRIVATE_NET_V6)):
+            yield f"resource '{name}' {network}, and a policy for engineers", lambda name=name, network=network: (
+                do("resource", "add", "--name", name, "--address", network, "--site", "office"),
+                do("policy", "add", "--group", "engineers", "--resource", name))
+
+    def make_gateway_token(self):
+        return self.portal.command("token", "create", "--gateway", "--site", "office")["token"]
+
+    def make_client_token(self):
+        return self.portal.command("token", "create", "--client", "--actor", "laptop", "--expires", "30d")["token"]
+
+    def administer(self):
+        """All of the above; returns (gateway token, client token)."""
+        for _, action in self.administration():
+            action()
+        return self.make_gateway_token(), self.make_client_token()
+
     def gateway_environment(self, token, **more):
         return {"FIREZONE_TOKEN": token, "FIREZONE_ID": "gateway-1", "FIREZONE_NAME": "gateway-1",
                 "FIREZONE_API_URL": f"ws://198.51.100.2:{PORTAL_PORT}/", "FIREZONE_NO_TELEMETRY": "true",

@@ -14,7 +14,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from bed import Bed, BedError, require_rights  # noqa: E402
-from chain import PAGE, PRIVATE_NET_V4, PRIVATE_NET_V6, PRIVATE_V4, PRIVATE_V6, Chain  # noqa: E402
+from chain import PAGE, PRIVATE_V4, PRIVATE_V6, Chain  # noqa: E402
 
 PICTURE = """
    client ───┐                    ┌─── portal    who may reach what
@@ -68,29 +68,16 @@ def gbits(report):
 
 
 def set_up(steps, chain):
-    portal = chain.portal
-
     steps.title("The services")
     steps.run("portal: account and database made, server started", chain.start_portal)
     steps.run("relay: coturn answers binding requests", chain.start_relay)
     steps.run("private web server and iperf3 behind the gateway", chain.start_web)
 
     steps.title("What the administrator does")
-    steps.run("site 'office'", lambda: portal.command("site", "add", "--name", "office"))
-    steps.run("group 'engineers' with the service account 'laptop'", lambda: (
-        portal.command("group", "add", "--name", "engineers"),
-        portal.command("actor", "add", "--name", "laptop", "--type", "service_account"),
-        portal.command("group", "add-member", "--group", "engineers", "--actor", "laptop")))
-    steps.run(f"resources 'web' {PRIVATE_NET_V4} and 'web6' {PRIVATE_NET_V6}", lambda: (
-        portal.command("resource", "add", "--name", "web", "--address", PRIVATE_NET_V4, "--site", "office"),
-        portal.command("resource", "add", "--name", "web6", "--address", PRIVATE_NET_V6, "--site", "office")))
-    steps.run("policies: engineers may reach both", lambda: (
-        portal.command("policy", "add", "--group", "engineers", "--resource", "web"),
-        portal.command("policy", "add", "--group", "engineers", "--resource", "web6")))
-    gateway_token = steps.run("token for the gateway", lambda: portal.command(
-        "token", "create", "--gateway", "--site", "office"))["token"]
-    client_token = steps.run("token for the client", lambda: portal.command(
-        "token", "create", "--client", "--actor", "laptop", "--expires", "30d"))["token"]
+    for what, action in chain.administration():
+        steps.run(what, action)
+    gateway_token = steps.run("token for the gateway", chain.make_gateway_token)
+    client_token = steps.run("token for the client", chain.make_client_token)
 
     steps.title("Gateway and client")
     steps.run("gateway: joined the portal, masquerading set up", lambda: chain.start_gateway(gateway_token))

@@ -1,0 +1,323 @@
+#!/usr/bin/python3
+"""The whole chain: portal, coturn, gateway with NAT, private server, client; real programs throughout."""
+
+import os
+import re
+import signal
+import socket
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from bed import Bed, BedError, lose, require_rights  # noqa: E402
+from chain import PAGE, PORTAL_PORT, PRIVATE_V4, PRIVATE_V6, Chain  # noqa: E402
+
+BUILD = os.environ.get("FZ_BUILD", "build")
+
+
+class ChainCase(unittest.TestCase):
+    """One chain for the tests of a class; each test leaves it working."""
+
+    NAT = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.bed = Bed(cls.__name__.lower()[:8], keep_logs=os.environ.get("FZ_KEEP_LOGS"))
+        cls.addClassCleanup(cls.bed.close)
+        cls.chain = chain = Chain(cls.bed, BUILD, nat=cls.NAT)
+        chain.start_portal()
+        chain.start_relay()
+        chain.start_web()
+        cls.gateway_token, cls.client_token = chain.administer()
+
+    @classmethod
+    def start_both(cls):
+        cls.chain.start_gateway(cls.gateway_token)
+        cls.chain.start_client(cls.client_token)
+
+    def assert_page(self, address=PRIVATE_V4):
+        self.assertEqual(self.chain.fetch(address), PAGE)
+
+    def restore(self):
+        """What a test has ended is started again."""
+        if self.chain.gateway.popen.poll() is not None:
+            self.chain.start_gateway(self.gateway_token)
+        if self.chain.client.popen.poll() is not None:
+            self.chain.start_client(self.client_token)
+        self.chain.wait_fetch(True)
+
+
+class Traffic(ChainCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.start_both()
+
+    def test_page_over_ipv4_and_ipv6(self):
+        self.assert_page()
+        self.assert_page(PRIVATE_V6)
+
+    def test_ping_small_large_fragmented(self):
+        for address in (PRIVATE_V4, PRIVATE_V6):
+            for size in (8, 1200, 1232, 4000):  # 1232 fills the inner MTU over IPv6; 4000 makes fragments
+                with self.subTest(address=address, size=size):
+                    self.chain.ping(address, count=5, size=size)
+
+    def test_bulk_is_bit_exact_both_ways(self):
+        """64 MiB there and back, compared by hash."""
+        name = "blob"
+        source = os.path.join(self.bed.path("www"), name)
+        with open(source, "wb") as file:
+            for _ in range(64):
+                file.write(os.urandom(1 << 20))
+        want = self.chain.web_host.run("sha256sum", source).stdout.split()[0]
+        got = self.chain.client_host.run(
+            "sh", "-c", f"curl -s http://{PRIVATE_V4}/{name} | sha256sum", timeout=60).stdout.split()[0]
+        self.assertEqual(got, want)
+
+        receiver = self.chain.web_host.spawn(
+            "receiver", "sh", "-c", "socat -u TCP-LISTEN:9000,reuseaddr STDOUT | sha256sum")
+        receiver.wait_until(
+            lambda: ":9000" in self.chain.web_host.run("ss", "-ltn").stdout, "listening socket")
+        self.chain.client_host.run("socat", "-u", source, f"TCP:{PRIVATE_V4}:9000", timeout=60)
+        receiver.popen.wait(30)
+        self.assertEqual(receiver.log().split()[0], want)
+
+    def test_no_reordering_within_a_flow(self):
+        """Out-of-order segments that the receiver's TCP saw during a bulk transfer."""
+        def out_of_order():
+            text = self.chain.web_host.run("nstat", "-asz", "TcpExtTCPOFOQueue").stdout
+            return int(re.search(r"TcpExtTCPOFOQueue\s+(\d+)", text).group(1))
+
+        before = out_of_order()
+        report = self.chain.iperf(seconds=2)
+        self.assertGreater(report["end"]["sum_received"]["bytes"], 10_000_000)
+        retransmits = report["end"]["sum_sent"]["retransmits"]
+        # a lost segment makes later ones wait out of order; without loss there must be none
+        if retransmits == 0:
+            self.assertEqual(out_of_order() - before, 0)
+
+    def test_survives_loss(self):
+        try:
+            lose(self.chain.net, 20)
+            self.chain.wait_fetch(True, timeout=30, each=10)
+        finally:
+            lose(self.chain.net, 0)
+
+    def test_no_open_port(self):
+        """Nothing listens for TCP but what was asked for; UDP answers strangers with silence."""
+        listening = self.chain.client_host.run("ss", "-Hltnp").stdout
+        self.assertEqual(listening.strip(), "", listening)
+
+    def test_garbage_is_dropped(self):
+        """Random and malformed datagrams at both ends' port; traffic goes on, nobody dies."""
+        program = (
+            "import os, socket, sys\n"
+            "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+            "for kind in (0, 1, 2, 3, 4, 0x40, 0x7f, 0xff):\n"
+            "    for n in list(range(0, 200)) + [1316, 1317, 9000]:\n"
+            "        s.sendto((bytes([kind, 0, 0, 0]) + os.urandom(n))[:n], (sys.argv[1], 52625))\n")
+        for target in ("192.0.2.2", "198.18.0.2"):
+            self.chain.relay_host.run("python3", "-c", program, target)
+        self.assert_page()
+
+    def test_logs_read_well(self):
+        for process in (self.chain.client, self.chain.gateway):
+            for line in process.log().splitlines():
+                with self.subTest(process=process.name, line=line):
+                    result = self.chain.net.run("jq", "-er", ".time, .severity, .message", input=line)
+                    self.assertEqual(len(result.stdout.splitlines()), 3)
+                    self.assertNotIn("null", result.stdout.splitlines())
+
+    def test_tokens_and_keys_are_not_in_logs(self):
+        for process in (self.chain.client, self.chain.gateway, self.chain.portal.process):
+            text = process.log()
+            for secret in (self.gateway_token, self.client_token):
+                self.assertNotIn(secret, text)
+                self.assertNotIn(secret.split(".")[-1], text)
+
+
+class Rights(ChainCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.start_both()
+
+    def test_policy_removed_and_back(self):
+        portal = self.chain.portal
+        self.chain.wait_fetch(True)
+        portal.command("policy", "remove", "--group", "engineers", "--resource", "web")
+        self.chain.wait_fetch(False)
+        portal.command("policy", "add", "--group", "engineers", "--resource", "web")
+        self.chain.wait_fetch(True)
+
+    def test_running_flow_is_cut_when_the_policy_goes(self):
+        portal = self.chain.portal
+        self.chain.wait_fetch(True)
+        flow = self.chain.client_host.spawn("flow", "ping", "-i", "0.2", PRIVATE_V4)
+        flow.wait_for_log("bytes from")
+        portal.command("policy", "remove", "--group", "engineers", "--resource", "web")
+        self.chain.wait_fetch(False)
+        seen = flow.log().count("bytes from")
+        time.sleep(1)
+        self.assertLessEqual(flow.log().count("bytes from") - seen, 1)
+        flow.stop(signal.SIGKILL)
+        portal.command("policy", "add", "--group", "engineers", "--resource", "web")
+        self.chain.wait_fetch(True)
+
+    def test_filters(self):
+        """Only TCP port 80 passes: ping is refused at once and says so."""
+        portal = self.chain.portal
+        self.chain.wait_fetch(True)
+        portal.command("resource", "update", "--resource", "web", "--filter", "tcp/80")
+        self.chain.wait_fetch(True)
+        result = self.chain.client_host.run("ping", "-c1", "-W2", PRIVATE_V4, check=False)
+        self.assertNotEqual(result.returncode, 0)
+        self.assertRegex(result.stdout, r"(?i)prohibited|filtered|unreachable")
+        portal.command("resource", "update", "--resource", "web", "--no-filters")
+        self.chain.wait_fetch(True)
+        self.chain.ping(count=2)
+
+    def test_wrong_token(self):
+        """Ends at once, with status 1 and a sentence that says what to do."""
+        result = self.chain.client_host.run(
+            self.chain.program("headless", "firezone-headless-client"), check=False, timeout=30,
+            env=self.chain.client_environment("nonsense.token", FIREZONE_ID="another"))
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stderr + result.stdout, r"(?i)token")
+
+    def test_revoked_client_token(self):
+        token = self.chain.portal.command("token", "create", "--client", "--actor", "laptop", "--expires", "1d")
+        self.chain.client.stop()
+        client = self.chain.start_client(token["token"], name="revoked")
+        self.chain.wait_fetch(True)
+        self.chain.portal.command("token", "revoke", token["id"])
+        self.assertEqual(client.popen.wait(15), 1)
+        self.assertRegex(client.log(), r"(?i)token")
+        self.chain.start_client(self.client_token)
+        self.chain.wait_fetch(True)
+
+
+class Faults(ChainCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.start_both()
+
+    def setUp(self):
+        self.chain.wait_fetch(True)
+        self.addCleanup(self.restore)
+
+    def rules(self, host):
+        return [line for line in host.ip("rule").splitlines() if re.match(r"(100|200|300):", line)]
+
+    def test_portal_away_and_back(self):
+        portal = self.chain.portal
+        portal.process.stop(signal.SIGKILL)
+        for _ in range(5):
+            self.assert_page()
+            time.sleep(0.5)
+        self.chain.portal.start(self.bed.path("relay.secret"))
+        self.assert_page()
+        # the client is back when a change of policy reaches it again
+        portal.command("policy", "remove", "--group", "engineers", "--resource", "web")
+        self.chain.wait_fetch(False, timeout=30)
+        portal.command("policy", "add", "--group", "engineers", "--resource", "web")
+        self.chain.wait_fetch(True, timeout=30)
+
+    def test_gateway_killed_and_restarted(self):
+        self.chain.gateway.stop(signal.SIGKILL)
+        self.chain.start_gateway(self.gateway_token, name="gateway-again")
+        took = self.chain.wait_fetch(True, timeout=40)
+        print(f"gateway killed and back: first page after {took:.1f} s")
+
+    def test_gateway_stopped_leaves_nothing(self):
+        self.chain.gateway.stop()
+        rules = self.chain.gateway_host.run("nft", "list", "ruleset").stdout
+        self.assertNotIn("firezone", rules)
+        self.assertNotIn("tun-firezone", self.chain.gateway_host.ip("link"))
+
+    def test_client_killed_leaves_nothing_after_next_start(self):
+        self.chain.client.stop(signal.SIGKILL)
+        self.chain.start_client(self.client_token, name="client-again")
+        self.chain.wait_fetch(True)
+        self.assertEqual(len(self.rules(self.chain.client_host)), 3)
+        self.chain.client.stop()
+        self.assertEqual(self.rules(self.chain.client_host), [])
+        self.assertNotIn("tun-firezone", self.chain.client_host.ip("link"))
+
+    def test_tun_deleted_under_the_client(self):
+        self.chain.client_host.ip("link", "del", "tun-firezone")
+        self.chain.wait_fetch(True, timeout=20)
+
+    def test_tun_deleted_under_the_gateway(self):
+        self.chain.gateway_host.ip("link", "del", "tun-firezone")
+        self.chain.wait_fetch(True, timeout=40)
+
+    def test_client_changes_its_address(self):
+        """Roaming: the old address goes, a new one comes; no person needed."""
+        host = self.chain.client_host
+        host.ip("addr", "add", "198.18.0.77/24", "dev", "eth0")
+        host.ip("addr", "del", "198.18.0.2/24", "dev", "eth0")
+        host.ip("route", "replace", "default", "via", "198.18.0.1")
+        self.addCleanup(lambda: (host.ip("addr", "add", "198.18.0.2/24", "dev", "eth0"),
+                                 host.ip("addr", "del", "198.18.0.77/24", "dev", "eth0"),
+                                 host.ip("route", "replace", "default", "via", "198.18.0.1")))
+        self.chain.wait_fetch(True, timeout=60)
+
+    def test_port_in_use(self):
+        """Our preferred UDP port is taken: another one serves."""
+        self.chain.client.stop()
+        blocker = self.chain.client_host.spawn(
+            "blocker", "python3", "-c",
+            "import socket, time\n"
+            "a = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); a.bind(('', 52625))\n"
+            "b = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n"
+            "b.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1); b.bind(('', 52625))\n"
+            "print('bound', flush=True); time.sleep(60)")
+        blocker.wait_for_log("bound")
+        self.chain.start_client(self.client_token, name="other-port")
+        self.chain.wait_fetch(True)
+        blocker.stop(signal.SIGKILL)
+
+    def test_no_net_admin(self):
+        """Without the right: status 1 and a sentence that names it."""
+        for folder, name, environment in (
+                ("headless", "firezone-headless-client", self.chain.client_environment(self.client_token)),
+                ("gateway", "firezone-gateway", self.chain.gateway_environment(self.gateway_token))):
+            with self.subTest(program=name):
+                result = self.chain.net.run(
+                    "setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin",
+                    self.chain.program(folder, name), env=environment, check=False, timeout=30)
+                self.assertEqual(result.returncode, 1, result.stderr)
+                self.assertIn("CAP_NET_ADMIN", result.stderr + result.stdout)
+
+    def test_portal_away_at_start(self):
+        """The client keeps trying for about 15 s, then ends with status 1 for its supervisor."""
+        self.chain.client.stop()
+        self.chain.portal.process.stop()
+        started = time.monotonic()
+        result = self.chain.client_host.run(
+            self.chain.program("headless", "firezone-headless-client"), check=False, timeout=60,
+            env=self.chain.client_environment(self.client_token))
+        self.assertEqual(result.returncode, 1)
+        self.assertGreater(time.monotonic() - started, 10)
+        self.chain.portal.start(self.bed.path("relay.secret"))
+        self.chain.start_client(self.client_token, name="client-late")
+        self.chain.wait_fetch(True, timeout=30)
+
+
+class BehindNat(ChainCase):
+    NAT = "masquerade"
+
+    def test_page_from_behind_a_nat(self):
+        self.start_both()
+        self.assert_page()
+        self.assert_page(PRIVATE_V6)
+
+
+if __name__ == "__main__":
+    require_rights()
+    unittest.main(verbosity=2)
