@@ -31,6 +31,9 @@ void fz_clock_skip (FzClock *self, uint64_t duration_ns);
 /* Wall clock at FzInstant 0: what ties TAI64N stamps and expiry dates to instants. */
 uint64_t fz_clock_unix_ns_at_zero (const FzClock *self);
 
+/* Time that the machine has spent suspended, in total: grows by each sleep. */
+uint64_t fz_clock_suspended_ns (void);
+
 /* Seconds since 1970. */
 uint64_t fz_clock_unix_now (void);
 

@@ -41,5 +41,5 @@ FzLog fz_log_json_get (FzLogJson *self, const char *target);
 bool fz_log_json_set_filter (FzLogJson *self, const char *filter, GError **error);
 
 /* Sends GLib's own messages (g_warning and friends of the libraries) through the sink, under
- * their log domain as target. Call once. */
+ * their log domain as target. Call once; @self then lives as long as the process. */
 void fz_log_json_capture_glib (FzLogJson *self);

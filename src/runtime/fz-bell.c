@@ -1,0 +1,44 @@
+/* fz-bell.c: see the header */
+
+#include "src/runtime/fz-bell.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+bool
+fz_bell_init (FzBell *self)
+{
+  atomic_init (&self->is_armed, false);
+  self->fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  return self->fd >= 0;
+}
+
+void
+fz_bell_clear (FzBell *self)
+{
+  if (self->fd >= 0)
+    close (self->fd);
+  self->fd = -1;
+}
+
+void
+fz_bell_arm (FzBell *self)
+{
+  atomic_exchange (&self->is_armed, true);
+}
+
+void
+fz_bell_answer (FzBell *self)
+{
+  eventfd_t count;
+
+  atomic_exchange (&self->is_armed, false);
+  (void) eventfd_read (self->fd, &count); /* fails only when already empty */
+}
+
+void
+fz_bell_ring (FzBell *self)
+{
+  if (atomic_exchange (&self->is_armed, false))
+    (void) eventfd_write (self->fd, 1); /* fails only when already full, which wakes as well */
+}

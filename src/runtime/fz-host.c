@@ -1,0 +1,755 @@
+/* fz-host.c: see the header
+ *
+ * Owned from the outside in: sockets, TUN, engine, driver, lanes. The lanes may
+ * be stopped and started again at any time; that is how sockets are replaced
+ * after a network change and the device after somebody removed it:
+ *
+ *   RUNNING ──network change──► sockets replaced ──────────────► RUNNING
+ *   RUNNING ──device removed──► REPAIRING ──re-created─────────► RUNNING
+ *                               REPAIRING ──5 tries in vain────► FAILED (on_fatal)
+ *   any ──fz_host_stop──► STOPPED
+ *
+ * While repairing, the engine goes on: handshakes and paths stay alive, packets
+ * for the device are dropped.
+ */
+
+#include "src/runtime/fz-host.h"
+
+#include "src/runtime/fz-device.h"
+#include "src/runtime/fz-driver.h"
+#include "src/runtime/fz-host-metrics.h"
+#include "src/runtime/fz-ladder.h"
+#include "src/runtime/fz-lane-thread.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#define CLIENT_RECEIVE_BYTES  (1u << 20) /* dataplane-measured.md §4 */
+#define GATEWAY_RECEIVE_BYTES (4u << 20)
+#define SEND_BYTES            (1u << 20)
+#define REPAIR_TRIES          5u
+#define REPAIR_EVERY_MS       1000u
+#define SEND_WAIT_MS          10         /* for a handshake message that would block */
+#define SUSPENDED_NS          (5 * FZ_S) /* paths that slept longer are made anew */
+
+typedef enum {
+  STATE_RUNNING,
+  STATE_REPAIRING, /* no lanes; the timer below tries again */
+  STATE_FAILED,    /* on_fatal is on its way; no lanes */
+  STATE_STOPPED,
+} State;
+
+struct FzHost {
+  FzHostConfig config;
+  State state;
+  FzClock own_clock;
+  FzClock *clock;
+  FzRng rng;
+  FzPublished published;
+  FzEngine *engine;
+  FzDriver *driver;
+  FzLaneThread *lane;
+  FzUdpPair pair;
+  FzDevice *device;
+  FzLadder ladder;
+  FzUdpSender *sender; /* the engine's own datagrams */
+  FzTunWriter *writer; /* the engine's own packets */
+  uint64_t lost_transmits;
+
+  guint repair_id;    /* a repair that waits for its time */
+  unsigned n_repairs; /* tries since the device was last well */
+  uint64_t n_reopened;
+  bool sockets_wanted; /* the repair is about sockets too */
+  guint fatal_id;
+  GError *fatal;
+  uint64_t suspended_ns; /* in total, as last seen */
+  bool warned_unreachable;
+};
+
+G_DEFINE_QUARK (fz - host - error - quark, fz_host_error)
+
+/* -- failing -- */
+
+static gboolean
+on_fatal_idle (gpointer data)
+{
+  FzHost *self = data;
+
+  self->fatal_id = 0;
+  if (self->config.callbacks.on_fatal != NULL)
+    self->config.callbacks.on_fatal (self->fatal, self->config.callbacks.user_data);
+  return G_SOURCE_REMOVE;
+}
+
+/* Takes @error. From an idle source, so that the program may free the host in its callback's wake.
+ */
+static void
+fail (FzHost *self, GError *error)
+{
+  if (self->state == STATE_FAILED || self->state == STATE_STOPPED) {
+    g_error_free (error);
+    return;
+  }
+  fz_log (&self->config.log,
+          FZ_LOG_ERROR,
+          "host-failed",
+          "the tunnel cannot go on",
+          FZ_KV_TEXT ("error", error->message));
+  self->state = STATE_FAILED;
+  g_clear_handle_id (&self->repair_id, g_source_remove);
+  self->fatal = error;
+  self->fatal_id = g_idle_add (on_fatal_idle, self);
+}
+
+/* -- lanes -- */
+
+static bool
+start_lanes (FzHost *self, GError **error)
+{
+  FzTunQueue queue = fz_device_get_queue (self->device);
+  FzLaneLimits limits;
+
+  self->ladder.tun = fz_device_get_features (self->device);
+  limits = fz_ladder_get_limits (&self->ladder);
+  fz_tun_writer_set_queue (self->writer, queue);
+  if (fz_lane_thread_start (self->lane, queue, &self->pair, &limits))
+    return true;
+  g_set_error (error,
+               FZ_HOST_ERROR,
+               FZ_HOST_ERROR_THREAD,
+               "cannot start the lane's threads: %s",
+               g_strerror (errno));
+  return false;
+}
+
+/* What the lanes had handed over is dealt with, so nothing waits for them when they come back. */
+static bool
+stop_lanes (FzHost *self, GError **error)
+{
+  if (self->lane == NULL)
+    return true;
+  if (!fz_lane_thread_stop (self->lane)) {
+    g_set_error (error,
+                 FZ_HOST_ERROR,
+                 FZ_HOST_ERROR_THREAD,
+                 "a thread of lane 0 did not end within two seconds");
+    return false;
+  }
+  fz_driver_drain_rings (self->driver);
+  return true;
+}
+
+/* -- sockets -- */
+
+static uint32_t
+receive_bytes (const FzHost *self)
+{
+  if (self->config.receive_buffer_bytes != 0)
+    return self->config.receive_buffer_bytes;
+  return self->config.role == FZ_ROLE_CLIENT ? CLIENT_RECEIVE_BYTES : GATEWAY_RECEIVE_BYTES;
+}
+
+static FzUdpMark
+mark_policy (const FzHost *self)
+{
+  if (self->config.no_mark)
+    return FZ_UDP_MARK_NONE;
+  return self->config.role == FZ_ROLE_CLIENT ? FZ_UDP_MARK_REQUIRE : FZ_UDP_MARK_TRY;
+}
+
+static bool
+open_sockets (FzHost *self, GError **error)
+{
+  FzUdpConfig config = {
+    .port = self->config.port != 0 ? self->config.port : FZ_HOST_PREFERRED_PORT,
+    .require_port = self->config.require_port,
+    .mark = mark_policy (self),
+    .use_offloads = !self->config.no_offloads,
+    .receive_buffer_bytes = receive_bytes (self),
+    .send_buffer_bytes =
+        self->config.send_buffer_bytes != 0 ? self->config.send_buffer_bytes : SEND_BYTES,
+  };
+  g_autoptr (GError) local = NULL;
+
+  if (!fz_udp_pair_open (&config, &self->pair, &local)) {
+    g_set_error_literal (error, FZ_HOST_ERROR, FZ_HOST_ERROR_SOCKET, local->message);
+    return false;
+  }
+  fz_udp_sender_set_sockets (self->sender, &self->pair);
+  return true;
+}
+
+static void
+close_device (FzHost *self)
+{
+  fz_tun_writer_set_queue (self->writer, (FzTunQueue){ .fd = -1 });
+  fz_device_close (self->device);
+}
+
+/* -- repair -- */
+
+static gboolean on_repair_timeout (gpointer data);
+
+/* One try at having everything that lanes need. */
+static bool
+try_repair (FzHost *self, GError **error)
+{
+  if (self->sockets_wanted) {
+    if (!open_sockets (self, error))
+      return false;
+    self->sockets_wanted = false;
+  }
+  if (!fz_device_is_open (self->device) && !fz_device_open (self->device, error))
+    return false;
+  if (!fz_device_apply (self->device, error)) {
+    close_device (self);
+    return false;
+  }
+  return start_lanes (self, error);
+}
+
+static void
+repair (FzHost *self)
+{
+  GError *error = NULL;
+
+  if (try_repair (self, &error)) {
+    fz_log (&self->config.log,
+            FZ_LOG_INFO,
+            "lanes-restarted",
+            "sockets and device are in order again",
+            FZ_KV_U64 ("tries", self->n_repairs + 1));
+    self->state = STATE_RUNNING;
+    self->n_repairs = 0;
+    return;
+  }
+  self->state = STATE_REPAIRING;
+  if (++self->n_repairs >= REPAIR_TRIES) {
+    fail (self, error);
+    return;
+  }
+  fz_log (&self->config.log,
+          FZ_LOG_WARNING,
+          "repair-failed",
+          "sockets and device are not in order yet; trying again",
+          FZ_KV_TEXT ("error", error->message));
+  g_error_free (error);
+  self->repair_id = g_timeout_add (REPAIR_EVERY_MS, on_repair_timeout, self);
+}
+
+static gboolean
+on_repair_timeout (gpointer data)
+{
+  FzHost *self = data;
+
+  self->repair_id = 0;
+  repair (self);
+  return G_SOURCE_REMOVE;
+}
+
+/* Takes the lanes down, replaces what is asked for, starts them again. */
+static void
+replace (FzHost *self, bool sockets, bool tun)
+{
+  GError *error = NULL;
+
+  if (self->state != STATE_RUNNING && self->state != STATE_REPAIRING)
+    return;
+  if (!stop_lanes (self, &error)) {
+    fail (self, error);
+    return;
+  }
+  g_clear_handle_id (&self->repair_id, g_source_remove);
+  if (sockets) {
+    fz_udp_pair_close (&self->pair);
+    self->sockets_wanted = true;
+  }
+  if (tun)
+    close_device (self);
+  repair (self);
+}
+
+static void
+replace_tun (FzHost *self)
+{
+  /* the watch and the lane may both tell; while repairing there is none to lose */
+  if (self->state != STATE_RUNNING || !fz_device_is_open (self->device))
+    return;
+  fz_log_plain (&self->config.log,
+                FZ_LOG_WARNING,
+                "tun-gone",
+                "the tunnel device was removed; making it again");
+  self->n_reopened++;
+  replace (self, false, true);
+}
+
+static void
+on_network_change (FzNetworkChange change, gpointer user_data)
+{
+  FzHost *self = user_data;
+
+  switch (change) {
+  case FZ_NETWORK_CHANGE_TUN_GONE:
+    replace_tun (self);
+    return;
+  case FZ_NETWORK_CHANGE_LINK:
+  case FZ_NETWORK_CHANGE_ROUTE:
+    /* Gateways and bare peers have wildcard sockets and are found again by their peers. */
+    if (self->config.role == FZ_ROLE_CLIENT)
+      fz_host_reset_network (self);
+    return;
+  }
+}
+
+/* -- what the engine puts out -- */
+
+static void
+on_transmit (void *context, const FzTransmit *transmit)
+{
+  FzHost *self = context;
+  FzTrain train = {
+    .data = transmit->data.data,
+    .length = (uint32_t) transmit->data.length,
+    .segment_size = (uint16_t) transmit->data.length,
+    .n_segments = 1,
+    .to = transmit->to,
+    .from = transmit->from,
+    .ecn = transmit->ecn,
+  };
+  struct pollfd writable = { .events = POLLOUT };
+
+  if (self->sockets_wanted) {
+    self->lost_transmits++;
+    return;
+  }
+  fz_udp_sender_start (self->sender, &train, 1);
+  if (fz_udp_sender_flush (self->sender, fz_clock_now (self->clock)))
+    return;
+  writable.fd = self->pair.sockets[fz_udp_family (&transmit->to.ip)].fd;
+  poll (&writable, 1, SEND_WAIT_MS);
+  if (!fz_udp_sender_flush (self->sender, fz_clock_now (self->clock)))
+    fz_udp_sender_abandon (self->sender);
+}
+
+static void
+on_packet (void *context, FzSpan packet)
+{
+  FzHost *self = context;
+
+  fz_tun_writer_write_packet (self->writer, packet.data, packet.length);
+}
+
+static gboolean
+on_tun_gone_idle (gpointer data)
+{
+  FzHost *self = data;
+
+  self->repair_id = 0;
+  replace_tun (self);
+  return G_SOURCE_REMOVE;
+}
+
+/* Addresses and routes as they should be. A device that was removed meanwhile is made again, which
+ * sets them as well; not now, for we may be in the middle of a lane's record. */
+static bool
+renew_interface (FzHost *self, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+
+  if (self->state != STATE_RUNNING || fz_device_apply (self->device, &local))
+    return true;
+  if (g_error_matches (local, FZ_PLATFORM_ERROR, FZ_PLATFORM_ERROR_GONE)) {
+    if (self->repair_id == 0)
+      self->repair_id = g_idle_add (on_tun_gone_idle, self);
+    return true;
+  }
+  g_propagate_error (error, g_steal_pointer (&local));
+  return false;
+}
+
+static void
+on_event (void *context, const FzEvent *event)
+{
+  FzHost *self = context;
+  GError *error = NULL;
+
+  if (event->kind == FZ_EVENT_INTERFACE_CHANGED) {
+    fz_device_set_interface (self->device,
+                             &event->interface_changed.interface.ipv4,
+                             &event->interface_changed.interface.ipv6,
+                             event->interface_changed.routes,
+                             event->interface_changed.n_routes);
+    if (!renew_interface (self, &error)) {
+      fail (self, error);
+      return;
+    }
+  }
+  if (self->config.callbacks.on_event != NULL)
+    self->config.callbacks.on_event (event, self->config.callbacks.user_data);
+}
+
+static void
+on_released (void *context)
+{
+  FzHost *self = context;
+
+  fz_lane_thread_records_released (self->lane);
+}
+
+/* -- what the lanes report -- */
+
+static void
+log_demotions (FzHost *self, unsigned reports)
+{
+  static const struct {
+    unsigned bit;
+    const char *what;
+  } steps[] = {
+    { FZ_LANE_REPORT_REFUSED_TCP4, "tun tcp4 runs" },
+    { FZ_LANE_REPORT_REFUSED_TCP6, "tun tcp6 runs" },
+    { FZ_LANE_REPORT_REFUSED_UDP, "tun udp runs" },
+    { FZ_LANE_REPORT_NO_GSO_V4, "udp4 segmentation, for a minute" },
+    { FZ_LANE_REPORT_NO_GSO_V6, "udp6 segmentation, for a minute" },
+  };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (steps); i++)
+    if ((reports & steps[i].bit) != 0)
+      fz_log (&self->config.log,
+              FZ_LOG_WARNING,
+              "ladder-demoted",
+              "the system refused an offload; going on without it",
+              FZ_KV_TEXT ("offload", steps[i].what));
+}
+
+static void
+take_reports (FzHost *self)
+{
+  unsigned reports = fz_lane_thread_take_reports (self->lane);
+
+  if (reports == 0)
+    return;
+  log_demotions (self, reports);
+  if ((reports & FZ_LANE_REPORT_UNREACHABLE) != 0) {
+    FzLogLevel level = self->warned_unreachable ? FZ_LOG_DEBUG : FZ_LOG_INFO;
+
+    self->warned_unreachable = true;
+    fz_log_plain (&self->config.log,
+                  level,
+                  "peer-unreachable",
+                  "datagrams to a peer cannot leave this machine: no route, or a local firewall");
+  }
+  if ((reports & FZ_LANE_REPORT_TUN_GONE) != 0)
+    replace_tun (self);
+}
+
+/* A machine that slept comes back to a network that has forgotten it. */
+static void
+notice_suspend (FzHost *self)
+{
+  uint64_t total = fz_clock_suspended_ns ();
+  uint64_t slept = fz_instant_since (self->suspended_ns, total);
+
+  self->suspended_ns = total;
+  if (slept < SUSPENDED_NS || self->config.role != FZ_ROLE_CLIENT)
+    return;
+  fz_log (&self->config.log,
+          FZ_LOG_INFO,
+          "resumed",
+          "the machine was suspended; making paths anew",
+          FZ_KV_U64 ("suspended_s", slept / FZ_S));
+  fz_host_reset_network (self);
+}
+
+static void
+on_turn (void *context)
+{
+  FzHost *self = context;
+
+  take_reports (self);
+  notice_suspend (self);
+}
+
+/* -- starting -- */
+
+static bool
+choose_cipher (FzHost *self, GError **error)
+{
+  const char *name = self->config.aead_backend != NULL ? self->config.aead_backend : "auto";
+
+  if (!fz_crypto_init ()) {
+    g_set_error_literal (error, FZ_HOST_ERROR, FZ_HOST_ERROR_CRYPTO, "libsodium does not start");
+    return false;
+  }
+  self->rng = fz_crypto_rng ();
+  if (fz_aead_select (name, &self->ladder.backend, self->ladder.reports))
+    return true;
+  g_set_error (error,
+               FZ_HOST_ERROR,
+               FZ_HOST_ERROR_CRYPTO,
+               "no usable cipher “%s”: choose auto, sodium, openssl or ipsec-mb",
+               name);
+  return false;
+}
+
+static bool
+prepare_platform (FzHost *self, GError **error)
+{
+  if (!fz_platform_check_rights (self->config.platform, error))
+    return false;
+  /* A bare peer leaves nothing behind, and must not disturb a client on the same machine. */
+  return self->config.role == FZ_ROLE_BARE || fz_platform_clean_up (self->config.platform, error);
+}
+
+static bool
+make_engine (FzHost *self, GError **error)
+{
+  FzEngineConfig config = {
+    .role = self->config.role,
+    .rng = self->rng,
+    .log = self->config.log,
+    .published = &self->published,
+    .unix_ns_at_zero = fz_clock_unix_ns_at_zero (self->clock),
+    .private_key = self->config.private_key,
+  };
+  FzDriverSinks sinks = {
+    .transmit = on_transmit,
+    .packet = on_packet,
+    .event = on_event,
+    .released = on_released,
+    .turn = on_turn,
+    .context = self,
+  };
+
+  self->engine = fz_engine_new (&config);
+  self->driver = fz_driver_new (self->engine, &self->published, self->clock, &sinks);
+  if (self->driver != NULL)
+    return true;
+  g_set_error (
+      error, FZ_HOST_ERROR, FZ_HOST_ERROR_THREAD, "no timer or event: %s", g_strerror (errno));
+  return false;
+}
+
+static bool
+make_lanes (FzHost *self, GError **error)
+{
+  FzLaneThreadConfig config = {
+    .two_threads = self->config.two_threads,
+    .published = &self->published,
+    .engine_bell = fz_driver_get_bell (self->driver),
+    .clock = self->clock,
+    .io = self->config.io,
+    .backend = self->ladder.backend,
+    .hash_seed = fz_rng_u64 (&self->rng),
+  };
+
+  self->lane = fz_lane_thread_new (&config);
+  if (self->lane == NULL) {
+    g_set_error (
+        error, FZ_HOST_ERROR, FZ_HOST_ERROR_THREAD, "cannot make a lane: %s", g_strerror (errno));
+    return false;
+  }
+  for (unsigned i = 0; i < FZ_LANE_N_RINGS; i++)
+    fz_driver_add_ring (self->driver, fz_lane_thread_get_ring (self->lane, i));
+  return start_lanes (self, error);
+}
+
+static bool
+start (FzHost *self, GError **error)
+{
+  if (!choose_cipher (self, error) || !prepare_platform (self, error) ||
+      !open_sockets (self, error) || !fz_device_open (self->device, error))
+    return false;
+  self->ladder.pair = &self->pair;
+  self->ladder.n_lanes = 1;
+  self->ladder.n_threads = self->config.two_threads ? 2 : 1;
+  if (!make_engine (self, error) || !make_lanes (self, error))
+    return false;
+  fz_ladder_log (&self->ladder, &self->config.log);
+  fz_driver_settle (self->driver);
+  return true;
+}
+
+static FzDevice *
+make_device (FzHost *self)
+{
+  FzDeviceConfig config = {
+    .platform = self->config.platform,
+    .log = self->config.log,
+    .role = self->config.role,
+    .name = self->config.tun_name != NULL ? self->config.tun_name : FZ_TUN_NAME,
+    .use_offloads = !self->config.no_offloads,
+    .on_change = on_network_change,
+    .user_data = self,
+  };
+
+  return fz_device_new (&config);
+}
+
+FzHost *
+fz_host_new (const FzHostConfig *config, GError **error)
+{
+  g_autoptr (FzHost) self = g_new0 (FzHost, 1);
+
+  self->config = *config;
+  self->config.log.target = "host";
+  if (self->config.io == NULL)
+    self->config.io = &fz_io_kernel;
+  self->device = make_device (self);
+  fz_clock_init (&self->own_clock);
+  self->clock = config->clock != NULL ? config->clock : &self->own_clock;
+  self->suspended_ns = fz_clock_suspended_ns ();
+  self->pair = FZ_UDP_PAIR_CLOSED;
+  fz_published_init (&self->published);
+  self->sender = fz_udp_sender_new (self->config.io);
+  self->writer = fz_tun_writer_new (self->config.io);
+  self->state = STATE_RUNNING;
+  if (!start (self, error))
+    return NULL;
+  return g_steal_pointer (&self);
+}
+
+/* -- stopping -- */
+
+static void
+say_goodbye (FzHost *self)
+{
+  FzCommand command = { .kind = FZ_COMMAND_SHUT_DOWN };
+
+  if (self->engine == NULL || self->driver == NULL)
+    return;
+  if (fz_engine_handle_command (self->engine, &command, fz_clock_now (self->clock), NULL))
+    fz_driver_settle (self->driver);
+}
+
+bool
+fz_host_stop (FzHost *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (self->state == STATE_STOPPED)
+    return true;
+  say_goodbye (self);
+  g_clear_handle_id (&self->repair_id, g_source_remove);
+  g_clear_handle_id (&self->fatal_id, g_source_remove);
+  self->state = STATE_STOPPED;
+  if (self->driver != NULL && !stop_lanes (self, &error)) {
+    fz_log (&self->config.log,
+            FZ_LOG_ERROR,
+            "lane-hangs",
+            "giving up on a thread",
+            FZ_KV_TEXT ("error", error->message));
+    return false;
+  }
+  fz_device_undo (self->device);
+  fz_udp_pair_close (&self->pair);
+  close_device (self);
+  return true;
+}
+
+void
+fz_host_free (FzHost *self)
+{
+  if (self == NULL || !fz_host_stop (self))
+    return; /* a thread still uses it all: the process is about to end */
+  g_clear_pointer (&self->driver, fz_driver_free);
+  g_clear_pointer (&self->lane, fz_lane_thread_free);
+  g_clear_pointer (&self->engine, fz_engine_free);
+  fz_published_clear (&self->published);
+  fz_udp_sender_free (self->sender);
+  fz_tun_writer_free (self->writer);
+  g_clear_error (&self->fatal);
+  fz_device_free (self->device);
+  g_free (self);
+}
+
+/* -- public -- */
+
+static FzMetrics *
+collect_metrics (FzHost *self)
+{
+  FzMetrics *metrics = fz_metrics_new ();
+  FzEngineCounters engine;
+
+  fz_engine_get_counters (self->engine, &engine);
+  fz_host_metrics_add_engine (metrics, &engine);
+  fz_host_metrics_add_lane (metrics, self->lane);
+  fz_host_metrics_add_send (metrics, "engine_udp", fz_udp_sender_get_counters (self->sender));
+  fz_host_metrics_add_writer (metrics, "engine_tun", fz_tun_writer_get_counters (self->writer));
+  fz_metrics_add (metrics, "engine_udp", "lost_repairing", self->lost_transmits);
+  fz_metrics_add (metrics, "tun", "reopened", self->n_reopened);
+  return metrics;
+}
+
+bool
+fz_host_run_command (FzHost *self, const FzCommand *command, GError **error)
+{
+  if (!fz_engine_handle_command (self->engine, command, fz_clock_now (self->clock), error))
+    return false;
+  fz_driver_settle (self->driver);
+  return true;
+}
+
+void
+fz_host_reset_network (FzHost *self)
+{
+  FzCommand command = { .kind = FZ_COMMAND_NETWORK_CHANGED };
+
+  if (self->config.role == FZ_ROLE_GATEWAY || self->state == STATE_STOPPED)
+    return;
+  fz_log_plain (&self->config.log,
+                FZ_LOG_INFO,
+                "network-changed",
+                "the network has changed; opening new sockets");
+  replace (self, true, false);
+  if (self->config.role == FZ_ROLE_CLIENT)
+    fz_host_run_command (self, &command, NULL);
+}
+
+char *
+fz_host_dump_metrics (FzHost *self, FzMetricsFormat format)
+{
+  g_autoptr (FzMetrics) metrics = collect_metrics (self);
+
+  return format == FZ_METRICS_JSON ? fz_metrics_to_json (metrics) : fz_metrics_to_text (metrics);
+}
+
+void
+fz_host_log_metrics (FzHost *self)
+{
+  g_autoptr (FzMetrics) metrics = collect_metrics (self);
+
+  fz_metrics_log (metrics, &self->config.log, "metrics", "totals since the start");
+}
+
+bool
+fz_host_set_interface (FzHost *self,
+                       const FzIp *ipv4,
+                       const FzIp *ipv6,
+                       const FzIpNetwork *routes,
+                       size_t n_routes,
+                       GError **error)
+{
+  fz_device_set_interface (self->device, ipv4, ipv6, routes, n_routes);
+  return renew_interface (self, error);
+}
+
+FzEngine *
+fz_host_get_engine (FzHost *self)
+{
+  return self->engine;
+}
+
+FzInstant
+fz_host_now (const FzHost *self)
+{
+  return fz_clock_now (self->clock);
+}
+
+uint16_t
+fz_host_get_port (const FzHost *self, FzIpFamily family)
+{
+  const FzUdpSocket *socket = &self->pair.sockets[family == FZ_IP_V6 ? FZ_UDP_V6 : FZ_UDP_V4];
+
+  return socket->fd >= 0 ? socket->port : 0;
+}

@@ -1,0 +1,613 @@
+/* fz-lane-thread.c: see the header
+ *
+ * A worker is a thread with a set of sources it serves. A source is ready when
+ * poll said so and until a call finds it drained. One turn serves each ready
+ * source once, by a bounded batch, so neither direction starves; now and then
+ * the others are looked at without sleeping. With no source ready the worker goes offline for
+ * FzReclaim and sleeps.
+ *
+ * The transmit side is closed in two cases: while a socket would block (then
+ * its writability is a source) and while the lane waits for the engine (then
+ * the bell is). Meanwhile the TUN is not read; the kernel's queue holds or drops.
+ */
+
+#include "src/runtime/fz-lane-thread.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define STACK_BYTES   (256u << 10)
+#define POLL_EVERY_NS (50 * FZ_US) /* while one source is busy, for the others' sake */
+#define LAST_FLUSH_MS 50           /* dataplane.md §18 */
+#define JOIN_MS       2000         /* dataplane.md §18 */
+#define DOWN_MS       100          /* how often a device that is down is looked at */
+
+typedef enum {
+  SOURCE_UDP_V4,
+  SOURCE_UDP_V6,
+  SOURCE_TUN,
+  N_SOURCES,
+} Source;
+
+#define BIT(source) (1u << (source))
+#define RECEIVES    (BIT (SOURCE_UDP_V4) | BIT (SOURCE_UDP_V6))
+#define TRANSMITS   BIT (SOURCE_TUN)
+
+typedef struct {
+  FzLaneThread *lane;
+  unsigned serves; /* sources, as bits */
+  char name[16];
+  pthread_t thread;
+  bool is_running;         /* engine thread only */
+  FzReclaimReader *reader; /* kept over restarts */
+  FzBell bell;             /* wakes the worker: stop, or the engine has released records */
+  int ended_fd;            /* eventfd: the thread is about to return */
+  FzTurnCounters counters;
+
+  /* the thread's own */
+  unsigned ready; /* sources, as bits */
+  FzInstant polled_at;
+  FzInstant tun_down_at; /* 0: not down */
+} Worker;
+
+struct FzLaneThread {
+  FzLaneThreadConfig config;
+  FzLaneTx *tx;
+  FzLaneRx *rx;
+  FzRing *rings[FZ_LANE_N_RINGS];
+  FzUdpSender *sender;
+  FzUdpReceiver *receiver;
+  FzTunReader *reader;
+  FzTunWriter *writer;
+  FzUdpPair pair;
+  FzTunQueue queue;
+  Worker workers[2];
+  unsigned n_workers;
+  atomic_bool stopping;     /* engine writes, workers read */
+  atomic_bool tun_is_gone;  /* either worker writes, both read */
+  _Atomic unsigned reports; /* workers add, engine takes */
+
+  /* transmit worker only */
+  FzTunFrame frames[FZ_TX_BATCH];
+  size_t n_frames;
+  size_t n_pushed; /* of n_frames */
+
+  /* receive worker only */
+  FzLaneLimits limits;
+};
+
+static void
+count (_Atomic uint64_t *counter)
+{
+  atomic_store_explicit (
+      counter, atomic_load_explicit (counter, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
+static void
+report (FzLaneThread *self, unsigned bits)
+{
+  if (bits == 0)
+    return;
+  atomic_fetch_or (&self->reports, bits);
+  fz_bell_ring (self->config.engine_bell);
+}
+
+static void
+lose_tun (FzLaneThread *self)
+{
+  if (!atomic_exchange (&self->tun_is_gone, true))
+    report (self, FZ_LANE_REPORT_TUN_GONE);
+}
+
+/* Wakes the engine if @ring has grown since @before. */
+static void
+announce (FzLaneThread *self, const FzRing *ring, uint64_t before)
+{
+  if (fz_ring_position (ring) != before)
+    fz_bell_ring (self->config.engine_bell);
+}
+
+/* -- receive: UDP to TUN -- */
+
+static void
+apply_refusals (FzLaneThread *self, unsigned refused)
+{
+  unsigned bits = 0;
+
+  if ((refused & FZ_TUN_REFUSED_TCP4) != 0 && self->limits.tun_tcp4) {
+    self->limits.tun_tcp4 = false;
+    bits |= FZ_LANE_REPORT_REFUSED_TCP4;
+  }
+  if ((refused & FZ_TUN_REFUSED_TCP6) != 0 && self->limits.tun_tcp6) {
+    self->limits.tun_tcp6 = false;
+    bits |= FZ_LANE_REPORT_REFUSED_TCP6;
+  }
+  if ((refused & FZ_TUN_REFUSED_UDP) != 0 && self->limits.tun_udp) {
+    self->limits.tun_udp = false;
+    bits |= FZ_LANE_REPORT_REFUSED_UDP;
+  }
+  if (bits != 0)
+    fz_lane_rx_set_limits (self->rx, &self->limits);
+  report (self, bits);
+}
+
+static void
+write_runs (FzLaneThread *self)
+{
+  const FzRun *runs;
+  size_t n = fz_lane_rx_take (self->rx, &runs);
+  unsigned refused;
+
+  if (n == 0)
+    return;
+  if (fz_tun_writer_write (self->writer, self->rx, runs, n, &refused) == FZ_TUN_GONE)
+    lose_tun (self);
+  if (refused != 0)
+    apply_refusals (self, refused);
+}
+
+static void
+serve_udp (Worker *worker, FzUdpFamily family, FzInstant now)
+{
+  FzLaneThread *self = worker->lane;
+  FzUdpBuffer buffers[FZ_RX_BATCH];
+  uint64_t before = fz_ring_position (self->rings[1]);
+  bool is_drained;
+  size_t n = fz_udp_receiver_receive (self->receiver, family, buffers, &is_drained);
+
+  if (is_drained)
+    worker->ready &= ~BIT (family == FZ_UDP_V4 ? SOURCE_UDP_V4 : SOURCE_UDP_V6);
+  if (n == 0)
+    return;
+  fz_lane_rx_push (self->rx, buffers, n, now);
+  write_runs (self);
+  announce (self, self->rings[1], before);
+}
+
+/* -- transmit: TUN to UDP -- */
+
+static void
+report_send (FzLaneThread *self)
+{
+  unsigned reports = fz_udp_sender_take_reports (self->sender), bits = 0;
+
+  if ((reports & FZ_SEND_REPORT_DEMOTED_V4) != 0)
+    bits |= FZ_LANE_REPORT_NO_GSO_V4;
+  if ((reports & FZ_SEND_REPORT_DEMOTED_V6) != 0)
+    bits |= FZ_LANE_REPORT_NO_GSO_V6;
+  if ((reports & FZ_SEND_REPORT_UNREACHABLE) != 0)
+    bits |= FZ_LANE_REPORT_UNREACHABLE;
+  report (self, bits);
+}
+
+/* Sends what the lane has ready; false while a socket would block. */
+static bool
+flush_trains (FzLaneThread *self, FzInstant now)
+{
+  bool is_done = fz_udp_sender_flush (self->sender, now);
+
+  report_send (self);
+  return is_done;
+}
+
+/* Pushes what was read; false if the transmit side is closed before all of it is through. */
+static bool
+push_frames (FzLaneThread *self, FzInstant now)
+{
+  while (self->n_pushed < self->n_frames) {
+    const FzTrain *trains;
+    size_t n_trains;
+
+    self->n_pushed += fz_lane_tx_push (
+        self->tx, self->frames + self->n_pushed, self->n_frames - self->n_pushed, now);
+    n_trains = fz_lane_tx_take (self->tx, &trains);
+    fz_udp_sender_start (self->sender, trains, n_trains);
+    if (!flush_trains (self, now))
+      return false;
+    if (self->n_pushed < self->n_frames && fz_lane_tx_is_waiting (self->tx))
+      return false;
+  }
+  return true;
+}
+
+/* Whether the TUN may be read: nothing older is stuck. */
+static bool
+is_open (FzLaneThread *self)
+{
+  return !fz_udp_sender_is_blocked (self->sender, FZ_UDP_V4) &&
+         !fz_udp_sender_is_blocked (self->sender, FZ_UDP_V6) && !fz_lane_tx_is_waiting (self->tx);
+}
+
+static void
+read_tun (Worker *worker, FzInstant now)
+{
+  FzLaneThread *self = worker->lane;
+  FzTunStatus status;
+
+  self->n_pushed = 0;
+  self->n_frames = fz_tun_reader_read (self->reader, self->frames, &status);
+  if (status != FZ_TUN_MORE)
+    worker->ready &= ~BIT (SOURCE_TUN);
+  if (status == FZ_TUN_DOWN)
+    worker->tun_down_at = now;
+  if (status == FZ_TUN_GONE)
+    lose_tun (self);
+}
+
+static void
+serve_tun (Worker *worker, FzInstant now)
+{
+  FzLaneThread *self = worker->lane;
+  uint64_t before = fz_ring_position (self->rings[0]);
+
+  if (!flush_trains (self, now) || fz_lane_tx_is_waiting (self->tx)) {
+    worker->ready &= ~BIT (SOURCE_TUN); /* closed: the poll looks at what opens it */
+    return;
+  }
+  if (self->n_pushed == self->n_frames)
+    read_tun (worker, now);
+  if (!push_frames (self, now))
+    worker->ready &= ~BIT (SOURCE_TUN);
+  announce (self, self->rings[0], before);
+}
+
+/* -- waiting -- */
+
+static struct pollfd
+poll_udp (Worker *worker, FzUdpFamily family, bool tx_is_stuck)
+{
+  const FzLaneThread *self = worker->lane;
+  struct pollfd result = { .fd = self->pair.sockets[family].fd };
+
+  if ((worker->serves & RECEIVES) != 0)
+    result.events |= POLLIN;
+  if (tx_is_stuck && fz_udp_sender_is_blocked (self->sender, family))
+    result.events |= POLLOUT;
+  if (result.events == 0)
+    result.fd = -1;
+  return result;
+}
+
+/* Whether the worker has a transmit side with something it cannot get rid of. */
+static bool
+is_stuck (Worker *worker)
+{
+  return (worker->serves & TRANSMITS) != 0 && !is_open (worker->lane);
+}
+
+static struct pollfd
+poll_tun (Worker *worker, bool tx_is_stuck, FzInstant now)
+{
+  FzLaneThread *self = worker->lane;
+  struct pollfd result = { .fd = -1, .events = POLLIN };
+
+  if ((worker->serves & TRANSMITS) == 0 || tx_is_stuck || atomic_load (&self->tun_is_gone))
+    return result;
+  if (worker->tun_down_at != 0 && fz_instant_since (worker->tun_down_at, now) < DOWN_MS * FZ_MS)
+    return result;
+  worker->tun_down_at = 0;
+  result.fd = self->queue.fd;
+  return result;
+}
+
+static void
+note_events (Worker *worker, const struct pollfd *polled, bool tx_is_stuck)
+{
+  for (unsigned i = SOURCE_UDP_V4; i <= SOURCE_UDP_V6; i++) {
+    if ((polled[i].revents & ~POLLOUT) != 0)
+      worker->ready |= BIT (i) & worker->serves;
+    if (tx_is_stuck && (polled[i].revents & (POLLOUT | POLLERR)) != 0)
+      worker->ready |= BIT (SOURCE_TUN);
+  }
+  if (polled[SOURCE_TUN].revents != 0)
+    worker->ready |= BIT (SOURCE_TUN);
+  if (polled[N_SOURCES].revents != 0) {
+    fz_bell_answer (&worker->bell);
+    worker->ready |= BIT (SOURCE_TUN) & worker->serves; /* the engine may have opened it */
+  }
+}
+
+/* Looks at the descriptors; sleeps if nothing is ready. */
+static void
+wait (Worker *worker, FzInstant now)
+{
+  FzLaneThread *self = worker->lane;
+  bool may_sleep = worker->ready == 0, tx_is_stuck;
+  struct pollfd polled[N_SOURCES + 1];
+  int timeout = may_sleep ? -1 : 0;
+
+  worker->polled_at = now;
+  tx_is_stuck = is_stuck (worker);
+  if (may_sleep && tx_is_stuck) {
+    fz_bell_arm (&worker->bell); /* before the last look at what it announces */
+    tx_is_stuck = is_stuck (worker);
+  }
+
+  polled[SOURCE_UDP_V4] = poll_udp (worker, FZ_UDP_V4, tx_is_stuck);
+  polled[SOURCE_UDP_V6] = poll_udp (worker, FZ_UDP_V6, tx_is_stuck);
+  polled[SOURCE_TUN] = poll_tun (worker, tx_is_stuck, now);
+  polled[N_SOURCES] = (struct pollfd){ .fd = worker->bell.fd, .events = POLLIN };
+  if (timeout != 0 && worker->tun_down_at != 0)
+    timeout = DOWN_MS;
+  /* What was read and waits for nothing any more is work in hand. */
+  if (!tx_is_stuck && (worker->serves & TRANSMITS) != 0 && self->n_pushed < self->n_frames) {
+    worker->ready |= BIT (SOURCE_TUN);
+    timeout = 0;
+  }
+
+  count (timeout != 0 ? &worker->counters.sleeps : &worker->counters.polls);
+  if (timeout != 0)
+    fz_reclaim_offline (self->config.published->reclaim, worker->reader);
+  if (poll (polled, N_SOURCES + 1, timeout) > 0)
+    note_events (worker, polled, tx_is_stuck);
+}
+
+/* -- the thread -- */
+
+/* What is sealed goes out, if it can soon. What is read and not pushed stays for a restart. */
+static void
+finish (Worker *worker)
+{
+  FzLaneThread *self = worker->lane;
+  FzInstant deadline = fz_instant_add (fz_clock_now (self->config.clock), LAST_FLUSH_MS * FZ_MS);
+
+  if ((worker->serves & TRANSMITS) == 0)
+    return;
+  while (!flush_trains (self, fz_clock_now (self->config.clock))) {
+    uint64_t left = fz_instant_since (fz_clock_now (self->config.clock), deadline);
+    struct pollfd polled[] = { poll_udp (worker, FZ_UDP_V4, true),
+                               poll_udp (worker, FZ_UDP_V6, true) };
+
+    if (left == 0)
+      break;
+    polled[0].events &= POLLOUT;
+    polled[1].events &= POLLOUT;
+    poll (polled, 2, (int) (left / FZ_MS) + 1);
+  }
+  fz_udp_sender_abandon (self->sender);
+}
+
+static bool
+is_poll_due (const Worker *worker, FzInstant now)
+{
+  return worker->ready == 0 || (worker->ready != worker->serves &&
+                                fz_instant_since (worker->polled_at, now) >= POLL_EVERY_NS);
+}
+
+static void *
+work (void *data)
+{
+  Worker *worker = data;
+  FzLaneThread *self = worker->lane;
+
+  pthread_setname_np (pthread_self (), worker->name);
+  worker->ready = worker->serves;
+  while (!atomic_load (&self->stopping)) {
+    FzInstant now = fz_clock_now (self->config.clock);
+
+    fz_reclaim_quiesce (self->config.published->reclaim, worker->reader);
+    if ((worker->ready & BIT (SOURCE_UDP_V4)) != 0)
+      serve_udp (worker, FZ_UDP_V4, now);
+    if ((worker->ready & BIT (SOURCE_UDP_V6)) != 0)
+      serve_udp (worker, FZ_UDP_V6, now);
+    if ((worker->ready & BIT (SOURCE_TUN)) != 0)
+      serve_tun (worker, now);
+    count (&worker->counters.turns);
+    if (is_poll_due (worker, now))
+      wait (worker, now);
+  }
+  finish (worker);
+  fz_reclaim_offline (self->config.published->reclaim, worker->reader);
+  (void) eventfd_write (worker->ended_fd, 1);
+  return NULL;
+}
+
+/* -- public, engine thread -- */
+
+static bool
+init_worker (FzLaneThread *self, Worker *worker, unsigned serves, const char *direction)
+{
+  worker->lane = self;
+  worker->serves = serves;
+  worker->bell.fd = -1;
+  snprintf (worker->name, sizeof worker->name, "fz-lane%u%s", self->config.index % 100, direction);
+  worker->reader = fz_reclaim_add_reader (self->config.published->reclaim);
+  worker->ended_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  return fz_bell_init (&worker->bell) && worker->ended_fd >= 0;
+}
+
+static bool
+init_workers (FzLaneThread *self)
+{
+  if (!self->config.two_threads) {
+    self->n_workers = 1;
+    return init_worker (self, &self->workers[0], RECEIVES | TRANSMITS, "");
+  }
+  self->n_workers = 2;
+  return init_worker (self, &self->workers[0], TRANSMITS, "-tx") &&
+         init_worker (self, &self->workers[1], RECEIVES, "-rx");
+}
+
+FzLaneThread *
+fz_lane_thread_new (const FzLaneThreadConfig *config)
+{
+  FzLaneThread *self = aligned_alloc (64, (sizeof *self + 63) / 64 * 64);
+  FzLaneConfig lane;
+
+  if (self == NULL)
+    return NULL;
+  memset (self, 0, sizeof *self);
+  self->config = *config;
+  self->pair = FZ_UDP_PAIR_CLOSED;
+  self->workers[0] = self->workers[1] = (Worker){ .bell.fd = -1, .ended_fd = -1 };
+  for (unsigned i = 0; i < FZ_LANE_N_RINGS; i++)
+    self->rings[i] = fz_ring_new (FZ_LANE_RING_BYTES);
+  if (self->rings[0] == NULL || self->rings[1] == NULL || !init_workers (self)) {
+    fz_lane_thread_free (self);
+    return NULL;
+  }
+
+  lane = (FzLaneConfig){
+    .published = config->published,
+    .backend = config->backend,
+    .tx_to_engine = self->rings[0],
+    .rx_to_engine = self->rings[1],
+    .hash_seed = config->hash_seed,
+  };
+  self->tx = fz_lane_tx_new (&lane);
+  self->rx = fz_lane_rx_new (&lane);
+  self->sender = fz_udp_sender_new (config->io);
+  self->receiver = fz_udp_receiver_new (config->io);
+  self->reader = fz_tun_reader_new (config->io);
+  self->writer = fz_tun_writer_new (config->io);
+  return self;
+}
+
+static bool
+start_worker (Worker *worker)
+{
+  pthread_attr_t attributes;
+  eventfd_t stale;
+  int error;
+
+  (void) eventfd_read (worker->ended_fd, &stale);
+  if ((error = pthread_attr_init (&attributes)) != 0) {
+    errno = error;
+    return false;
+  }
+  pthread_attr_setstacksize (&attributes, STACK_BYTES);
+  error = pthread_create (&worker->thread, &attributes, work, worker);
+  pthread_attr_destroy (&attributes);
+  worker->is_running = error == 0;
+  errno = error;
+  return error == 0;
+}
+
+bool
+fz_lane_thread_start (FzLaneThread *self,
+                      FzTunQueue queue,
+                      const FzUdpPair *pair,
+                      const FzLaneLimits *limits)
+{
+  self->pair = *pair;
+  self->queue = queue;
+  fz_udp_sender_set_sockets (self->sender, &self->pair);
+  fz_udp_receiver_set_sockets (self->receiver, &self->pair);
+  fz_tun_reader_set_queue (self->reader, queue);
+  fz_tun_writer_set_queue (self->writer, queue);
+  self->limits = *limits; /* a new device may take what the old one refused */
+  fz_lane_rx_set_limits (self->rx, &self->limits);
+  fz_lane_tx_set_limits (self->tx, &self->limits);
+  atomic_store (&self->stopping, false);
+  atomic_store (&self->tun_is_gone, false);
+  atomic_store (&self->reports, 0);
+  for (unsigned i = 0; i < self->n_workers; i++)
+    if (!start_worker (&self->workers[i])) {
+      int error = errno;
+
+      fz_lane_thread_stop (self);
+      errno = error;
+      return false;
+    }
+  return true;
+}
+
+/* The bell rings whether or not it is armed: a worker that is about to sleep sees the flag, one
+ * that sleeps hears the bell. */
+static void
+wake (Worker *worker)
+{
+  (void) eventfd_write (worker->bell.fd, 1);
+}
+
+static bool
+join_worker (Worker *worker)
+{
+  struct pollfd ended = { .fd = worker->ended_fd, .events = POLLIN };
+  int n;
+
+  do {
+    n = poll (&ended, 1, JOIN_MS);
+  } while (n < 0 && errno == EINTR);
+  if (n <= 0)
+    return false;
+  pthread_join (worker->thread, NULL);
+  worker->is_running = false;
+  return true;
+}
+
+bool
+fz_lane_thread_stop (FzLaneThread *self)
+{
+  bool all_ended = true;
+
+  atomic_store (&self->stopping, true);
+  for (unsigned i = 0; i < self->n_workers; i++)
+    if (self->workers[i].is_running)
+      wake (&self->workers[i]);
+  for (unsigned i = 0; i < self->n_workers; i++)
+    if (self->workers[i].is_running)
+      all_ended = join_worker (&self->workers[i]) && all_ended;
+  return all_ended;
+}
+
+void
+fz_lane_thread_free (FzLaneThread *self)
+{
+  if (self == NULL)
+    return;
+  fz_lane_tx_free (self->tx);
+  fz_lane_rx_free (self->rx);
+  fz_udp_sender_free (self->sender);
+  fz_udp_receiver_free (self->receiver);
+  fz_tun_reader_free (self->reader);
+  fz_tun_writer_free (self->writer);
+  for (unsigned i = 0; i < FZ_LANE_N_RINGS; i++)
+    fz_ring_free (self->rings[i]);
+  for (unsigned i = 0; i < 2; i++) {
+    fz_bell_clear (&self->workers[i].bell);
+    if (self->workers[i].ended_fd >= 0)
+      close (self->workers[i].ended_fd);
+  }
+  free (self);
+}
+
+FzRing *
+fz_lane_thread_get_ring (FzLaneThread *self, unsigned which)
+{
+  return self->rings[which];
+}
+
+void
+fz_lane_thread_records_released (FzLaneThread *self)
+{
+  fz_bell_ring (&self->workers[0].bell); /* the one that transmits is always the first */
+}
+
+unsigned
+fz_lane_thread_take_reports (FzLaneThread *self)
+{
+  return atomic_exchange (&self->reports, 0);
+}
+
+FzLaneThreadCounters
+fz_lane_thread_get_counters (const FzLaneThread *self)
+{
+  return (FzLaneThreadCounters){
+    .tx = fz_lane_tx_get_counters (self->tx),
+    .rx = fz_lane_rx_get_counters (self->rx),
+    .send = fz_udp_sender_get_counters (self->sender),
+    .receive = fz_udp_receiver_get_counters (self->receiver),
+    .tun_read = fz_tun_reader_get_counters (self->reader),
+    .tun_write = fz_tun_writer_get_counters (self->writer),
+    .turns = { &self->workers[0].counters,
+               self->n_workers > 1 ? &self->workers[1].counters : NULL },
+  };
+}

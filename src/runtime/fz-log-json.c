@@ -1,0 +1,323 @@
+/* fz-log-json.c: see the header
+ *
+ * The filter is asked from any thread, without a lock: it is an immutable value
+ * behind an atomic pointer, and replaced ones are kept until the sink goes. A
+ * line is made on the caller's stack and written under the lock that guards
+ * the descriptor against rotation.
+ */
+
+#include "src/runtime/fz-log-json.h"
+
+#include "src/base/fz-log-filter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINE_BYTES_MAX 8192u
+#define TIME_TEXT_MAX  32u
+#define FILE_MODE      0640
+
+struct FzLogJson {
+  FzLogSink sink;
+  FzLogFormat format;
+  _Atomic (const FzLogFilter *) filter; /* any thread reads; the engine thread replaces */
+  GPtrArray *filters;                   /* all there were; owned */
+
+  GMutex lock; /* guards what follows */
+  char *path;  /* NULL: fd is borrowed */
+  int fd;
+  uint64_t file_bytes;
+  uint64_t max_file_bytes;
+  bool serves_glib; /* to the end of the process */
+};
+
+/* -- text for people -- */
+
+typedef struct {
+  char *out;
+  size_t length;
+  size_t capacity;
+} Text;
+
+/* Control characters would let a field draw on the terminal or fake a line. */
+static void
+append (Text *text, const char *bytes)
+{
+  for (; *bytes != '\0' && text->length + 1 < text->capacity; bytes++)
+    text->out[text->length++] = (uint8_t) *bytes < 0x20 || *bytes == 0x7f ? '?' : *bytes;
+}
+
+static void
+append_value (Text *text, const FzKv *field)
+{
+  char value[64];
+
+  switch (field->type) {
+  case FZ_KV_TYPE_TEXT:
+    append (text, field->text != NULL ? field->text : "null");
+    return;
+  case FZ_KV_TYPE_U64:
+    snprintf (value, sizeof value, "%" PRIu64, field->u64);
+    break;
+  case FZ_KV_TYPE_I64:
+    snprintf (value, sizeof value, "%" PRId64, field->i64);
+    break;
+  case FZ_KV_TYPE_BOOL:
+    snprintf (value, sizeof value, "%s", field->boolean ? "true" : "false");
+    break;
+  case FZ_KV_TYPE_IP:
+    fz_ip_format (field->ip, value);
+    break;
+  case FZ_KV_TYPE_SOCKET:
+    fz_socket_address_format (field->socket, value);
+    break;
+  case FZ_KV_TYPE_UUID:
+    fz_uuid_format (field->uuid, value);
+    break;
+  }
+  append (text, value);
+}
+
+static size_t
+write_human (const FzLogRecord *record, const char *time_text, char *out, size_t capacity)
+{
+  static const char *const levels[] = {
+    [FZ_LOG_ERROR] = "ERROR ", [FZ_LOG_WARNING] = " WARN ", [FZ_LOG_INFO] = " INFO ",
+    [FZ_LOG_DEBUG] = "DEBUG ", [FZ_LOG_TRACE] = "TRACE ",
+  };
+  Text text = { .out = out, .capacity = capacity };
+
+  if (time_text != NULL) {
+    append (&text, time_text);
+    append (&text, " ");
+  }
+  append (&text, levels[record->level]);
+  append (&text, record->target != NULL ? record->target : "-");
+  append (&text, ": ");
+  append (&text, record->message);
+  for (size_t i = 0; i < record->n_fields; i++) {
+    append (&text, " ");
+    append (&text, record->fields[i].key);
+    append (&text, "=");
+    append_value (&text, &record->fields[i]);
+  }
+  out[text.length++] = '\n';
+  return text.length;
+}
+
+static void
+format_time (char out[TIME_TEXT_MAX])
+{
+  struct timespec now = { 0 };
+  struct tm utc = { 0 };
+  char date[24] = "";
+
+  clock_gettime (CLOCK_REALTIME, &now);
+  gmtime_r (&now.tv_sec, &utc);
+  strftime (date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc);
+  snprintf (out, TIME_TEXT_MAX, "%s.%03dZ", date, (int) (now.tv_nsec / 1000000) % 1000);
+}
+
+/* -- the file -- */
+
+static bool
+open_file (FzLogJson *self)
+{
+  struct stat info;
+  int fd = open (self->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+
+  if (fd < 0)
+    return false;
+  if (self->fd >= 0)
+    close (self->fd);
+  self->fd = fd;
+  self->file_bytes = fstat (fd, &info) == 0 ? (uint64_t) info.st_size : 0;
+  return true;
+}
+
+/* Turns the page when the file is full, and makes it again when somebody deleted it. A failure
+ * leaves us with the file we have. */
+static void
+look_after_file (FzLogJson *self, size_t length)
+{
+  g_autofree char *old = NULL;
+  struct stat info;
+
+  if (self->path == NULL)
+    return;
+  if (fstat (self->fd, &info) == 0 && info.st_nlink == 0) {
+    open_file (self);
+    return;
+  }
+  if (self->file_bytes + length <= self->max_file_bytes)
+    return;
+  old = g_strconcat (self->path, ".1", NULL);
+  if (rename (self->path, old) == 0)
+    open_file (self);
+}
+
+static void
+write_line (FzLogJson *self, const char *line, size_t length)
+{
+  size_t done = 0;
+
+  g_mutex_lock (&self->lock);
+  look_after_file (self, length);
+  while (done < length) {
+    ssize_t n = write (self->fd, line + done, length - done);
+
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n <= 0)
+      break; /* disk full, pipe closed: there is nobody left to tell */
+    done += (size_t) n;
+  }
+  self->file_bytes += done;
+  g_mutex_unlock (&self->lock);
+}
+
+/* -- the sink -- */
+
+static bool
+sink_wants (void *context, const char *target, FzLogLevel level)
+{
+  FzLogJson *self = context;
+
+  return fz_log_filter_wants (
+      atomic_load_explicit (&self->filter, memory_order_acquire), target, level);
+}
+
+static void
+sink_write (void *context, const FzLogRecord *record)
+{
+  FzLogJson *self = context;
+  char line[LINE_BYTES_MAX], time_text[TIME_TEXT_MAX];
+  size_t length = 0;
+
+  format_time (time_text);
+  switch (self->format) {
+  case FZ_LOG_FORMAT_JSON:
+    length = fz_log_record_to_json (record, time_text, line, sizeof line);
+    break;
+  case FZ_LOG_FORMAT_HUMAN:
+    length = write_human (record, time_text, line, sizeof line);
+    break;
+  case FZ_LOG_FORMAT_HUMAN_NO_TIME:
+    length = write_human (record, NULL, line, sizeof line);
+    break;
+  }
+  write_line (self, line, length);
+}
+
+bool
+fz_log_json_set_filter (FzLogJson *self, const char *text, GError **error)
+{
+  g_autofree FzLogFilter *filter = g_new0 (FzLogFilter, 1);
+  const char *bad = text;
+
+  if (!fz_log_filter_parse (text, filter, &bad)) {
+    g_set_error (error,
+                 G_OPTION_ERROR,
+                 G_OPTION_ERROR_BAD_VALUE,
+                 "log filter “%s”: cannot read it from “%s” on",
+                 text,
+                 bad);
+    return false;
+  }
+  atomic_store_explicit (&self->filter, filter, memory_order_release);
+  g_ptr_array_add (self->filters, g_steal_pointer (&filter));
+  return true;
+}
+
+FzLogJson *
+fz_log_json_new (const FzLogJsonConfig *config, GError **error)
+{
+  g_autoptr (FzLogJson) self = g_new0 (FzLogJson, 1);
+
+  self->sink = (FzLogSink){ .wants = sink_wants, .write = sink_write, .context = self };
+  self->format = config->format;
+  self->fd = -1;
+  self->filters = g_ptr_array_new_with_free_func (g_free);
+  g_mutex_init (&self->lock);
+  self->max_file_bytes =
+      config->max_file_bytes != 0 ? config->max_file_bytes : FZ_LOG_FILE_BYTES_DEFAULT;
+  if (!fz_log_json_set_filter (self, config->filter != NULL ? config->filter : "info", error))
+    return NULL;
+  if (config->path == NULL) {
+    self->fd = config->fd != 0 ? config->fd : STDOUT_FILENO;
+    return g_steal_pointer (&self);
+  }
+
+  self->path = g_strdup (config->path);
+  if (open_file (self))
+    return g_steal_pointer (&self);
+  g_set_error (error,
+               G_FILE_ERROR,
+               g_file_error_from_errno (errno),
+               "log file %s: %s",
+               config->path,
+               g_strerror (errno));
+  return NULL;
+}
+
+void
+fz_log_json_free (FzLogJson *self)
+{
+  if (self == NULL || self->serves_glib)
+    return;
+  if (self->path != NULL && self->fd >= 0)
+    close (self->fd);
+  g_mutex_clear (&self->lock);
+  g_ptr_array_unref (self->filters);
+  g_free (self->path);
+  g_free (self);
+}
+
+FzLog
+fz_log_json_get (FzLogJson *self, const char *target)
+{
+  return (FzLog){ &self->sink, target };
+}
+
+/* -- GLib's own messages -- */
+
+static FzLogLevel
+level_of (GLogLevelFlags flags)
+{
+  if ((flags & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL)) != 0)
+    return FZ_LOG_ERROR;
+  if ((flags & G_LOG_LEVEL_WARNING) != 0)
+    return FZ_LOG_WARNING;
+  return (flags & (G_LOG_LEVEL_MESSAGE | G_LOG_LEVEL_INFO)) != 0 ? FZ_LOG_DEBUG : FZ_LOG_TRACE;
+}
+
+static GLogWriterOutput
+write_glib (GLogLevelFlags flags, const GLogField *fields, gsize n_fields, gpointer user_data)
+{
+  FzLogJson *self = user_data;
+  FzLog log = { &self->sink, "glib" };
+  const char *message = "";
+
+  for (gsize i = 0; i < n_fields; i++) {
+    if (g_str_equal (fields[i].key, "MESSAGE") && fields[i].length < 0)
+      message = fields[i].value;
+    else if (g_str_equal (fields[i].key, "GLIB_DOMAIN") && fields[i].length < 0)
+      log.target = fields[i].value;
+  }
+  fz_log_plain (&log, level_of (flags), "library", message);
+  return G_LOG_WRITER_HANDLED;
+}
+
+void
+fz_log_json_capture_glib (FzLogJson *self)
+{
+  self->serves_glib = true;
+  g_log_set_writer_func (write_glib, self, NULL);
+}

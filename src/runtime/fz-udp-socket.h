@@ -1,0 +1,86 @@
+/* fz-udp-socket.h
+ *
+ * The two UDP sockets of an engine, one per family, with everything of
+ * dataplane.md §17 set and every capability of §15 tried. Never connected: a
+ * peer may roam. Sending and receiving are in fz-udp-send.h and
+ * fz-udp-receive.h.
+ *
+ * Opened and closed by the engine thread while no lane runs; lanes and the
+ * engine only read it in between.
+ */
+#pragma once
+
+#include "src/base/fz-address.h"
+
+#include <glib.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define FZ_UDP_SEGMENTS_MAX 64u    /* per send; older kernels' limit, newer ones take 128 */
+#define FZ_UDP_V4_BYTES_MAX 65507u /* payload of one send */
+#define FZ_UDP_V6_BYTES_MAX 65527u
+
+typedef enum {
+  FZ_UDP_V4,
+  FZ_UDP_V6,
+  FZ_N_UDP_FAMILIES,
+} FzUdpFamily;
+
+typedef enum {
+  FZ_UDP_MARK_NONE,
+  FZ_UDP_MARK_TRY,
+  FZ_UDP_MARK_REQUIRE, /* without the mark our own datagrams would loop through the tunnel */
+} FzUdpMark;
+
+typedef struct {
+  uint16_t port;     /* preferred; 0: any */
+  bool require_port; /* fail instead of taking another one */
+  FzUdpMark mark;
+  bool use_offloads;
+  uint32_t receive_buffer_bytes;
+  uint32_t send_buffer_bytes;
+} FzUdpConfig;
+
+typedef struct {
+  int fd; /* -1: the family is not available */
+  uint16_t port;
+  bool has_mark;
+  bool has_gso;                  /* UDP_SEGMENT */
+  bool has_gro;                  /* UDP_GRO, read back */
+  uint16_t max_segments;         /* datagrams per send */
+  uint32_t receive_buffer_bytes; /* granted, the kernel's doubling taken out */
+  uint32_t send_buffer_bytes;
+  int refusal; /* errno that took the family away, 0 */
+} FzUdpSocket;
+
+typedef struct {
+  FzUdpSocket sockets[FZ_N_UDP_FAMILIES];
+} FzUdpPair;
+
+#define FZ_UDP_PAIR_CLOSED ((FzUdpPair){ { { .fd = -1 }, { .fd = -1 } } })
+
+/**
+ * fz_udp_pair_open:
+ *
+ * One family may fail (its refusal says why); both failing is an error.
+ *
+ * @error: G_FILE_ERROR of the last refusal
+ */
+bool fz_udp_pair_open (const FzUdpConfig *config, FzUdpPair *out, GError **error);
+void fz_udp_pair_close (FzUdpPair *self); /* safe on a closed one */
+
+static inline FzUdpFamily
+fz_udp_family (const FzIp *ip)
+{
+  return ip->family == FZ_IP_V6 ? FZ_UDP_V6 : FZ_UDP_V4;
+}
+
+/* Writes @address in the kernel's form; returns its length. */
+socklen_t fz_udp_address_to_kernel (const FzSocketAddress *address, struct sockaddr_storage *out);
+
+/* False for a family we do not know; IPv4-mapped addresses become IPv4. */
+bool fz_udp_address_from_kernel (const struct sockaddr_storage *address,
+                                 socklen_t length,
+                                 FzSocketAddress *out);
