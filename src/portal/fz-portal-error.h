@@ -1,0 +1,28 @@
+/* fz-portal-error.h
+ *
+ * The error domain of the portal layer: what went wrong between us and the
+ * control plane, and whether a new token would help (portal-protocol.md §12).
+ */
+#pragma once
+
+#include <glib.h>
+
+#define FZ_PORTAL_ERROR (fz_portal_error_quark ())
+GQuark fz_portal_error_quark (void);
+
+typedef enum {
+  /* what arrived could not be used; the connection is kept */
+  FZ_PORTAL_ERROR_TRUNCATED, /* the JSON text ends early: the one case that ends the connection */
+  FZ_PORTAL_ERROR_MALFORMED, /* no JSON, too deep, or of the wrong shape */
+
+  /* fatal: nobody tries again */
+  FZ_PORTAL_ERROR_INVALID_TOKEN,         /* discard the token, sign in again */
+  FZ_PORTAL_ERROR_AUTHENTICATION_FAILED, /* refused, but the token is not named as the reason */
+  FZ_PORTAL_ERROR_LOGIN_FAILED,          /* the join was refused */
+  FZ_PORTAL_ERROR_RETRIES_EXHAUSTED,     /* the budget of delays is used up */
+
+  /* configuration */
+  FZ_PORTAL_ERROR_BAD_URL,
+  FZ_PORTAL_ERROR_BAD_TOKEN, /* no token, or a file that others could read */
+  FZ_PORTAL_ERROR_DEVICE_ID, /* neither found nor made */
+} FzPortalError;
