@@ -298,7 +298,13 @@ handle_error (FzUdpSender *self, FzUdpFamily family, int error, unsigned *pendin
       return true;
     lose_first (self, outlet, FZ_SEND_ERROR_OTHER);
     return true;
-  case ENETUNREACH:
+  case ENETUNREACH: /* what IPv4 says to a source address that is not ours */
+    if (gave_up_source (self, outlet, now))
+      return true;
+    outlet->bad_source_until = 0; /* it was not the source */
+    lose_first (self, outlet, FZ_SEND_ERROR_UNREACHABLE);
+    report_unreachable (self, now);
+    return true;
   case EHOSTUNREACH:
   case ENETDOWN:
   case EPERM:
