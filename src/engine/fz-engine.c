@@ -17,8 +17,6 @@
 
 #include <string.h>
 
-G_DEFINE_QUARK (fz - engine - error - quark, fz_engine_error)
-
 struct FzEngine {
   FzRole role;
   FzPublished *published;

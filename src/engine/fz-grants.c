@@ -223,8 +223,9 @@ fz_grants_grant (FzGrants *self,
     if (g_hash_table_size (grantee->grants) >= FZ_RESOURCES_MAX)
       return false;
     grant = g_new0 (FzHeldGrant, 1);
+    grant->resource_id = resource->id;
     grant->resource = fz_resource_dup (resource);
-    g_hash_table_insert (grantee->grants, &grant->resource->id, grant);
+    g_hash_table_insert (grantee->grants, &grant->resource_id, grant);
   }
   grant->expires_at = expires_at;
   update_deadline (self, grantee);

@@ -13,6 +13,7 @@
 #include <glib.h>
 
 typedef struct {
+  FzUuid resource_id;   /* the key; the copy below is replaced now and then */
   FzResource *resource; /* owned copy */
   FzInstant expires_at; /* FZ_INSTANT_NEVER: no end */
 } FzHeldGrant;

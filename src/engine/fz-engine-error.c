@@ -1,0 +1,5 @@
+/* fz-engine-error.c: the domain of the engine's errors, apart so that its parts link without it */
+
+#include "src/engine/fz-engine.h"
+
+G_DEFINE_QUARK (fz-engine-error-quark, fz_engine_error)
