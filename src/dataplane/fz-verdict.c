@@ -121,7 +121,8 @@ fz_verdict_transmit (const FzSnapshot *snapshot, const FzFlow *flow)
 }
 
 /* tunnel.md §7.3; that the packet must be for us is ours: a gateway has no business with what lies
- * behind the client. */
+ * behind the client. ICMP errors are rare and pass by the engine: "prohibited" tells it that an
+ * authorization is gone (portal-protocol.md §10.3). */
 static FzVerdict
 receive_client (const FzSnapshot *snapshot, const FzPeer *peer, const FzFlow *flow)
 {
@@ -129,6 +130,8 @@ receive_client (const FzSnapshot *snapshot, const FzPeer *peer, const FzFlow *fl
     return drop (FZ_DROP_UNKNOWN_SOURCE);
   if (!fz_snapshot_is_own_ip (snapshot, &flow->destination))
     return drop (FZ_DROP_NOT_ALLOWED);
+  if (flow->protocol == FZ_PROTOCOL_ICMP_ERROR)
+    return to_engine (FZ_DROP_NONE);
   return pass (NULL);
 }
 
