@@ -722,18 +722,6 @@ fz_host_log_metrics (FzHost *self)
   fz_metrics_log (metrics, &self->config.log, "metrics", "totals since the start");
 }
 
-bool
-fz_host_set_interface (FzHost *self,
-                       const FzIp *ipv4,
-                       const FzIp *ipv6,
-                       const FzIpNetwork *routes,
-                       size_t n_routes,
-                       GError **error)
-{
-  fz_device_set_interface (self->device, ipv4, ipv6, routes, n_routes);
-  return renew_interface (self, error);
-}
-
 FzEngine *
 fz_host_get_engine (FzHost *self)
 {

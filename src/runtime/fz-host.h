@@ -99,15 +99,6 @@ bool fz_host_run_command (FzHost *self, const FzCommand *command, GError **error
  * roles keep theirs. */
 void fz_host_reset_network (FzHost *self);
 
-/* Bare peers, whose addresses no portal names: sets them and brings the device up. Routes are
- * installed into the main table. They are kept over a re-creation of the device. */
-bool fz_host_set_interface (FzHost *self,
-                            const FzIp *ipv4,
-                            const FzIp *ipv6,
-                            const FzIpNetwork *routes,
-                            size_t n_routes,
-                            GError **error);
-
 FzEngine *fz_host_get_engine (FzHost *self); /* for its getters */
 FzInstant fz_host_now (const FzHost *self);
 uint16_t fz_host_get_port (const FzHost *self, FzIpFamily family); /* 0: family not available */

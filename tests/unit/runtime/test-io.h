@@ -12,6 +12,7 @@
 #include <netinet/udp.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #define TEST_FAULTS_MAX 64u
@@ -31,7 +32,7 @@ typedef struct {
   unsigned nth;        /* counted from 1 for each kind of call; 0: every one */
   int error;           /* errno to fail with; 0: cut short instead */
   unsigned most;       /* messages that a cut batch takes */
-  bool only_segmented; /* sendmmsg: only the first message that asks for UDP_SEGMENT */
+  bool only_segmented; /* only a message that asks for UDP_SEGMENT, only a run */
 } TestFault;
 
 typedef struct {
@@ -91,7 +92,14 @@ test_readv (void *context, int fd, const struct iovec *iov, int n_iov)
 static inline ssize_t
 test_writev (void *context, int fd, const struct iovec *iov, int n_iov)
 {
-  return test_io_fails (context, TEST_WRITEV) ? -1 : fz_io_kernel.writev (NULL, fd, iov, n_iov);
+  const TestFault *fault =
+      test_io_find (context, TEST_WRITEV, n_iov > 1 && ((const uint8_t *) iov[0].iov_base)[1] != 0);
+
+  if (fault != NULL && fault->error != 0) {
+    errno = fault->error;
+    return -1;
+  }
+  return fz_io_kernel.writev (NULL, fd, iov, n_iov);
 }
 
 static inline bool
