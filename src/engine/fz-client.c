@@ -1,32 +1,12 @@
 /* fz-client.c: see the header */
 
-#include "src/engine/fz-client.h"
-
 #include "src/dataplane/fz-lane.h"
 #include "src/engine/fz-address-plan.h"
-#include "src/engine/fz-authorizations.h"
-#include "src/engine/fz-client-gateways.h"
+#include "src/engine/fz-client-private.h"
 #include "src/engine/fz-limits.h"
 #include "src/engine/fz-quoted.h"
-#include "src/engine/fz-resources.h"
 #include "src/engine/fz-uuid-table.h"
 #include "src/proto/fz-p2p-control.h"
-
-struct FzClient {
-  FzRoleContext *context;
-  FzResources *resources;
-  FzAuthorizations *pending;
-  FzClientGateways *gateways;
-  GHashTable *notified; /* resources that a user was told about; of Notice */
-  FzPolicy *policy;     /* of resources alone, for the engine's own lookups; NULL: rebuild */
-};
-
-/* Notifications are for once per resource and session (tunnel.md §8.6). */
-typedef struct {
-  FzUuid resource_id;
-  bool is_offline_told;
-  bool is_version_told;
-} Notice;
 
 FzClient *
 fz_client_new (FzRoleContext *context)
@@ -66,25 +46,25 @@ peer_of (const FzClient *self, const FzClientGateway *gateway)
              : NULL;
 }
 
-static void
-note_routes (FzClient *self)
+void
+fz_client_note_routes (FzClient *self)
 {
   self->context->are_routes_changed = true;
 }
 
-static void
-note_resources (FzClient *self)
+void
+fz_client_note_resources (FzClient *self)
 {
   g_clear_pointer (&self->policy, fz_policy_free);
   self->context->is_interface_changed = true;
-  note_routes (self);
+  fz_client_note_routes (self);
 }
 
 /* -- what lanes let through -- */
 
 /* From a gateway: its own addresses and the networks of what it is authorized for (§7.3). */
-static void
-set_sources (FzClient *self, const FzClientGateway *gateway)
+void
+fz_client_set_sources (FzClient *self, const FzClientGateway *gateway)
 {
   FzConnection *connection = fz_node_find (self->context->node, &gateway->id);
   g_autoptr (GArray) entries = g_array_new (FALSE, FALSE, sizeof (FzPolicyEntry));
@@ -296,8 +276,8 @@ fz_client_handle_packet (FzClient *self, FzSpan bytes, FzInstant now)
     want_authorization (self, &entry->resource, fz_span (packet.data, packet.length), now);
 }
 
-static void
-replay (FzClient *self, FzPacketBuffer *packets, FzInstant now)
+void
+fz_client_replay (FzClient *self, FzPacketBuffer *packets, FzInstant now)
 {
   FzSpan packet;
 
@@ -314,14 +294,13 @@ flush_gateway (FzClient *self, const FzUuid *id, FzInstant now)
   if (gateway == NULL)
     return;
   waiting = g_steal_pointer (&gateway->waiting);
-  replay (self, waiting, now);
+  fz_client_replay (self, waiting, now);
 }
 
 /* -- gateways come and go -- */
 
-/* §8.3: what was authorized through it must be asked for again. The affinities stay. */
-static void
-clean_up_gateway (FzClient *self, const FzUuid *id, FzInstant now)
+void
+fz_client_clean_up_gateway (FzClient *self, const FzUuid *id, FzInstant now)
 {
   FzClientGateway *gateway = fz_client_gateways_find (self->gateways, id);
 
@@ -332,345 +311,20 @@ clean_up_gateway (FzClient *self, const FzUuid *id, FzInstant now)
   if (gateway->is_connected)
     fz_role_push_peer_event (self->context, FZ_EVENT_PEER_DISCONNECTED, id);
   fz_client_gateways_remove (self->gateways, id);
-  note_routes (self);
+  fz_client_note_routes (self);
 }
 
-/* A gateway without resources is of no use: goodbye. */
-static void
-close_if_unused (FzClient *self, FzClientGateway *gateway, FzInstant now)
+void
+fz_client_close_if_unused (FzClient *self, FzClientGateway *gateway, FzInstant now)
 {
   FzUuid id = gateway->id;
 
   if (g_hash_table_size (gateway->resources) > 0) {
-    set_sources (self, gateway);
+    fz_client_set_sources (self, gateway);
     return;
   }
   fz_node_close (self->context->node, &id, now);
-  clean_up_gateway (self, &id, now);
-}
-
-/* §2.2, disable: whatever hangs on the resource goes. */
-static void
-disable_resource (FzClient *self, const FzUuid *resource_id, FzInstant now)
-{
-  FzClientGateway *gateway = fz_client_gateways_deauthorize (self->gateways, resource_id);
-
-  fz_authorizations_forget (self->pending, resource_id);
-  fz_client_gateways_forget_resource (self->gateways, resource_id);
-  if (gateway != NULL)
-    close_if_unused (self, gateway, now);
-}
-
-/* -- resources -- */
-
-static void
-remove_resource (FzClient *self, const FzUuid *resource_id, FzInstant now)
-{
-  FzUuid id = *resource_id;
-
-  disable_resource (self, &id, now);
-  fz_resources_remove (self->resources, &id);
-  note_resources (self);
-}
-
-static void
-upsert_resource (FzClient *self, const FzResource *resource, FzInstant now)
-{
-  const FzResource *old = fz_resources_find (self->resources, &resource->id);
-
-  if (old != NULL && !fz_resource_has_same_access (old, resource)) {
-    remove_resource (self, &resource->id, now);
-    old = NULL;
-  }
-  fz_resources_put (self->resources, resource);
-  if (old == NULL)
-    fz_log (&self->context->log,
-            FZ_LOG_DEBUG,
-            "resource-added",
-            "resource added",
-            FZ_KV_UUID ("resource", &resource->id),
-            FZ_KV_TEXT ("name", resource->name));
-  note_resources (self);
-}
-
-static void
-set_resources (FzClient *self, const FzResource *resources, size_t n_resources, FzInstant now)
-{
-  g_autoptr (GHashTable) listed = fz_uuid_table_new (NULL);
-
-  for (size_t i = 0; i < n_resources; i++)
-    g_hash_table_add (listed, (void *) &resources[i].id);
-  for (size_t i = fz_resources_get_count (self->resources); i-- > 0;) {
-    const FzResource *known = fz_resources_get (self->resources, i);
-
-    if (!g_hash_table_contains (listed, &known->id))
-      remove_resource (self, &known->id, now);
-  }
-  for (size_t i = 0; i < n_resources; i++)
-    upsert_resource (self, &resources[i], now);
-}
-
-/* -- answers of the portal -- */
-
-/* The resource moves to @gateway, from another if need be. */
-static void
-note_authorized (FzClient *self, const FzCommand *command, const FzUuid *resource_id, FzInstant now)
-{
-  FzClientGateway *before = fz_client_gateways_deauthorize (self->gateways, resource_id);
-  FzClientGateway *gateway =
-      fz_client_gateways_put (self->gateways, &command->authorization_created.gateway_id);
-
-  gateway->site_id = command->authorization_created.site_id;
-  gateway->ipv4 = command->authorization_created.gateway_ipv4;
-  gateway->ipv6 = command->authorization_created.gateway_ipv6;
-  fz_client_gateways_authorize (self->gateways, gateway, resource_id);
-  set_sources (self, gateway);
-  if (before != NULL && before != gateway)
-    close_if_unused (self, before, now);
-  note_routes (self);
-}
-
-static bool
-report_upsert (FzClient *self, FzUpsert result, const FzUuid *resource_id, GError **error)
-{
-  FzEvent event = { .kind = FZ_EVENT_NO_RELAYS };
-
-  switch (result) {
-  case FZ_UPSERT_DONE:
-    return true;
-  case FZ_UPSERT_NO_RELAYS: /* what waited is lost; new traffic asks again (§7.4) */
-    fz_authorizations_forget (self->pending, resource_id);
-    fz_event_queue_push (&self->context->events, &event, NULL);
-    return true;
-  case FZ_UPSERT_TOO_MANY:
-    g_set_error (error,
-                 FZ_ENGINE_ERROR,
-                 FZ_ENGINE_ERROR_TOO_MANY,
-                 "there are %u connections already",
-                 FZ_PEERS_MAX);
-    return false;
-  case FZ_UPSERT_BAD_KEY:
-    g_set_error_literal (
-        error, FZ_ENGINE_ERROR, FZ_ENGINE_ERROR_INVALID, "public key of the gateway is no key");
-    return false;
-  }
-  return false;
-}
-
-static bool
-handle_authorization (FzClient *self, const FzCommand *command, FzInstant now, GError **error)
-{
-  const FzUuid *resource_id = &command->authorization_created.resource_id;
-  FzConnectionRequest request = {
-    .id = command->authorization_created.gateway_id,
-    .public_key = command->authorization_created.gateway_public_key,
-    .preshared_key = command->authorization_created.preshared_key,
-    .local_ice = command->authorization_created.client_ice,
-    .remote_ice = command->authorization_created.gateway_ice,
-    .is_controlling = true,
-  };
-  g_autoptr (FzPacketBuffer) waiting = NULL;
-  FzConnection *connection = fz_node_find (self->context->node, &request.id);
-  uint32_t before = connection != NULL ? fz_connection_get_connection_id (connection) : 0;
-  FzUpsert result;
-
-  if (fz_resources_find (self->resources, resource_id) == NULL ||
-      !fz_authorizations_is_pending (self->pending, resource_id)) {
-    fz_log (&self->context->log,
-            FZ_LOG_DEBUG,
-            "authorization-ignored",
-            "authorization for which nobody waits",
-            FZ_KV_UUID ("resource", resource_id));
-    return true;
-  }
-  result = fz_node_upsert (self->context->node, &request, now, &connection);
-  if (result != FZ_UPSERT_DONE)
-    return report_upsert (self, result, resource_id, error);
-
-  /* A new connection to a known gateway: what was authorized on the old one is gone there. */
-  if (before != 0 && before != fz_connection_get_connection_id (connection))
-    clean_up_gateway (self, &request.id, now);
-  note_authorized (self, command, resource_id, now);
-  waiting = fz_authorizations_steal (self->pending, resource_id);
-  replay (self, waiting, now);
-  return true;
-}
-
-static Notice *
-get_notice (FzClient *self, const FzUuid *resource_id)
-{
-  Notice *notice = g_hash_table_lookup (self->notified, resource_id);
-
-  if (notice == NULL) {
-    notice = g_new0 (Notice, 1);
-    notice->resource_id = *resource_id;
-    g_hash_table_insert (self->notified, &notice->resource_id, notice);
-  }
-  return notice;
-}
-
-static void
-tell_once (FzClient *self, const FzUuid *resource_id, FzEventKind kind, bool *is_told)
-{
-  FzEvent event = { .kind = kind, .resource_id = *resource_id };
-
-  if (*is_told)
-    return;
-  *is_told = true;
-  fz_event_queue_push (&self->context->events, &event, NULL);
-}
-
-/* §2.6 and Q10: all sites of the resource, then the gateway that served it. */
-static void
-handle_offline (FzClient *self, const FzResource *resource, FzInstant now)
-{
-  FzClientGateway *gateway = fz_client_gateways_find_for (self->gateways, &resource->id);
-
-  fz_authorizations_forget (self->pending, &resource->id);
-  for (size_t i = 0; i < resource->n_sites; i++)
-    fz_resources_set_site_status (
-        self->resources, &resource->sites[i].id, FZ_RESOURCE_STATUS_OFFLINE, now);
-  if (gateway != NULL) {
-    FzUuid id = gateway->id;
-
-    fz_node_close (self->context->node, &id, now);
-    clean_up_gateway (self, &id, now);
-  }
-  tell_once (self,
-             &resource->id,
-             FZ_EVENT_GATEWAYS_OFFLINE,
-             &get_notice (self, &resource->id)->is_offline_told);
-}
-
-static void
-handle_failure (FzClient *self, const FzUuid *resource_id, FzFailureReason reason, FzInstant now)
-{
-  const FzResource *resource = fz_resources_find (self->resources, resource_id);
-
-  fz_log (&self->context->log,
-          FZ_LOG_INFO,
-          "authorization-failed",
-          "the portal refuses access to a resource",
-          FZ_KV_UUID ("resource", resource_id),
-          FZ_KV_U64 ("reason", reason));
-  if (resource == NULL)
-    return;
-  switch (reason) {
-  case FZ_FAILURE_OFFLINE:
-    handle_offline (self, resource, now);
-    return;
-  case FZ_FAILURE_VERSION_MISMATCH:
-    tell_once (self,
-               resource_id,
-               FZ_EVENT_GATEWAY_VERSION_MISMATCH,
-               &get_notice (self, resource_id)->is_version_told);
-    return;
-  case FZ_FAILURE_UNKNOWN:
-  case FZ_FAILURE_NOT_FOUND:
-  case FZ_FAILURE_FORBIDDEN:
-  case FZ_FAILURE_DISABLED:
-    return; /* what waits stays: further traffic asks again (§8.6) */
-  }
-}
-
-/* -- commands -- */
-
-static bool
-check_resources (const FzResource *resources, size_t n_resources, GError **error)
-{
-  if (n_resources > FZ_RESOURCES_MAX) {
-    g_set_error (error,
-                 FZ_ENGINE_ERROR,
-                 FZ_ENGINE_ERROR_TOO_MANY,
-                 "%zu resources, at most %u are allowed",
-                 n_resources,
-                 FZ_RESOURCES_MAX);
-    return false;
-  }
-  for (size_t i = 0; i < n_resources; i++)
-    if (!fz_resource_check (&resources[i], error))
-      return false;
-  return true;
-}
-
-static bool
-handle_init (FzClient *self, const FzCommand *command, FzInstant now, GError **error)
-{
-  if (!fz_interface_check (&command->client_init.interface, error) ||
-      !check_resources (command->client_init.resources, command->client_init.n_resources, error))
-    return false;
-
-  fz_role_set_interface (self->context, &command->client_init.interface);
-  set_resources (self, command->client_init.resources, command->client_init.n_resources, now);
-  fz_node_update_relays (self->context->node,
-                         NULL,
-                         0,
-                         command->client_init.relays,
-                         command->client_init.n_relays,
-                         now);
-  return true;
-}
-
-static bool
-handle_upsert (FzClient *self, const FzResource *resource, FzInstant now, GError **error)
-{
-  size_t n = fz_resources_get_count (self->resources);
-  bool is_known = fz_resources_find (self->resources, &resource->id) != NULL;
-
-  if (!check_resources (resource, 1, error))
-    return false;
-  if (!is_known && n >= FZ_RESOURCES_MAX)
-    return check_resources (resource, n + 1, error);
-  upsert_resource (self, resource, now);
-  return true;
-}
-
-bool
-fz_client_handle_command (FzClient *self, const FzCommand *command, FzInstant now, GError **error)
-{
-  switch (command->kind) {
-  case FZ_COMMAND_CLIENT_INIT:
-    return handle_init (self, command, now, error);
-  case FZ_COMMAND_CONFIG_CHANGED:
-    if (!fz_interface_check (&command->config_changed, error))
-      return false;
-    fz_role_set_interface (self->context, &command->config_changed);
-    return true;
-  case FZ_COMMAND_UPSERT_RESOURCE:
-    return handle_upsert (self, &command->resource, now, error);
-  case FZ_COMMAND_REMOVE_RESOURCE:
-    if (fz_resources_find (self->resources, &command->remove_resource) != NULL) {
-      remove_resource (self, &command->remove_resource, now);
-      return true;
-    }
-    g_set_error_literal (
-        error, FZ_ENGINE_ERROR, FZ_ENGINE_ERROR_UNKNOWN_ID, "resource is not known");
-    return false;
-  case FZ_COMMAND_AUTHORIZATION_CREATED:
-    return handle_authorization (self, command, now, error);
-  case FZ_COMMAND_AUTHORIZATION_FAILED:
-    handle_failure (self,
-                    &command->authorization_failed.resource_id,
-                    command->authorization_failed.reason,
-                    now);
-    return true;
-  case FZ_COMMAND_PORTAL_CONNECTED:
-  case FZ_COMMAND_PORTAL_DISCONNECTED:
-  case FZ_COMMAND_RELAYS_PRESENCE:
-  case FZ_COMMAND_ADD_CANDIDATES:
-  case FZ_COMMAND_INVALIDATE_CANDIDATES:
-  case FZ_COMMAND_GATEWAY_INIT:
-  case FZ_COMMAND_CREATE_AUTHORIZATION:
-  case FZ_COMMAND_REJECT_ACCESS:
-  case FZ_COMMAND_UPDATE_RESOURCE:
-  case FZ_COMMAND_ADD_BARE_PEER:
-  case FZ_COMMAND_NETWORK_CHANGED:
-  case FZ_COMMAND_SHUT_DOWN:
-    break;
-  }
-  g_set_error_literal (
-      error, FZ_ENGINE_ERROR, FZ_ENGINE_ERROR_WRONG_ROLE, "command is not for a client");
-  return false;
+  fz_client_clean_up_gateway (self, &id, now);
 }
 
 /* -- what peers say -- */
@@ -705,7 +359,7 @@ handle_goodbye (FzClient *self, FzConnection *connection, FzInstant now)
   FzUuid id = *fz_connection_get_id (connection);
 
   fz_node_remove (self->context->node, &id, now);
-  clean_up_gateway (self, &id, now);
+  fz_client_clean_up_gateway (self, &id, now);
 }
 
 void
@@ -741,7 +395,7 @@ handle_established (FzClient *self, const FzUuid *id, FzInstant now)
     return;
   gateway->is_connected = true;
   fz_resources_set_site_status (self->resources, &gateway->site_id, FZ_RESOURCE_STATUS_ONLINE, now);
-  note_routes (self);
+  fz_client_note_routes (self);
   fz_role_push_peer_event (self->context, FZ_EVENT_PEER_CONNECTED, id);
   flush_gateway (self, id, now);
 }
@@ -763,7 +417,7 @@ fz_client_handle_node_event (FzClient *self, const FzNodeEvent *event, FzInstant
     return;
   case FZ_NODE_EVENT_FAILED:
   case FZ_NODE_EVENT_CLOSED:
-    clean_up_gateway (self, &event->id, now);
+    fz_client_clean_up_gateway (self, &event->id, now);
     return;
   case FZ_NODE_EVENT_NO_RELAYS:
     fz_event_queue_push (&self->context->events, &out, NULL);

@@ -1,46 +1,12 @@
 /* fz-connection.c: see the header */
 
-#include "src/engine/fz-connection.h"
-
-#include "src/engine/fz-limits.h"
-#include "src/proto/fz-p2p-control.h"
+#include "src/engine/fz-connection-private.h"
 
 #include <string.h>
 
 /* An agent with nothing left to do reports a later deadline; this many checks at one instant are
  * more than it can have. */
 #define DUE_ROUNDS_MAX 256u
-
-struct FzConnection {
-  FzConnectionContext *context;
-  FzUuid id;
-  uint32_t connection_id; /* below 2^24 */
-  uint8_t preshared_key[FZ_KEY_SIZE];
-  bool is_bare;
-  bool is_controlling;
-  FzUuid relay_id; /* the selected relay, §1.6 */
-
-  FzConnectionState state;
-  FzPeer *peer;
-  FzTunnel *tunnel;
-  FzPathAgent *agent; /* NULL: bare */
-
-  bool has_path;
-  FzPath path;
-  bool has_session;    /* a handshake has completed once */
-  bool is_established; /* both, and the role has been told */
-  bool is_endpoint_new;
-  bool is_session_new;
-
-  FzInstant created_at;
-  FzInstant last_activity;     /* as far as the engine has seen it */
-  FzInstant last_handshake;    /* started for a path; FZ_INSTANT_NEVER: none yet */
-  FzInstant candidate_timeout; /* FZ_INSTANT_NEVER once a candidate was signalled */
-  FzInstant grace_timeout;     /* FZ_INSTANT_NEVER while a path works or may yet */
-  FzInstant idle_timeout;      /* CONNECTED */
-
-  GQueue waiting; /* of GBytes: our WireGuard's answers from before there was a path */
-};
 
 static const uint8_t allowed_next[] = {
   [FZ_CONNECTION_CONNECTING] = 1 << FZ_CONNECTION_CONNECTED | 1 << FZ_CONNECTION_FAILED,
@@ -87,12 +53,6 @@ fail (FzConnection *self, const char *reason)
 }
 
 static void
-count_drop (FzConnection *self, FzDrop drop)
-{
-  self->context->drops[drop]++;
-}
-
-static void
 emit (FzConnection *self, FzNodeEventKind kind)
 {
   FzNodeEvent event = { kind, self->id };
@@ -112,8 +72,8 @@ get_last_activity (const FzConnection *self)
   return MAX (self->last_activity, MAX (sent, received));
 }
 
-static void
-note_activity (FzConnection *self, FzInstant now, const char *trigger)
+void
+fz_connection_note_activity (FzConnection *self, FzInstant now, const char *trigger)
 {
   self->last_activity = MAX (self->last_activity, now);
   if (self->state != FZ_CONNECTION_IDLE)
@@ -131,7 +91,7 @@ check_idle (FzConnection *self, FzInstant now)
   if (self->is_bare)
     return;
   if (self->state == FZ_CONNECTION_IDLE && since > self->last_activity) {
-    note_activity (self, since, "packet");
+    fz_connection_note_activity (self, since, "packet");
     return;
   }
   if (self->state != FZ_CONNECTION_CONNECTED || self->idle_timeout > now)
@@ -147,99 +107,6 @@ check_idle (FzConnection *self, FzInstant now)
     fz_path_agent_set_idle (self->agent, true);
   } else {
     self->idle_timeout = fz_instant_add (now, FZ_IDLE_AFTER_S * FZ_S);
-  }
-}
-
-/* -- sending -- */
-
-static bool
-is_relay_local (const FzPath *path)
-{
-  return path->kind == FZ_PATH_RELAY_TO_PEER || path->kind == FZ_PATH_RELAY_TO_RELAY;
-}
-
-/* Room for a datagram of @length bytes on @path, channel header written where it needs one. */
-static FzDrop
-reserve_on_path (FzConnection *self,
-                 const FzPath *path,
-                 uint8_t ecn,
-                 size_t length,
-                 FzInstant now,
-                 uint8_t **out)
-{
-  FzOutQueue *queue = &self->context->transmits;
-  FzRelayRoute route;
-  uint8_t *room;
-
-  if (!is_relay_local (path)) {
-    *out = fz_out_queue_reserve (queue, &path->remote, &path->local.ip, ecn, length);
-    return *out != NULL ? FZ_DROP_NONE : FZ_DROP_QUEUE_FULL;
-  }
-
-  if (!fz_relay_pool_route (self->context->relays, &self->relay_id, &path->remote, now, &route))
-    return FZ_DROP_NO_ROUTE;
-  room = fz_out_queue_reserve (queue, &route.to, NULL, ecn, FZ_CHANNEL_HEADER_SIZE + length);
-  if (room == NULL)
-    return FZ_DROP_QUEUE_FULL;
-  fz_channel_header_write (room, route.channel, (uint16_t) length);
-  *out = room + FZ_CHANNEL_HEADER_SIZE;
-  return FZ_DROP_NONE;
-}
-
-static void
-send_datagram (FzConnection *self, const FzPath *path, FzSpan data, FzInstant now)
-{
-  uint8_t *room;
-  FzDrop drop = reserve_on_path (self, path, FZ_ECN_NOT_ECT, data.length, now, &room);
-
-  if (drop == FZ_DROP_NONE)
-    memcpy (room, data.data, data.length);
-  else
-    count_drop (self, drop);
-}
-
-static void
-keep_waiting (FzConnection *self, FzSpan data)
-{
-  if (self->waiting.length >= FZ_CONNECTING_DATAGRAMS_MAX)
-    g_bytes_unref (g_queue_pop_head (&self->waiting));
-  g_queue_push_tail (&self->waiting, g_bytes_new (data.data, data.length));
-}
-
-static void
-send_waiting (FzConnection *self, FzInstant now)
-{
-  GBytes *bytes;
-
-  while ((bytes = g_queue_pop_head (&self->waiting)) != NULL) {
-    gsize length;
-    const void *data = g_bytes_get_data (bytes, &length);
-
-    send_datagram (self, &self->path, fz_span (data, length), now);
-    g_bytes_unref (bytes);
-  }
-}
-
-static void
-send_tunnel_transmit (FzConnection *self, const FzTunnelTransmit *transmit, FzInstant now)
-{
-  bool is_response = transmit->kind == FZ_TUNNEL_SENDS_RESPONSE;
-
-  if (self->is_bare && is_response) {
-    FzPath path = {
-      .kind = FZ_PATH_DIRECT,
-      .local = { .ip = transmit->origin.local },
-      .remote = transmit->origin.remote,
-    };
-
-    send_datagram (self, &path, transmit->data, now);
-  } else if (self->has_path) {
-    /* With ICE a response goes to the nominated socket, wherever the initiation came from. */
-    send_datagram (self, &self->path, transmit->data, now);
-  } else if (is_response) {
-    keep_waiting (self, transmit->data);
-  } else {
-    count_drop (self, FZ_DROP_NO_ROUTE);
   }
 }
 
@@ -262,8 +129,8 @@ check_established (FzConnection *self, FzInstant now)
 }
 
 /* For a path: not while one is out, and not twice within 20 s (§2.8). */
-static void
-start_handshake_for_path (FzConnection *self, FzInstant now)
+void
+fz_connection_start_handshake_for_path (FzConnection *self, FzInstant now)
 {
   if (!self->is_controlling || fz_tunnel_is_handshaking (self->tunnel))
     return;
@@ -311,9 +178,9 @@ choose_path (FzConnection *self, const FzPath *path, FzInstant now)
     self->candidate_timeout = FZ_INSTANT_NEVER;
     self->last_activity = MAX (self->last_activity, now);
     self->idle_timeout = fz_instant_add (now, FZ_IDLE_AFTER_S * FZ_S);
-    send_waiting (self, now);
+    fz_connection_send_waiting (self, now);
   }
-  start_handshake_for_path (self, now);
+  fz_connection_start_handshake_for_path (self, now);
   if (self->is_established)
     emit (self, FZ_NODE_EVENT_PATH_CHANGED);
   check_established (self, now);
@@ -391,7 +258,7 @@ drain_agent (FzConnection *self, FzInstant now)
     if (transmit.is_request)
       fz_stun_in_flight_add (
           self->context->in_flight, &transmit.transaction_id, self->connection_id, now);
-    send_datagram (self, &path, transmit.data, now);
+    fz_connection_send_datagram (self, &path, transmit.data, now);
   }
   while (fz_path_agent_poll_event (self->agent, &event))
     handle_path_event (self, &event, now);
@@ -407,11 +274,11 @@ drain_tunnel (FzConnection *self, FzInstant now)
   while (fz_tunnel_poll_event (self->tunnel, &event))
     handle_tunnel_event (self, event, now);
   while (fz_tunnel_poll_transmit (self->tunnel, &transmit))
-    send_tunnel_transmit (self, &transmit, now);
+    fz_connection_send_tunnel_transmit (self, &transmit, now);
 }
 
-static void
-settle (FzConnection *self, FzInstant now)
+void
+fz_connection_settle (FzConnection *self, FzInstant now)
 {
   if (self->agent != NULL) {
     drain_agent (self, now);
@@ -532,7 +399,7 @@ fz_connection_new_bare (FzConnectionContext *context,
     return NULL;
   }
   follow_peer_endpoint (self, now);
-  settle (self, now);
+  fz_connection_settle (self, now);
   return self;
 }
 
@@ -549,6 +416,12 @@ fz_connection_free (FzConnection *self)
 }
 
 /* -- questions -- */
+
+const char *
+fz_connection_get_state_name (const FzConnection *self)
+{
+  return state_names[self->state];
+}
 
 FzConnectionState
 fz_connection_get_state (const FzConnection *self)
@@ -580,7 +453,7 @@ fz_connection_publish (FzConnection *self)
   if (self->is_endpoint_new && !self->is_bare) {
     /* Lanes cannot send through relays yet: a relayed path leaves them without endpoint, and
      * packets come to the engine. */
-    bool is_direct = !is_relay_local (&self->path);
+    bool is_direct = !fz_connection_is_relay_local (&self->path);
     FzEndpoint endpoint = {
       .remote = is_direct ? self->path.remote : (FzSocketAddress){ 0 },
       .local = is_direct ? self->path.local.ip : (FzIp){ 0 },
@@ -686,120 +559,6 @@ fz_connection_set_permissions (FzConnection *self, FzPolicy *permissions)
   replace_policy (self, &self->peer->permissions, permissions);
 }
 
-/* -- candidates -- */
-
-static void
-announce (FzConnection *self, const char *text)
-{
-  fz_log (&self->context->log,
-          FZ_LOG_DEBUG,
-          "candidate-signalled",
-          "candidate of ours goes to the peer",
-          FZ_KV_UUID ("peer", &self->id),
-          FZ_KV_TEXT ("candidate", text));
-  if (!fz_candidate_outbox_add (self->context->outbox, &self->id, text))
-    count_drop (self, FZ_DROP_QUEUE_FULL);
-}
-
-void
-fz_connection_add_local_candidate (FzConnection *self, const FzCandidate *candidate, FzInstant now)
-{
-  char text[FZ_CANDIDATE_TEXT_MAX];
-
-  if (self->agent == NULL || !fz_path_agent_add_local (self->agent, candidate, text))
-    return;
-  announce (self, text);
-  note_activity (self, now, "candidate");
-  settle (self, now);
-}
-
-void
-fz_connection_invalidate_local_candidate (FzConnection *self,
-                                          const FzCandidate *candidate,
-                                          FzInstant now)
-{
-  char text[FZ_CANDIDATE_TEXT_MAX];
-
-  if (self->agent == NULL || !fz_path_agent_invalidate_local (self->agent, candidate, text))
-    return;
-  if (!fz_candidate_outbox_remove (self->context->outbox, &self->id, text))
-    count_drop (self, FZ_DROP_QUEUE_FULL);
-  note_activity (self, now, "candidate");
-  settle (self, now);
-}
-
-void
-fz_connection_add_remote_candidate (FzConnection *self, const char *text, FzInstant now)
-{
-  FzCandidate candidate;
-
-  if (self->agent == NULL)
-    return;
-  if (!fz_candidate_parse (text, &candidate)) {
-    fz_log (&self->context->log,
-            FZ_LOG_DEBUG,
-            "candidate-refused",
-            "candidate of the peer is malformed",
-            FZ_KV_UUID ("peer", &self->id));
-    return;
-  }
-  self->candidate_timeout = FZ_INSTANT_NEVER;
-  fz_log (&self->context->log,
-          FZ_LOG_DEBUG,
-          "candidate-received",
-          "candidate of the peer",
-          FZ_KV_UUID ("peer", &self->id),
-          FZ_KV_TEXT ("candidate", text));
-  if (!fz_path_agent_add_remote (self->agent, text))
-    return;
-  if (candidate.kind != FZ_CANDIDATE_HOST)
-    fz_relay_pool_bind_channel (self->context->relays, &self->relay_id, &candidate.address, now);
-  note_activity (self, now, "candidate");
-  settle (self, now);
-}
-
-void
-fz_connection_invalidate_remote_candidate (FzConnection *self, const char *text, FzInstant now)
-{
-  if (self->agent == NULL || !fz_path_agent_invalidate_remote (self->agent, text))
-    return;
-  note_activity (self, now, "candidate");
-  settle (self, now);
-}
-
-static void
-offer_relay_candidates (FzConnection *self, FzInstant now)
-{
-  FzCandidate candidates[FZ_RELAYS_MAX * FZ_RELAY_CANDIDATES_MAX];
-  size_t n = fz_relay_pool_get_candidates (
-      self->context->relays, &self->relay_id, candidates, G_N_ELEMENTS (candidates));
-
-  for (size_t i = 0; i < n; i++)
-    fz_connection_add_local_candidate (self, &candidates[i], now);
-}
-
-void
-fz_connection_reuse (FzConnection *self, FzInstant now)
-{
-  char text[FZ_CANDIDATE_TEXT_MAX];
-
-  note_activity (self, now, "upsert");
-  for (size_t i = 0; fz_path_agent_get_local (self->agent, i, text); i++)
-    announce (self, text);
-  offer_relay_candidates (self, now);
-  if (self->has_path)
-    start_handshake_for_path (self, now);
-  settle (self, now);
-}
-
-void
-fz_connection_migrate (FzConnection *self, const FzUuid *relay_id, FzInstant now)
-{
-  self->relay_id = *relay_id;
-  offer_relay_candidates (self, now);
-  settle (self, now);
-}
-
 /* -- input -- */
 
 FzDrop
@@ -814,7 +573,7 @@ fz_connection_handle_stun (FzConnection *self,
   if (self->agent == NULL)
     return FZ_DROP_UNKNOWN_PEER;
   drop = fz_path_agent_handle_stun (self->agent, message, local, from, now);
-  settle (self, now);
+  fz_connection_settle (self, now);
   return drop;
 }
 
@@ -827,7 +586,7 @@ fz_connection_handle_initiation (FzConnection *self,
 {
   FzDrop drop = fz_tunnel_handle_initiation (self->tunnel, message, initiation, origin, now);
 
-  settle (self, now);
+  fz_connection_settle (self, now);
   return drop;
 }
 
@@ -839,7 +598,7 @@ fz_connection_handle_response (FzConnection *self,
 {
   FzDrop drop = fz_tunnel_handle_response (self->tunnel, message, origin, now);
 
-  settle (self, now);
+  fz_connection_settle (self, now);
   return drop;
 }
 
@@ -850,7 +609,7 @@ fz_connection_handle_cookie_reply (FzConnection *self,
 {
   FzDrop drop = fz_tunnel_handle_cookie_reply (self->tunnel, message, now);
 
-  settle (self, now);
+  fz_connection_settle (self, now);
   return drop;
 }
 
@@ -858,22 +617,22 @@ void
 fz_connection_handle_confirmed (FzConnection *self, uint32_t local_index, FzInstant now)
 {
   fz_tunnel_handle_confirmed (self->tunnel, local_index, now);
-  settle (self, now);
+  fz_connection_settle (self, now);
 }
 
 void
 fz_connection_handle_exhausted (FzConnection *self, uint32_t local_index, FzInstant now)
 {
   fz_tunnel_handle_exhausted (self->tunnel, local_index, now);
-  settle (self, now);
+  fz_connection_settle (self, now);
 }
 
 void
 fz_connection_handle_activity (FzConnection *self, FzInstant now)
 {
-  note_activity (self, now, "packet");
+  fz_connection_note_activity (self, now, "packet");
   fz_tunnel_handle_activity (self->tunnel, now);
-  settle (self, now);
+  fz_connection_settle (self, now);
 }
 
 void
@@ -883,7 +642,7 @@ fz_connection_handle_roamed (FzConnection *self, const FzEndpoint *endpoint, FzI
     return; /* only the agent moves the path of a connection (§1.11) */
   fz_peer_set_endpoint (self->peer, endpoint);
   follow_peer_endpoint (self, now);
-  settle (self, now);
+  fz_connection_settle (self, now);
 }
 
 void
@@ -891,59 +650,10 @@ fz_connection_handle_timeout (FzConnection *self, FzInstant now)
 {
   fz_tunnel_handle_timeout (self->tunnel, now);
   check_idle (self, now);
-  settle (self, now);
+  fz_connection_settle (self, now);
 
   if (self->grace_timeout <= now)
     fail (self, "ICE timeout");
   else if (self->candidate_timeout <= now)
     fail (self, "no candidates");
-}
-
-/* -- sending -- */
-
-void
-fz_connection_start_handshake (FzConnection *self, FzInstant now)
-{
-  if (fz_tunnel_is_handshaking (self->tunnel))
-    return;
-  fz_tunnel_start_handshake (self->tunnel, now);
-  settle (self, now);
-}
-
-FzDrop
-fz_connection_send (FzConnection *self, FzSpan packet, uint8_t ecn, FzInstant now)
-{
-  uint8_t *room;
-  FzDrop drop;
-
-  if (!self->is_established || !self->has_path || !fz_tunnel_can_send (self->tunnel, now))
-    return FZ_DROP_NO_SESSION;
-
-  drop = reserve_on_path (
-      self, &self->path, ecn, packet.length + FZ_WIREGUARD_DATA_OVERHEAD, now, &room);
-  if (drop != FZ_DROP_NONE)
-    return drop;
-  drop = fz_tunnel_seal (self->tunnel, packet, now, room);
-  if (drop != FZ_DROP_NONE) {
-    fz_out_queue_unreserve (&self->context->transmits);
-    return drop;
-  }
-  note_activity (self, now, "packet");
-  settle (self, now);
-  return FZ_DROP_NONE;
-}
-
-void
-fz_connection_send_goodbye (FzConnection *self, FzInstant now)
-{
-  uint8_t packet[FZ_P2P_PACKET_MAX];
-  size_t length = fz_p2p_write_goodbye (packet);
-  FzDrop drop = fz_connection_send (self, fz_span (packet, length), FZ_ECN_NOT_ECT, now);
-
-  fz_log (&self->context->log,
-          FZ_LOG_INFO,
-          "connection-closed",
-          drop == FZ_DROP_NONE ? "connection closed with goodbye" : "connection closed",
-          FZ_KV_UUID ("peer", &self->id),
-          FZ_KV_TEXT ("state", state_names[self->state]));
 }

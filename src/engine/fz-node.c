@@ -1,42 +1,13 @@
 /* fz-node.c: see the header */
 
-#include "src/engine/fz-node.h"
-
-#include "src/base/fz-heap.h"
-#include "src/engine/fz-former-peers.h"
 #include "src/engine/fz-limits.h"
+#include "src/engine/fz-node-private.h"
 #include "src/engine/fz-uuid-table.h"
 #include "src/proto/fz-ip.h"
 
 #include <string.h>
 
 #define CONNECTION_ID_END (1u << 24)
-
-/* A connection's place in the heap of deadlines and in the list of peers. */
-typedef struct {
-  FzConnection *connection; /* NULL: free */
-  bool is_to_be_published;
-} Slot;
-
-struct FzNode {
-  FzConnectionContext context;
-  uint8_t *private_key; /* locked memory; NULL: a fresh key per identity */
-  FzFormerPeers former;
-
-  GArray *slots;      /* of Slot */
-  GArray *free_slots; /* of uint32_t */
-  FzHeap *deadlines;  /* by slot */
-  GHashTable *by_id;
-  GHashTable *slot_by_number; /* connection id to slot + 1 */
-  GHashTable *by_public_key;
-  GHashTable *by_ufrag; /* to GPtrArray: fragments have 20 bits and may collide */
-
-  GArray *to_publish;    /* of uint32_t: slots */
-  GPtrArray *to_migrate; /* of FzUuid: connections whose relay is gone, and no other was there */
-  GPtrArray *peers;      /* of FzPeer; rebuilt when have_peers_changed */
-  bool have_peers_changed;
-  size_t n_events_polled;
-};
 
 static guint
 hash_key (gconstpointer key)
@@ -88,7 +59,7 @@ fz_node_new (const FzNodeConfig *config)
   make_identity (self);
 
   fz_former_peers_init (&self->former);
-  self->slots = g_array_new (FALSE, TRUE, sizeof (Slot));
+  self->slots = g_array_new (FALSE, TRUE, sizeof (FzNodeSlot));
   self->free_slots = g_array_new (FALSE, FALSE, sizeof (uint32_t));
   self->deadlines = fz_heap_new ();
   self->by_id = fz_uuid_table_new (NULL);
@@ -100,12 +71,6 @@ fz_node_new (const FzNodeConfig *config)
   self->to_migrate = g_ptr_array_new_with_free_func (g_free);
   self->peers = g_ptr_array_new ();
   return self;
-}
-
-static Slot *
-get_slot (const FzNode *self, uint32_t i)
-{
-  return &g_array_index (self->slots, Slot, i);
 }
 
 static void
@@ -123,7 +88,7 @@ fz_node_free (FzNode *self)
     return;
   context = &self->context;
   for (uint32_t i = 0; i < self->slots->len; i++)
-    fz_connection_free (get_slot (self, i)->connection);
+    fz_connection_free (fz_node_get_slot (self, i)->connection);
   for (guint i = 0; i < context->retired_peers->len; i++)
     fz_reclaim_retire (context->reclaim, context->retired_peers->pdata[i], free_peer);
 
@@ -157,8 +122,8 @@ fz_node_get_public_key (const FzNode *self)
   return fz_identity_get_public_key (self->context.identity);
 }
 
-static void
-emit (FzNode *self, FzNodeEventKind kind, const FzUuid *id)
+void
+fz_node_emit (FzNode *self, FzNodeEventKind kind, const FzUuid *id)
 {
   FzNodeEvent event = { .kind = kind };
 
@@ -221,12 +186,12 @@ static void
 insert (FzNode *self, FzConnection *connection)
 {
   uint32_t slot = self->slots->len;
-  Slot entry = { .connection = connection };
+  FzNodeSlot entry = { .connection = connection };
 
   if (self->free_slots->len > 0) {
     slot = g_array_index (self->free_slots, uint32_t, self->free_slots->len - 1);
     g_array_set_size (self->free_slots, self->free_slots->len - 1);
-    *get_slot (self, slot) = entry;
+    *fz_node_get_slot (self, slot) = entry;
   } else {
     g_array_append_val (self->slots, entry);
   }
@@ -260,7 +225,7 @@ take_out (FzNode *self, FzConnection *connection, FzInstant now)
   g_hash_table_remove (self->by_id, fz_connection_get_id (connection));
   g_hash_table_remove (self->slot_by_number, GUINT_TO_POINTER (number));
   fz_heap_remove (self->deadlines, slot);
-  *get_slot (self, slot) = (Slot){ 0 };
+  *fz_node_get_slot (self, slot) = (FzNodeSlot){ 0 };
   g_array_append_val (self->free_slots, slot);
   self->have_peers_changed = true;
 }
@@ -275,19 +240,20 @@ drop (FzNode *self, FzConnection *connection, FzInstant now)
 }
 
 /* After anything was done to @connection: failed ones are reaped, the rest is booked. */
-static void
-book (FzNode *self, FzConnection *connection, FzInstant now)
+void
+fz_node_book (FzNode *self, FzConnection *connection, FzInstant now)
 {
   uint32_t slot = slot_of (self, connection);
 
   if (fz_connection_get_state (connection) == FZ_CONNECTION_FAILED) {
-    emit (self, FZ_NODE_EVENT_FAILED, fz_connection_get_id (connection));
+    fz_node_emit (self, FZ_NODE_EVENT_FAILED, fz_connection_get_id (connection));
     drop (self, connection, now);
     return;
   }
   fz_heap_set (self->deadlines, slot, fz_connection_next_timeout (connection));
-  if (fz_connection_needs_publish (connection) && !get_slot (self, slot)->is_to_be_published) {
-    get_slot (self, slot)->is_to_be_published = true;
+  if (fz_connection_needs_publish (connection) &&
+      !fz_node_get_slot (self, slot)->is_to_be_published) {
+    fz_node_get_slot (self, slot)->is_to_be_published = true;
     g_array_append_val (self->to_publish, slot);
   }
 }
@@ -303,121 +269,13 @@ fz_node_find_by_number (FzNode *self, uint32_t connection_id)
 {
   gpointer slot = g_hash_table_lookup (self->slot_by_number, GUINT_TO_POINTER (connection_id));
 
-  return slot != NULL ? get_slot (self, GPOINTER_TO_UINT (slot) - 1)->connection : NULL;
+  return slot != NULL ? fz_node_get_slot (self, GPOINTER_TO_UINT (slot) - 1)->connection : NULL;
 }
 
 size_t
 fz_node_get_n_connections (const FzNode *self)
 {
   return g_hash_table_size (self->by_id);
-}
-
-/* -- relays -- */
-
-static bool
-migrate (FzNode *self, FzConnection *connection, FzInstant now)
-{
-  FzUuid old = *fz_connection_get_relay_id (connection);
-  FzUuid next;
-
-  if (!fz_relay_pool_select (self->context.relays, &next))
-    return false;
-  fz_log (&self->context.log,
-          FZ_LOG_INFO,
-          "relay-migration",
-          "connection takes another relay",
-          FZ_KV_UUID ("peer", fz_connection_get_id (connection)),
-          FZ_KV_UUID ("from", &old),
-          FZ_KV_UUID ("to", &next));
-  fz_connection_migrate (connection, &next, now);
-  book (self, connection, now);
-  return true;
-}
-
-static void
-migrate_waiting (FzNode *self, FzInstant now)
-{
-  for (guint i = self->to_migrate->len; i-- > 0;) {
-    FzConnection *connection = fz_node_find (self, self->to_migrate->pdata[i]);
-
-    if (connection == NULL || migrate (self, connection, now))
-      g_ptr_array_remove_index (self->to_migrate, i);
-  }
-}
-
-static void
-migrate_from (FzNode *self, const FzUuid *relay_id, FzInstant now)
-{
-  for (uint32_t i = 0; i < self->slots->len; i++) {
-    FzConnection *connection = get_slot (self, i)->connection;
-
-    if (connection == NULL || fz_connection_get_local_ufrag (connection) == NULL ||
-        !fz_uuid_equal (fz_connection_get_relay_id (connection), relay_id))
-      continue;
-    if (!migrate (self, connection, now))
-      g_ptr_array_add (self->to_migrate,
-                       g_memdup2 (fz_connection_get_id (connection), sizeof (FzUuid)));
-  }
-}
-
-static void
-offer_candidate (FzNode *self, const FzRelayEvent *event, FzInstant now)
-{
-  for (uint32_t i = 0; i < self->slots->len; i++) {
-    FzConnection *connection = get_slot (self, i)->connection;
-
-    if (connection == NULL)
-      continue;
-    if (event->kind == FZ_RELAY_EVENT_CANDIDATE_INVALID)
-      fz_connection_invalidate_local_candidate (connection, &event->candidate, now);
-    else if (event->candidate.kind != FZ_CANDIDATE_RELAYED ||
-             fz_uuid_equal (fz_connection_get_relay_id (connection), &event->relay_id))
-      fz_connection_add_local_candidate (connection, &event->candidate, now);
-    else
-      continue;
-    book (self, connection, now);
-  }
-}
-
-static void
-drain_relays (FzNode *self, FzInstant now)
-{
-  FzRelayTransmit transmit;
-  FzRelayEvent event;
-
-  while (fz_relay_pool_poll_transmit (self->context.relays, &transmit))
-    if (!fz_out_queue_push (
-            &self->context.transmits, &transmit.to, NULL, FZ_ECN_NOT_ECT, transmit.data))
-      self->context.drops[FZ_DROP_QUEUE_FULL]++;
-
-  while (fz_relay_pool_poll_event (self->context.relays, &event)) {
-    switch (event.kind) {
-    case FZ_RELAY_EVENT_CANDIDATE:
-    case FZ_RELAY_EVENT_CANDIDATE_INVALID:
-      offer_candidate (self, &event, now);
-      break;
-    case FZ_RELAY_EVENT_GONE:
-      migrate_from (self, &event.relay_id, now);
-      break;
-    case FZ_RELAY_EVENT_NONE_LEFT:
-      emit (self, FZ_NODE_EVENT_NO_RELAYS, NULL);
-      break;
-    }
-  }
-  if (self->to_migrate->len > 0)
-    migrate_waiting (self, now);
-}
-
-void
-fz_node_update_relays (FzNode *self,
-                       const FzUuid *removed,
-                       size_t n_removed,
-                       const FzRelay *offered,
-                       size_t n_offered,
-                       FzInstant now)
-{
-  fz_relay_pool_update (self->context.relays, removed, n_removed, offered, n_offered, now);
-  drain_relays (self, now);
 }
 
 /* -- connections -- */
@@ -475,7 +333,7 @@ create (FzNode *self, const FzConnectionRequest *request, FzInstant now, FzConne
     drop (self, old, now);
   insert (self, connection);
   offer_known_candidates (self, connection, now);
-  book (self, connection, now);
+  fz_node_book (self, connection, now);
   if (out != NULL)
     *out = connection;
   return FZ_UPSERT_DONE;
@@ -493,7 +351,7 @@ fz_node_upsert (FzNode *self, const FzConnectionRequest *request, FzInstant now,
   fz_connection_reuse (connection, now);
   if (out != NULL)
     *out = connection;
-  book (self, connection, now);
+  fz_node_book (self, connection, now);
   return FZ_UPSERT_DONE;
 }
 
@@ -511,7 +369,7 @@ fz_node_add_bare (FzNode *self, const FzBareRequest *request, FzInstant now, FzC
   if (old != NULL)
     drop (self, old, now);
   insert (self, connection);
-  book (self, connection, now);
+  fz_node_book (self, connection, now);
   if (out != NULL)
     *out = connection;
   return FZ_UPSERT_DONE;
@@ -527,7 +385,7 @@ fz_node_close (FzNode *self, const FzUuid *id, FzInstant now)
     return;
   if (fz_connection_get_state (connection) != FZ_CONNECTION_CONNECTING) {
     fz_connection_send_goodbye (connection, now);
-    emit (self, FZ_NODE_EVENT_CLOSED, &copy);
+    fz_node_emit (self, FZ_NODE_EVENT_CLOSED, &copy);
   }
   drop (self, connection, now);
 }
@@ -536,8 +394,8 @@ void
 fz_node_close_all (FzNode *self, FzInstant now)
 {
   for (uint32_t i = 0; i < self->slots->len; i++)
-    if (get_slot (self, i)->connection != NULL)
-      fz_node_close (self, fz_connection_get_id (get_slot (self, i)->connection), now);
+    if (fz_node_get_slot (self, i)->connection != NULL)
+      fz_node_close (self, fz_connection_get_id (fz_node_get_slot (self, i)->connection), now);
 }
 
 void
@@ -583,8 +441,8 @@ fz_node_add_candidates (FzNode *self,
   }
   for (size_t i = 0; i < n_candidates; i++)
     fz_connection_add_remote_candidate (connection, candidates[i], now);
-  book (self, connection, now);
-  drain_relays (self, now);
+  fz_node_book (self, connection, now);
+  fz_node_drain_relays (self, now);
 }
 
 void
@@ -600,7 +458,7 @@ fz_node_invalidate_candidates (FzNode *self,
     return;
   for (size_t i = 0; i < n_candidates; i++)
     fz_connection_invalidate_remote_candidate (connection, candidates[i], now);
-  book (self, connection, now);
+  fz_node_book (self, connection, now);
 }
 
 void
@@ -612,11 +470,11 @@ fz_node_reset (FzNode *self, FzInstant now)
           "network state is reset",
           FZ_KV_U64 ("n_connections", fz_node_get_n_connections (self)));
   for (uint32_t i = 0; i < self->slots->len; i++) {
-    FzConnection *connection = get_slot (self, i)->connection;
+    FzConnection *connection = fz_node_get_slot (self, i)->connection;
 
     if (connection == NULL)
       continue;
-    emit (self, FZ_NODE_EVENT_CLOSED, fz_connection_get_id (connection));
+    fz_node_emit (self, FZ_NODE_EVENT_CLOSED, fz_connection_get_id (connection));
     drop (self, connection, now);
   }
   fz_out_queue_drop_all (&self->context.transmits);
@@ -625,7 +483,7 @@ fz_node_reset (FzNode *self, FzInstant now)
   fz_identity_free (self->context.identity);
   make_identity (self);
   fz_relay_pool_reset (self->context.relays, now);
-  drain_relays (self, now);
+  fz_node_drain_relays (self, now);
 }
 
 FzDrop
@@ -633,9 +491,9 @@ fz_node_send (FzNode *self, FzConnection *connection, FzSpan packet, uint8_t ecn
 {
   FzDrop drop_reason = fz_connection_send (connection, packet, ecn, now);
 
-  book (self, connection, now);
+  fz_node_book (self, connection, now);
   if (drop_reason == FZ_DROP_NO_ROUTE)
-    drain_relays (self, now); /* it asked for a channel */
+    fz_node_drain_relays (self, now); /* it asked for a channel */
   return drop_reason;
 }
 
@@ -643,293 +501,7 @@ void
 fz_node_start_handshake (FzNode *self, FzConnection *connection, FzInstant now)
 {
   fz_connection_start_handshake (connection, now);
-  book (self, connection, now);
-}
-
-/* -- STUN of peers -- */
-
-static FzDrop
-handle_request (FzNode *self,
-                const FzStunMessage *message,
-                const FzSocketAddress *local,
-                const FzSocketAddress *from,
-                FzInstant now)
-{
-  FzSpan ours, theirs;
-  char ufrag[FZ_CANDIDATE_UFRAG_MAX];
-  GPtrArray *list;
-  FzDrop reason = FZ_DROP_UNKNOWN_PEER;
-
-  if (!fz_stun_split_username (message, &ours, &theirs) || ours.length >= sizeof ufrag)
-    return FZ_DROP_BAD_HEADER;
-  memcpy (ufrag, ours.data, ours.length);
-  ufrag[ours.length] = '\0';
-  list = g_hash_table_lookup (self->by_ufrag, ufrag);
-  if (list == NULL) {
-    fz_log (&self->context.log,
-            FZ_LOG_TRACE,
-            "stun-for-unknown-connection",
-            "binding request for no connection",
-            FZ_KV_BOOL ("is_former",
-                        fz_former_peers_has_ufrag (&self->former, ufrag, strlen (ufrag), now)));
-    return FZ_DROP_UNKNOWN_PEER;
-  }
-
-  for (guint i = 0; i < list->len && reason != FZ_DROP_NONE; i++) {
-    FzConnection *connection = list->pdata[i];
-    guint n = list->len;
-
-    reason = fz_connection_handle_stun (connection, message, local, from, now);
-    book (self, connection, now);
-    if (list->len != n || reason == FZ_DROP_NONE)
-      break; /* it was reaped, or it is the one */
-  }
-  return reason;
-}
-
-static FzDrop
-handle_response_to_us (FzNode *self,
-                       const FzStunMessage *message,
-                       const FzSocketAddress *local,
-                       const FzSocketAddress *from,
-                       FzInstant now)
-{
-  FzConnection *connection;
-  uint32_t number;
-  FzDrop reason;
-
-  if (!fz_stun_in_flight_take (self->context.in_flight, &message->transaction_id, now, &number))
-    return FZ_DROP_UNKNOWN_PEER;
-  connection = fz_node_find_by_number (self, number);
-  if (connection == NULL)
-    return FZ_DROP_UNKNOWN_PEER;
-  reason = fz_connection_handle_stun (connection, message, local, from, now);
-  book (self, connection, now);
-  return reason;
-}
-
-static FzDrop
-handle_stun (FzNode *self,
-             const FzStunMessage *message,
-             const FzSocketAddress *local,
-             const FzSocketAddress *from,
-             FzInstant now)
-{
-  switch (message->type) {
-  case FZ_STUN_BINDING_REQUEST:
-    return handle_request (self, message, local, from, now);
-  case FZ_STUN_BINDING_SUCCESS:
-  case FZ_STUN_BINDING_ERROR: /* upstream discards errors; ours resolve role conflicts (§11 #3) */
-    return handle_response_to_us (self, message, local, from, now);
-  default:
-    return FZ_DROP_UNKNOWN_PROTOCOL;
-  }
-}
-
-/* -- WireGuard's handshakes -- */
-
-static FzDrop
-handle_initiation (FzNode *self,
-                   const FzWireguardMessage *message,
-                   const FzEndpoint *origin,
-                   FzInstant now)
-{
-  g_auto (FzNoiseInitiation) initiation = { 0 };
-  FzDrop reason = fz_noise_open_initiation (self->context.identity, message, &initiation);
-  FzConnection *connection;
-
-  if (reason != FZ_DROP_NONE)
-    return reason;
-  connection = g_hash_table_lookup (self->by_public_key, initiation.public_key);
-  if (connection == NULL)
-    return FZ_DROP_UNKNOWN_PEER;
-  reason = fz_connection_handle_initiation (connection, message, &initiation, origin, now);
-  book (self, connection, now);
-  return reason;
-}
-
-static FzDrop
-handle_reply (FzNode *self,
-              const FzWireguardMessage *message,
-              const FzEndpoint *origin,
-              FzInstant now)
-{
-  FzConnection *connection = fz_node_find_by_number (self, message->receiver_index >> 8);
-  FzDrop reason;
-
-  if (connection == NULL)
-    return FZ_DROP_UNKNOWN_INDEX;
-  if (message->type == FZ_WIREGUARD_RESPONSE)
-    reason = fz_connection_handle_response (connection, message, origin, now);
-  else
-    reason = fz_connection_handle_cookie_reply (connection, message, now);
-  book (self, connection, now);
-  return reason;
-}
-
-/* mac1, then load, then curves (§2.8). */
-static FzDrop
-admit (FzNode *self, const FzWireguardMessage *message, const FzEndpoint *origin, FzInstant now)
-{
-  uint8_t reply[FZ_WIREGUARD_COOKIE_REPLY_SIZE];
-  bool has_reply = false;
-  FzDrop reason =
-      fz_identity_admit (self->context.identity, message, &origin->remote, now, reply, &has_reply);
-
-  /* Through a relay we would not know which: a peer behind one tries again. */
-  if (has_reply && reason == FZ_DROP_RATE_LIMITED && origin->local.family != FZ_IP_NONE &&
-      fz_out_queue_push (&self->context.transmits,
-                         &origin->remote,
-                         &origin->local,
-                         FZ_ECN_NOT_ECT,
-                         fz_span (reply, sizeof reply)))
-    self->context.cookies_sent++;
-  return reason;
-}
-
-static FzDrop
-handle_wireguard (FzNode *self,
-                  const FzWireguardMessage *message,
-                  const FzEndpoint *origin,
-                  FzInstant now)
-{
-  FzDrop reason;
-
-  switch (message->type) {
-  case FZ_WIREGUARD_INITIATION:
-    reason = admit (self, message, origin, now);
-    return reason == FZ_DROP_NONE ? handle_initiation (self, message, origin, now) : reason;
-  case FZ_WIREGUARD_RESPONSE:
-    reason = admit (self, message, origin, now);
-    return reason == FZ_DROP_NONE ? handle_reply (self, message, origin, now) : reason;
-  case FZ_WIREGUARD_COOKIE_REPLY:
-    return handle_reply (self, message, origin, now);
-  case FZ_WIREGUARD_DATA:
-    return FZ_DROP_UNKNOWN_INDEX; /* lanes open data; what reaches us is nobody's */
-  }
-  return FZ_DROP_NOT_WIREGUARD;
-}
-
-/* -- demultiplexing, §6 -- */
-
-static FzDrop
-handle_from_peer (FzNode *self,
-                  const FzSocketAddress *local,
-                  const FzSocketAddress *from,
-                  bool is_relayed,
-                  FzSpan data,
-                  FzInstant now)
-{
-  FzStunMessage stun;
-  FzWireguardMessage wireguard;
-  FzDrop reason;
-
-  if (fz_stun_parse (data, &stun) == FZ_DROP_NONE)
-    return handle_stun (self, &stun, local, from, now);
-
-  reason = fz_wireguard_parse (data, &wireguard);
-  if (reason == FZ_DROP_NONE) {
-    FzEndpoint origin = { .remote = *from, .local = local->ip };
-
-    if (is_relayed)
-      origin.local = (FzIp){ 0 };
-    reason = handle_wireguard (self, &wireguard, &origin, now);
-  }
-  return reason;
-}
-
-static FzDrop
-handle_from_relay (FzNode *self,
-                   const FzSocketAddress *local,
-                   const FzSocketAddress *from,
-                   FzSpan data,
-                   bool *out_is_done,
-                   FzInstant now)
-{
-  FzStunMessage stun;
-  FzRelayedDatagram relayed;
-  FzDrop reason;
-
-  *out_is_done = true;
-  if (data.length > 0 && data.data[0] <= 3 && fz_stun_parse (data, &stun) == FZ_DROP_NONE)
-    return fz_relay_pool_handle_stun (self->context.relays, &stun, local, from, now);
-  if (data.length > 0 && (data.data[0] & 0xf0) == 0x40) {
-    reason = fz_relay_pool_unwrap (self->context.relays, data, from, now, &relayed);
-    if (reason == FZ_DROP_NONE)
-      return handle_from_peer (self, &relayed.local, &relayed.from, true, relayed.payload, now);
-    if (reason == FZ_DROP_UNKNOWN_PEER)
-      return reason;
-  }
-  *out_is_done = false; /* a peer may live behind the relay's address too */
-  return FZ_DROP_NONE;
-}
-
-static bool
-is_relay_traffic (FzSpan data)
-{
-  FzStunMessage stun;
-
-  return data.length > 0 && ((data.data[0] & 0xf0) == 0x40 ||
-                             (data.data[0] <= 3 && fz_stun_parse (data, &stun) == FZ_DROP_NONE));
-}
-
-FzDrop
-fz_node_handle_datagram (FzNode *self,
-                         const FzSocketAddress *local,
-                         const FzSocketAddress *from,
-                         FzSpan data,
-                         FzInstant now)
-{
-  bool is_done = false;
-  FzDrop reason = FZ_DROP_NONE;
-
-  switch (fz_relay_pool_classify (self->context.relays, from)) {
-  case FZ_RELAY_SOURCE_CURRENT:
-    reason = handle_from_relay (self, local, from, data, &is_done, now);
-    break;
-  case FZ_RELAY_SOURCE_FORMER:
-    is_done = is_relay_traffic (data);
-    reason = is_done ? FZ_DROP_UNKNOWN_PEER : FZ_DROP_NONE;
-    break;
-  case FZ_RELAY_SOURCE_UNKNOWN:
-    break;
-  }
-  if (!is_done)
-    reason = handle_from_peer (self, local, from, false, data, now);
-  drain_relays (self, now);
-  if (reason != FZ_DROP_NONE)
-    self->context.drops[reason]++;
-  return reason;
-}
-
-FzDrop
-fz_node_handle_lane_message (FzNode *self, const FzLaneMessage *message, FzInstant now)
-{
-  FzConnection *connection = fz_node_find_by_number (self, message->connection_id);
-  FzEndpoint endpoint = { .remote = message->from, .local = message->to.ip };
-
-  if (connection == NULL)
-    return FZ_DROP_UNKNOWN_PEER;
-  switch ((FzLaneMessageKind) message->kind) {
-  case FZ_LANE_MESSAGE_CONFIRMED:
-    fz_connection_handle_confirmed (connection, message->local_index, now);
-    break;
-  case FZ_LANE_MESSAGE_ROAMED:
-    fz_connection_handle_roamed (connection, &endpoint, now);
-    break;
-  case FZ_LANE_MESSAGE_ACTIVITY:
-    fz_connection_handle_activity (connection, now);
-    break;
-  case FZ_LANE_MESSAGE_EXHAUSTED:
-    fz_connection_handle_exhausted (connection, message->local_index, now);
-    break;
-  case FZ_LANE_MESSAGE_DATAGRAM:
-  case FZ_LANE_MESSAGE_PACKET:
-  case FZ_LANE_MESSAGE_INNER:
-    g_assert_not_reached ();
-  }
-  book (self, connection, now);
-  return FZ_DROP_NONE;
+  fz_node_book (self, connection, now);
 }
 
 /* -- time -- */
@@ -941,15 +513,15 @@ fz_node_handle_timeout (FzNode *self, FzInstant now)
 
   if (fz_relay_pool_next_timeout (self->context.relays) <= now)
     fz_relay_pool_handle_timeout (self->context.relays, now);
-  drain_relays (self, now);
+  fz_node_drain_relays (self, now);
 
   while (fz_heap_pop_due (self->deadlines, now, &slot)) {
-    FzConnection *connection = get_slot (self, slot)->connection;
+    FzConnection *connection = fz_node_get_slot (self, slot)->connection;
 
     fz_connection_handle_timeout (connection, now);
-    book (self, connection, now);
+    fz_node_book (self, connection, now);
   }
-  drain_relays (self, now);
+  fz_node_drain_relays (self, now);
 }
 
 FzInstant
@@ -999,8 +571,9 @@ fz_node_get_peers (FzNode *self, FzPeer *const **out)
 {
   g_ptr_array_set_size (self->peers, 0);
   for (uint32_t i = 0; i < self->slots->len; i++)
-    if (get_slot (self, i)->connection != NULL)
-      g_ptr_array_add (self->peers, fz_connection_get_peer (get_slot (self, i)->connection));
+    if (fz_node_get_slot (self, i)->connection != NULL)
+      g_ptr_array_add (self->peers,
+                       fz_connection_get_peer (fz_node_get_slot (self, i)->connection));
   *out = (FzPeer *const *) self->peers->pdata;
   return self->peers->len;
 }
@@ -1011,7 +584,7 @@ fz_node_publish (FzNode *self)
   GPtrArray *retired = self->context.retired_peers;
 
   for (guint i = 0; i < self->to_publish->len; i++) {
-    Slot *slot = get_slot (self, g_array_index (self->to_publish, uint32_t, i));
+    FzNodeSlot *slot = fz_node_get_slot (self, g_array_index (self->to_publish, uint32_t, i));
 
     if (slot->connection != NULL && slot->is_to_be_published)
       fz_connection_publish (slot->connection);
