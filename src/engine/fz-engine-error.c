@@ -2,4 +2,6 @@
 
 #include "src/engine/fz-engine.h"
 
+/* clang-format off: the first argument is no expression */
 G_DEFINE_QUARK (fz-engine-error-quark, fz_engine_error)
+/* clang-format on */

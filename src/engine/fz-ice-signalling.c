@@ -228,7 +228,7 @@ fz_ice_agent_add_remote_candidate (FzIceAgent *self, const char *text)
 
   if (!fz_candidate_parse (text, &candidate) || !fz_candidate_is_usable (&candidate))
     return false;
-  if (candidate.ufrag[0] != '\0' && !strcmp (candidate.ufrag, self->remote_ufrag) == 0)
+  if (candidate.ufrag[0] != '\0' && strcmp (candidate.ufrag, self->remote_ufrag) != 0)
     return false;
   item = (FzIceCandidate){
     .kind = candidate.kind,

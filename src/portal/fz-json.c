@@ -12,7 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 
-G_DEFINE_QUARK (fz - portal - error - quark, fz_portal_error)
+/* clang-format off: the first argument is no expression */
+G_DEFINE_QUARK (fz-portal-error-quark, fz_portal_error)
+/* clang-format on */
 
 /* What one pass over the bytes tells. */
 typedef struct {

@@ -67,7 +67,9 @@ struct FzHost {
   bool warned_unreachable;
 };
 
-G_DEFINE_QUARK (fz - host - error - quark, fz_host_error)
+/* clang-format off: the first argument is no expression */
+G_DEFINE_QUARK (fz-host-error-quark, fz_host_error)
+/* clang-format on */
 
 /* -- failing -- */
 
