@@ -556,6 +556,7 @@ fz_tunnel_new (const FzTunnelConfig *config, FzInstant now)
   self->initiation_accepted_at = FZ_INSTANT_NEVER;
   self->renewed_at = now;
   fz_traffic_init (&self->traffic, config->peer, now);
+  fz_traffic_clear (&self->traffic); /* the peer may have had a tunnel before */
   fz_session_ring_init (&self->sessions, config->peer, config->reclaim);
 
   self->secrets = fz_secret_new (sizeof *self->secrets);
