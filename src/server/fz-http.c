@@ -1,0 +1,398 @@
+/* fz-http.c
+ *
+ * libsoup's server with two kinds of route: websocket endpoints, whose check
+ * runs before the upgrade so that a refusal is a proper HTTP answer, and plain
+ * pages. A request that is not in the table gets 404.
+ */
+#include "src/server/fz-http.h"
+
+#include "src/base/fz-address.h"
+#include "src/server/fz-server-error.h"
+#include "src/server/fz-upgrade.h"
+
+#include <libsoup/soup.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+#define SESSION_KEY     "fz-session"
+#define UNSENT_LIMIT_MS 30000 /* a peer that takes nothing for so long is cut off */
+#define QUERY_BYTES_MAX 8192u
+
+struct FzHttp {
+  SoupServer *server;
+  FzStore *store;
+  FzHub *hub;
+  FzLog log;
+  GStrv listen;
+  FzIpNetwork proxies[FZ_HTTP_PROXIES_MAX];
+  size_t n_proxies;
+  bool has_tls;
+  FzConnectLimiter *limiter;
+};
+
+/* -- router -- */
+
+typedef struct {
+  const char *path;
+  FzRole role;
+  bool is_legacy;
+} FzSocketRoute;
+
+static const FzSocketRoute socket_routes[] = {
+  { "/client/v2/websocket", FZ_ROLE_CLIENT, false },
+  { "/client/websocket", FZ_ROLE_CLIENT, true },
+  { "/gateway/v2/websocket", FZ_ROLE_GATEWAY, false },
+  { "/gateway/websocket", FZ_ROLE_GATEWAY, true },
+  { "/relay/websocket", FZ_ROLE_RELAY, false },
+};
+
+typedef void (*FzPage) (FzHttp *self, SoupServerMessage *message, GHashTable *query);
+
+typedef struct {
+  const char *path;
+  FzPage page;
+} FzPageRoute;
+
+static void
+health_page (FzHttp *self, SoupServerMessage *message, GHashTable *query)
+{
+  static const char body[] = "ok\n";
+
+  soup_server_message_set_status (message, SOUP_STATUS_OK, NULL);
+  soup_server_message_set_response (message, "text/plain", SOUP_MEMORY_STATIC, body, strlen (body));
+}
+
+static const FzPageRoute page_routes[] = {
+  { "/healthz", health_page },
+};
+
+/* -- who is asking -- */
+
+static bool
+is_trusted_proxy (const FzHttp *self, const char *address)
+{
+  FzIp ip;
+
+  if (!fz_ip_parse (address, &ip))
+    return false;
+  for (size_t i = 0; i < self->n_proxies; i++)
+    if (fz_ip_network_contains (&self->proxies[i], &ip))
+      return true;
+  return false;
+}
+
+/* An IPv4 peer on a dual-stack socket shows up as ::ffff:192.0.2.1. */
+static char *
+peer_address (SoupServerMessage *message)
+{
+  GSocketAddress *remote = soup_server_message_get_remote_address (message);
+  g_autofree char *text = NULL;
+
+  if (remote == NULL || !G_IS_INET_SOCKET_ADDRESS (remote))
+    return g_strdup ("0.0.0.0");
+  text =
+      g_inet_address_to_string (g_inet_socket_address_get_address (G_INET_SOCKET_ADDRESS (remote)));
+  if (g_str_has_prefix (text, "::ffff:") && strchr (text, '.') != NULL)
+    return g_strdup (text + strlen ("::ffff:"));
+  return g_steal_pointer (&text);
+}
+
+/* The last address that a proxy of ours vouches for: the rest of the list is the peer's own word.
+ */
+static char *
+client_address (const FzHttp *self, SoupServerMessage *message)
+{
+  g_autofree char *address = peer_address (message);
+  const char *header;
+  g_auto (GStrv) hops = NULL;
+
+  header = soup_message_headers_get_list (soup_server_message_get_request_headers (message),
+                                          "X-Forwarded-For");
+  if (header == NULL)
+    return g_steal_pointer (&address);
+  hops = g_strsplit (header, ",", -1);
+  for (size_t i = g_strv_length (hops); i > 0 && is_trusted_proxy (self, address); i--) {
+    FzIp ip;
+
+    if (!fz_ip_parse (g_strstrip (hops[i - 1]), &ip))
+      break;
+    g_free (address);
+    address = g_strdup (hops[i - 1]);
+  }
+  return g_steal_pointer (&address);
+}
+
+/* -- upgrades -- */
+
+static void
+refuse (FzHttp *self, SoupServerMessage *message, FzRole role, const FzProblem *problem)
+{
+  SoupMessageHeaders *headers = soup_server_message_get_response_headers (message);
+  char *body = fz_problem_to_json (problem);
+
+  if (problem->retry_after_s != 0) {
+    g_autofree char *seconds = g_strdup_printf ("%u", problem->retry_after_s);
+
+    soup_message_headers_replace (headers, "Retry-After", seconds);
+  }
+  soup_server_message_set_status (message, problem->status, NULL);
+  soup_server_message_set_response (
+      message, "application/problem+json", SOUP_MEMORY_TAKE, body, strlen (body));
+  fz_log (&self->log,
+          problem->status >= 500 && problem->status != 503 ? FZ_LOG_WARNING : FZ_LOG_INFO,
+          "upgrade-refused",
+          "a peer was not let in",
+          FZ_KV_TEXT ("role", fz_role_name (role)),
+          FZ_KV_U64 ("status", problem->status),
+          FZ_KV_TEXT ("code", problem->code),
+          FZ_KV_TEXT ("detail", problem->detail));
+}
+
+static bool
+is_upgrade (SoupServerMessage *message)
+{
+  SoupMessageHeaders *headers = soup_server_message_get_request_headers (message);
+
+  return soup_server_message_get_method (message) == SOUP_METHOD_GET &&
+         soup_message_headers_header_contains (headers, "Upgrade", "websocket") &&
+         soup_message_headers_header_contains (headers, "Connection", "Upgrade");
+}
+
+static const FzSocketRoute *
+route_of (const char *path)
+{
+  for (size_t i = 0; i < G_N_ELEMENTS (socket_routes); i++)
+    if (strcmp (socket_routes[i].path, path) == 0)
+      return &socket_routes[i];
+  return NULL;
+}
+
+/* A peer that stops reading must not make us keep its pushes for ever. */
+static void
+limit_unsent (SoupServerMessage *message)
+{
+  GSocket *socket = soup_server_message_get_socket (message);
+  GError *ignored = NULL;
+
+  if (socket != NULL &&
+      !g_socket_set_option (socket, IPPROTO_TCP, TCP_USER_TIMEOUT, UNSENT_LIMIT_MS, &ignored))
+    g_clear_error (&ignored); /* not a TCP socket */
+  if (socket != NULL && !g_socket_set_option (socket, IPPROTO_TCP, TCP_NODELAY, 1, &ignored))
+    g_clear_error (&ignored);
+}
+
+static FzSession *
+check (FzHttp *self, const FzSocketRoute *route, SoupServerMessage *message, FzProblem *out_problem)
+{
+  SoupMessageHeaders *headers = soup_server_message_get_request_headers (message);
+  const char *query_text = g_uri_get_query (soup_server_message_get_uri (message));
+  g_autoptr (GHashTable) query = NULL;
+  g_autofree char *remote_ip = client_address (self, message);
+  g_autoptr (GError) error = NULL;
+  FzUpgrade upgrade = { self->store, self->limiter, fz_hub_is_gateway_connected, self->hub };
+  FzUpgradeRequest request = {
+    .role = route->role,
+    .is_legacy = route->is_legacy,
+    .authorization = soup_message_headers_get_one (headers, "X-Authorization"),
+    .user_agent = soup_message_headers_get_one (headers, "User-Agent"),
+    .remote_ip = remote_ip,
+  };
+  FzSession *session;
+
+  if (query_text != NULL && strlen (query_text) <= QUERY_BYTES_MAX)
+    query = soup_form_decode (query_text);
+  request.query = query;
+  if (fz_hub_is_full (self->hub)) {
+    *out_problem =
+        (FzProblem){ 503, "rate_limit", g_strdup ("the portal has too many connections"), 10 };
+    return NULL;
+  }
+  session = fz_upgrade_check (&upgrade, &request, out_problem, &error);
+  if (error != NULL)
+    fz_log (&self->log,
+            FZ_LOG_ERROR,
+            "store-failed",
+            "the database failed us",
+            FZ_KV_TEXT ("doing", "letting a peer in"),
+            FZ_KV_TEXT ("error", error->message));
+  return session;
+}
+
+/* Runs when the headers are there, before libsoup answers the handshake. */
+static void
+on_socket_request (SoupServer *server,
+                   SoupServerMessage *message,
+                   const char *path,
+                   GHashTable *query,
+                   gpointer user_data)
+{
+  FzHttp *self = user_data;
+  const FzSocketRoute *route = route_of (path);
+  g_auto (FzProblem) problem = { 0 };
+  FzSession *session;
+
+  if (route == NULL) {
+    soup_server_message_set_status (message, SOUP_STATUS_NOT_FOUND, NULL);
+    return;
+  }
+  if (!is_upgrade (message)) {
+    soup_message_headers_replace (
+        soup_server_message_get_response_headers (message), "Upgrade", "websocket");
+    soup_server_message_set_status (message, 426, "Upgrade Required");
+    return;
+  }
+  session = check (self, route, message, &problem);
+  if (session == NULL) {
+    refuse (self, message, route->role, &problem);
+    return;
+  }
+  limit_unsent (message);
+  g_object_set_data_full (
+      G_OBJECT (message), SESSION_KEY, session, (GDestroyNotify) (void (*) (void)) fz_session_free);
+}
+
+static void
+on_websocket (SoupServer *server,
+              SoupServerMessage *message,
+              const char *path,
+              SoupWebsocketConnection *connection,
+              gpointer user_data)
+{
+  FzHttp *self = user_data;
+  FzSession *session = g_object_steal_data (G_OBJECT (message), SESSION_KEY);
+
+  g_assert (session != NULL);
+  fz_hub_accept (self->hub, connection, session);
+}
+
+static void
+on_page_request (SoupServer *server,
+                 SoupServerMessage *message,
+                 const char *path,
+                 GHashTable *query,
+                 gpointer user_data)
+{
+  FzHttp *self = user_data;
+
+  for (size_t i = 0; i < G_N_ELEMENTS (page_routes); i++) {
+    if (strcmp (page_routes[i].path, path) != 0)
+      continue;
+    if (soup_server_message_get_method (message) == SOUP_METHOD_GET)
+      page_routes[i].page (self, message, query);
+    else
+      soup_server_message_set_status (message, SOUP_STATUS_METHOD_NOT_ALLOWED, NULL);
+    return;
+  }
+  soup_server_message_set_status (message, SOUP_STATUS_NOT_FOUND, NULL);
+}
+
+/* -- life -- */
+
+static bool
+parse_proxies (FzHttp *self, const char *const *proxies, GError **error)
+{
+  for (size_t i = 0; proxies != NULL && proxies[i] != NULL; i++) {
+    if (self->n_proxies == FZ_HTTP_PROXIES_MAX ||
+        !fz_ip_network_parse (proxies[i], &self->proxies[self->n_proxies])) {
+      g_set_error (error,
+                   FZ_SERVER_ERROR,
+                   FZ_SERVER_ERROR_INVALID,
+                   "\"%s\" is not a network of a trusted proxy",
+                   proxies[i]);
+      return false;
+    }
+    self->n_proxies++;
+  }
+  return true;
+}
+
+FzHttp *
+fz_http_new (FzStore *store, FzHub *hub, const FzHttpConfig *config, GError **error)
+{
+  g_autoptr (FzHttp) self = g_new0 (FzHttp, 1);
+
+  self->store = store;
+  self->hub = hub;
+  self->log = config->log;
+  self->listen = g_strdupv ((GStrv) config->listen);
+  self->limiter = fz_connect_limiter_new (config->connect_interval_us);
+  if (!parse_proxies (self, config->trusted_proxies, error))
+    return NULL;
+
+  self->has_tls = config->certificate != NULL;
+  self->server = soup_server_new (
+      "tls-certificate", config->certificate, "server-header", "firezone-portal", NULL);
+  /* A compressed frame may unfold to any size, and no peer asks for it. */
+  soup_server_remove_websocket_extension (self->server, SOUP_TYPE_WEBSOCKET_EXTENSION_DEFLATE);
+  for (size_t i = 0; i < G_N_ELEMENTS (socket_routes); i++) {
+    const char *path = socket_routes[i].path;
+
+    soup_server_add_early_handler (self->server, path, on_socket_request, self, NULL);
+    soup_server_add_websocket_handler (self->server, path, NULL, NULL, on_websocket, self, NULL);
+  }
+  soup_server_add_handler (self->server, NULL, on_page_request, self, NULL);
+  return g_steal_pointer (&self);
+}
+
+void
+fz_http_free (FzHttp *self)
+{
+  if (self == NULL)
+    return;
+  if (self->server != NULL)
+    soup_server_disconnect (self->server);
+  g_clear_object (&self->server);
+  fz_connect_limiter_free (self->limiter);
+  g_strfreev (self->listen);
+  g_free (self);
+}
+
+static bool
+listen_on (FzHttp *self, const char *text, GError **error)
+{
+  SoupServerListenOptions options =
+      self->has_tls ? SOUP_SERVER_LISTEN_HTTPS : (SoupServerListenOptions) 0;
+  char ip[FZ_IP_TEXT_MAX];
+  FzSocketAddress address;
+  g_autoptr (GSocketAddress) socket_address = NULL;
+
+  if (!fz_socket_address_parse (text, &address)) {
+    g_set_error (error,
+                 FZ_SERVER_ERROR,
+                 FZ_SERVER_ERROR_INVALID,
+                 "\"%s\" is not an address to listen on; write it like 0.0.0.0:8080 or [::]:8080",
+                 text);
+    return false;
+  }
+  socket_address =
+      g_inet_socket_address_new_from_string (fz_ip_format (&address.ip, ip), address.port);
+  if (soup_server_listen (self->server, socket_address, options, error))
+    return true;
+  g_prefix_error (error, "listening on %s: ", text);
+  return false;
+}
+
+bool
+fz_http_listen (FzHttp *self, GError **error)
+{
+  for (size_t i = 0; self->listen != NULL && self->listen[i] != NULL; i++)
+    if (!listen_on (self, self->listen[i], error))
+      return false;
+  return true;
+}
+
+GStrv
+fz_http_uris (FzHttp *self)
+{
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  GSList *uris = soup_server_get_uris (self->server);
+
+  for (GSList *l = uris; l != NULL; l = l->next) {
+    g_autofree char *text = g_uri_to_string (l->data);
+
+    g_strv_builder_add (builder, text);
+  }
+  g_slist_free_full (uris, (GDestroyNotify) (void (*) (void)) g_uri_unref);
+  return g_strv_builder_end (builder);
+}
