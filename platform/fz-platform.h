@@ -113,11 +113,20 @@ bool fz_platform_set_routes (FzPlatform *self,
                              GError **error);
 
 /* Gateway: forwarding on, masquerade what comes from the tunnel ranges and leaves by another
- * interface, by an nftables table of our own; removed by the second. Idempotent. Written as nfnetlink
- * messages with libnl-3 (LGPL): libnftables and libnftnl are GPL-2 and must not be linked. */
+ * interface, by an nftables table of our own; removed by the second. Idempotent. Written as
+ * nfnetlink messages with libnl-3 (LGPL): libnftables and libnftnl are GPL-2 and must not be
+ * linked. */
 bool fz_platform_add_masquerade (FzPlatform *self, FzTun *tun, GError **error);
 bool fz_platform_remove_masquerade (FzPlatform *self, GError **error);
 
-/* Calls @func on the default main context, debounced by 500 ms except for TUN_GONE. */
+/**
+ * fz_platform_watch_network:
+ * @tun: the device whose end is reported, once
+ *
+ * Calls @func on the default main context, debounced by 500 ms except for
+ * TUN_GONE. What counts are usable addresses on interfaces that are up, and the
+ * default routes; our own devices do not. A second call replaces the first.
+ * @func may close @tun and open another; it must not free @self.
+ */
 bool fz_platform_watch_network (
     FzPlatform *self, FzTun *tun, FzNetworkChangeFunc func, gpointer user_data, GError **error);

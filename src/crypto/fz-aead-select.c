@@ -5,8 +5,8 @@
  * refuse what was tampered with; then it is timed. All of it happens once per
  * process and takes ten milliseconds, half of them for the timing: programs that
  * are in a hurry call it on a thread beside what they wait for. Every length and
- * alignment
- * are compared in a unit test. A backend that fails is never used, not even by name.
+ * alignment is compared in a unit test. A backend that fails is never used, not
+ * even by name.
  */
 
 #include "src/base/fz-rng.h"
