@@ -107,8 +107,7 @@ void
 fz_ice_agent_evaluate_state (FzIceAgent *self, FzInstant now)
 {
   /* Nobody has failed before both sides had something to try. */
-  bool is_possible = fz_ice_candidates_is_empty (&self->list.local) ||
-                     fz_ice_candidates_is_empty (&self->list.remote);
+  bool is_possible = self->list.local.n == 0 || self->list.remote.n == 0;
   bool is_nominated = false;
 
   for (guint i = 0; i < self->list.pairs->len; i++) {

@@ -82,15 +82,6 @@ fz_ice_candidates_is_discarded (const FzIceCandidates *self, const FzSocketAddre
   return false;
 }
 
-bool
-fz_ice_candidates_is_empty (const FzIceCandidates *self)
-{
-  for (size_t i = 0; i < self->n; i++)
-    if (!self->items[i].is_discarded)
-      return false;
-  return true;
-}
-
 /* The entry that is missed least: discarded first, then peer-reflexive, then any; -1 if all are
  * used. */
 static int

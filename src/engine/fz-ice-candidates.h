@@ -54,8 +54,6 @@ int fz_ice_candidates_find_address (const FzIceCandidates *self, const FzSocketA
 /* Whether a discarded entry has this address. */
 bool fz_ice_candidates_is_discarded (const FzIceCandidates *self, const FzSocketAddress *address);
 
-bool fz_ice_candidates_is_empty (const FzIceCandidates *self); /* none in use */
-
 /**
  * fz_ice_candidates_append:
  * @is_used: (array FZ_ICE_CANDIDATES_MAX): entries that pairs refer to
