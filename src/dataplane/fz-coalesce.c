@@ -96,21 +96,26 @@ examine_udp (FzCandidate *candidate)
                         candidate->packet.length > candidate->header_length;
 }
 
-FzCandidate
-fz_coalescer_examine (const FzCoalescer *self, const FzIpPacket *packet, const void *owner)
+void
+fz_coalescer_examine (const FzCoalescer *self, FzCandidate *candidate, const void *owner)
 {
-  FzCandidate candidate = { .packet = *packet, .owner = owner };
+  const FzIpPacket *packet = &candidate->packet;
   uint32_t plain_header = packet->family == FZ_IP_V4 ? FZ_IPV4_HEADER_SIZE : FZ_IPV6_HEADER_SIZE;
 
+  candidate->owner = owner;
+  candidate->header_length = 0;
+  candidate->payload_length = 0;
+  candidate->may_join = false;
+  candidate->ends_run = false;
+  candidate->is_verified = false;
   if (packet->is_fragment || packet->transport_offset != plain_header ||
       !is_kind_allowed (&self->limits, packet))
-    return candidate;
+    return;
   if (packet->protocol == FZ_IP_PROTOCOL_TCP)
-    examine_tcp (&candidate);
+    examine_tcp (candidate);
   else
-    examine_udp (&candidate);
-  candidate.payload_length = (uint16_t) (packet->length - candidate.header_length);
-  return candidate;
+    examine_udp (candidate);
+  candidate->payload_length = (uint16_t) (packet->length - candidate->header_length);
 }
 
 static inline bool

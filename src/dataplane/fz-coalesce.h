@@ -37,8 +37,8 @@ void fz_coalescer_free (FzCoalescer *self);
 /* Forgets all runs; @limits hold until the next begin. */
 void fz_coalescer_begin (FzCoalescer *self, const FzLaneLimits *limits);
 
-FzCandidate
-fz_coalescer_examine (const FzCoalescer *self, const FzIpPacket *packet, const void *owner);
+/* Fills in what the rules ask of candidate->packet, which the caller has parsed, and @owner. */
+void fz_coalescer_examine (const FzCoalescer *self, FzCandidate *candidate, const void *owner);
 
 /* Appends @candidate to an open run of its flow if every rule allows it. */
 bool fz_coalescer_join (FzCoalescer *self, FzCandidate *candidate);

@@ -296,22 +296,22 @@ static void
 receive_packet (FzLaneRx *self, uint8_t *plaintext, uint32_t length, const FzUdpBuffer *buffer)
 {
   FzCandidate candidate;
-  FzIpPacket packet;
-  FzDrop drop = check_inner (self, plaintext, length, &packet);
+  const FzIpPacket *packet = &candidate.packet;
+  FzDrop drop = check_inner (self, plaintext, length, &candidate.packet);
 
   if (drop != FZ_DROP_NONE) {
     fz_count_drop (&self->counters, drop, 1);
     return;
   }
   fz_count (&self->counters.packets, 1);
-  fz_count (&self->counters.bytes, packet.length);
+  fz_count (&self->counters.bytes, packet->length);
   if (self->is_strict &&
-      (fz_ip_packet_is_control (&packet) || fz_ip_packet_is_path_probe (&packet))) {
-    hand_over_inner (self, &packet, FZ_DROP_NONE, buffer);
+      (fz_ip_packet_is_control (packet) || fz_ip_packet_is_path_probe (packet))) {
+    hand_over_inner (self, packet, FZ_DROP_NONE, buffer);
     return;
   }
   fz_ip_merge_ecn (plaintext, buffer->ecn);
-  candidate = fz_coalescer_examine (self->coalescer, &packet, self->session.peer);
+  fz_coalescer_examine (self->coalescer, &candidate, self->session.peer);
   if (!fz_coalescer_join (self->coalescer, &candidate))
     decide_packet (self, &candidate, buffer);
 }

@@ -14,25 +14,24 @@
 #define EXTENSION_HIP         139u
 #define EXTENSION_SHIM6       140u
 
-#define ICMP_UNREACHABLE       3u
-#define ICMP_TIME_EXCEEDED     11u
-#define ICMP_ECHO_REPLY        0u
-#define ICMP_ECHO_REQUEST      8u
-#define ICMPV6_UNREACHABLE     1u
-#define ICMPV6_PACKET_TOO_BIG  2u
-#define ICMPV6_TIME_EXCEEDED   3u
-#define ICMPV6_ECHO_REQUEST    128u
-#define ICMPV6_ECHO_REPLY      129u
+#define ICMP_UNREACHABLE      3u
+#define ICMP_TIME_EXCEEDED    11u
+#define ICMP_ECHO_REPLY       0u
+#define ICMP_ECHO_REQUEST     8u
+#define ICMPV6_UNREACHABLE    1u
+#define ICMPV6_PACKET_TOO_BIG 2u
+#define ICMPV6_TIME_EXCEEDED  3u
+#define ICMPV6_ECHO_REQUEST   128u
+#define ICMPV6_ECHO_REPLY     129u
+
 #define IPV6_PAYLOAD_LENGTH_AT 4u
 
-static FzDrop
-check_transport (const FzIpPacket *packet)
+static inline FzDrop
+check_transport (uint8_t family, uint8_t protocol, const uint8_t *transport, uint32_t length)
 {
-  const uint8_t *transport = fz_ip_packet_get_transport (packet);
-  uint32_t length = fz_ip_packet_get_transport_length (packet);
   uint32_t tcp_header;
 
-  switch (packet->protocol) {
+  switch (protocol) {
   case FZ_IP_PROTOCOL_TCP:
     if (length < FZ_TCP_HEADER_SIZE)
       return FZ_DROP_TRUNCATED;
@@ -45,7 +44,7 @@ check_transport (const FzIpPacket *packet)
     return fz_get_u16be (transport + 4) != length ? FZ_DROP_BAD_LENGTH : FZ_DROP_NONE;
   case FZ_IP_PROTOCOL_ICMP:
   case FZ_IP_PROTOCOL_ICMPV6:
-    if ((packet->protocol == FZ_IP_PROTOCOL_ICMP) != (packet->family == FZ_IP_V4))
+    if ((protocol == FZ_IP_PROTOCOL_ICMP) != (family == FZ_IP_V4))
       return FZ_DROP_BAD_HEADER;
     return length < FZ_ICMP_HEADER_SIZE ? FZ_DROP_TRUNCATED : FZ_DROP_NONE;
   default:
@@ -53,26 +52,39 @@ check_transport (const FzIpPacket *packet)
   }
 }
 
+/* The view is put together from values at the end, not in place: it is copied soon after, and a
+ * wide load from fresh narrow stores stalls. */
 static FzDrop
-parse_ipv4 (FzSpan bytes, FzIpPacket *packet)
+parse_ipv4 (FzSpan bytes, FzIpPacket *out)
 {
-  uint32_t header_length;
+  uint32_t header_length, length;
+  bool is_fragment;
+  FzDrop drop;
 
   if (bytes.length < FZ_IPV4_HEADER_SIZE)
     return FZ_DROP_TRUNCATED;
   header_length = (uint32_t) (bytes.data[0] & 0xf) * 4;
-  packet->length = fz_get_u16be (bytes.data + 2);
+  length = fz_get_u16be (bytes.data + 2);
   if (header_length < FZ_IPV4_HEADER_SIZE)
     return FZ_DROP_BAD_HEADER;
-  if (packet->length < header_length)
+  if (length < header_length)
     return FZ_DROP_BAD_LENGTH;
-  if (packet->length > bytes.length)
+  if (length > bytes.length)
     return FZ_DROP_TRUNCATED;
 
-  packet->family = FZ_IP_V4;
-  packet->transport_offset = (uint16_t) header_length;
-  packet->protocol = bytes.data[9];
-  packet->is_fragment = (fz_get_u16be (bytes.data + 6) & 0x3fff) != 0; /* MF or an offset */
+  is_fragment = (fz_get_u16be (bytes.data + 6) & 0x3fff) != 0; /* MF or an offset */
+  if (!is_fragment) {
+    drop = check_transport (
+        FZ_IP_V4, bytes.data[9], bytes.data + header_length, length - header_length);
+    if (drop != FZ_DROP_NONE)
+      return drop;
+  }
+  out->data = bytes.data;
+  out->length = length;
+  out->transport_offset = (uint16_t) header_length;
+  out->family = FZ_IP_V4;
+  out->protocol = bytes.data[9];
+  out->is_fragment = is_fragment;
   return FZ_DROP_NONE;
 }
 
@@ -105,70 +117,84 @@ get_extension_length (uint8_t kind, const uint8_t *at)
   return ((uint32_t) at[1] + 1) * 8;
 }
 
+/* Where the walk over the extension headers has got to. */
+typedef struct {
+  uint32_t at; /* bytes from the start of the packet */
+  uint8_t next;
+  bool is_fragment;
+  FzDrop drop;
+} Extensions;
+
 /* Walks to the transport header; each step is at least 8 bytes, so it ends. */
-static FzDrop
-skip_extensions (FzIpPacket *packet)
+static Extensions
+skip_extensions (const uint8_t *data, uint32_t length)
 {
-  uint32_t at = FZ_IPV6_HEADER_SIZE;
-  uint8_t next = packet->data[6];
+  Extensions walk = { .at = FZ_IPV6_HEADER_SIZE, .next = data[6] };
 
-  while (is_extension (next)) {
-    const uint8_t *extension = packet->data + at;
-    uint32_t length;
+  while (is_extension (walk.next) && !walk.is_fragment) {
+    const uint8_t *extension = data + walk.at;
+    uint32_t size;
 
-    if (packet->length - at < 8)
-      return FZ_DROP_TRUNCATED;
-    length = get_extension_length (next, extension);
-    if (length > packet->length - at)
-      return FZ_DROP_BAD_HEADER;
-    at += length;
-    if (next == EXTENSION_FRAGMENT && (fz_get_u16be (extension + 2) & 0xfff9) != 0) {
-      packet->is_fragment = true;
-      next = extension[0];
+    if (length - walk.at < 8) {
+      walk.drop = FZ_DROP_TRUNCATED;
       break;
     }
-    next = extension[0];
+    size = get_extension_length (walk.next, extension);
+    if (size > length - walk.at) {
+      walk.drop = FZ_DROP_BAD_HEADER;
+      break;
+    }
+    walk.is_fragment =
+        walk.next == EXTENSION_FRAGMENT && (fz_get_u16be (extension + 2) & 0xfff9) != 0;
+    walk.at += size;
+    walk.next = extension[0];
   }
-  packet->transport_offset = (uint16_t) at;
-  packet->protocol = next;
-  return FZ_DROP_NONE;
+  return walk;
 }
 
 static FzDrop
-parse_ipv6 (FzSpan bytes, FzIpPacket *packet)
+parse_ipv6 (FzSpan bytes, FzIpPacket *out)
 {
+  Extensions walk;
+  uint32_t length;
+  FzDrop drop;
+
   if (bytes.length < FZ_IPV6_HEADER_SIZE)
     return FZ_DROP_TRUNCATED;
-  packet->length = FZ_IPV6_HEADER_SIZE + fz_get_u16be (bytes.data + IPV6_PAYLOAD_LENGTH_AT);
-  if (packet->length > UINT16_MAX)
+  length = FZ_IPV6_HEADER_SIZE + fz_get_u16be (bytes.data + IPV6_PAYLOAD_LENGTH_AT);
+  if (length > UINT16_MAX)
     return FZ_DROP_TOO_LARGE;
-  if (packet->length > bytes.length)
+  if (length > bytes.length)
     return FZ_DROP_TRUNCATED;
-  packet->family = FZ_IP_V6;
-  packet->is_fragment = false;
-  return skip_extensions (packet);
+
+  walk = skip_extensions (bytes.data, length);
+  drop = walk.drop;
+  if (drop == FZ_DROP_NONE && !walk.is_fragment)
+    drop = check_transport (FZ_IP_V6, walk.next, bytes.data + walk.at, length - walk.at);
+  if (drop != FZ_DROP_NONE)
+    return drop;
+  out->data = bytes.data;
+  out->length = length;
+  out->transport_offset = (uint16_t) walk.at;
+  out->family = FZ_IP_V6;
+  out->protocol = walk.next;
+  out->is_fragment = walk.is_fragment;
+  return FZ_DROP_NONE;
 }
 
 FzDrop
 fz_ip_packet_parse (FzSpan bytes, FzIpPacket *out)
 {
-  FzIpPacket packet = { .data = bytes.data };
-  FzDrop drop;
-
   if (bytes.length == 0)
     return FZ_DROP_TRUNCATED;
-  if (bytes.data[0] >> 4 == 4)
-    drop = parse_ipv4 (bytes, &packet);
-  else if (bytes.data[0] >> 4 == 6)
-    drop = parse_ipv6 (bytes, &packet);
-  else
-    drop = FZ_DROP_BAD_VERSION;
-
-  if (drop == FZ_DROP_NONE && !packet.is_fragment)
-    drop = check_transport (&packet);
-  if (drop == FZ_DROP_NONE)
-    *out = packet;
-  return drop;
+  switch (bytes.data[0] >> 4) {
+  case 4:
+    return parse_ipv4 (bytes, out);
+  case 6:
+    return parse_ipv6 (bytes, out);
+  default:
+    return FZ_DROP_BAD_VERSION;
+  }
 }
 
 static FzIp

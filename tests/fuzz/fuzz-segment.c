@@ -113,12 +113,12 @@ join (GArray *pieces, const FzLaneLimits *limits)
   for (size_t i = 0; i < pieces->len; i++) {
     const Piece *piece = &g_array_index (pieces, Piece, i);
     FzCandidate candidate;
-    FzIpPacket packet;
 
-    if (fz_ip_packet_parse (fz_span (piece->data, piece->length), &packet) != FZ_DROP_NONE ||
-        packet.length != piece->length)
+    if (fz_ip_packet_parse (fz_span (piece->data, piece->length), &candidate.packet) !=
+            FZ_DROP_NONE ||
+        candidate.packet.length != piece->length)
       break; /* see check_piece */
-    candidate = fz_coalescer_examine (coalescer, &packet, pieces);
+    fz_coalescer_examine (coalescer, &candidate, pieces);
     if (!fz_coalescer_join (coalescer, &candidate))
       g_assert_true (fz_coalescer_start (coalescer, &candidate));
     n_pieces++;

@@ -36,9 +36,9 @@ static bool
 feed_bytes (Fixture *f, const uint8_t *bytes, size_t length, const void *owner)
 {
   uint8_t *copy = g_memdup2 (bytes, length);
-  FzIpPacket packet = test_parse (copy, length);
-  FzCandidate candidate = fz_coalescer_examine (f->coalescer, &packet, owner);
+  FzCandidate candidate = { .packet = test_parse (copy, length) };
 
+  fz_coalescer_examine (f->coalescer, &candidate, owner);
   g_ptr_array_add (f->memory, copy);
   if (fz_coalescer_join (f->coalescer, &candidate))
     return true;
@@ -482,9 +482,9 @@ test_full (Fixture *f, gconstpointer data)
   static uint8_t bytes[TEST_PACKET_MAX];
   TestPacket icmp = { .protocol = 1, .source_port = 8, .payload = 10 };
   size_t length = test_packet_build (&icmp, bytes);
-  FzIpPacket packet = test_parse (bytes, length);
-  FzCandidate candidate = fz_coalescer_examine (f->coalescer, &packet, NULL);
+  FzCandidate candidate = { .packet = test_parse (bytes, length) };
 
+  fz_coalescer_examine (f->coalescer, &candidate, NULL);
   for (unsigned i = 0; i < FZ_COALESCE_MAX; i++) {
     g_assert_false (fz_coalescer_join (f->coalescer, &candidate));
     g_assert_true (fz_coalescer_start (f->coalescer, &candidate));

@@ -1,0 +1,475 @@
+/* bench-dataplane.c
+ *
+ * What each step of the packet path costs, in nanoseconds per packet: an
+ * executable that prints a table, not a test with a limit. The lane rows are
+ * whole turns without system calls: a full batch of super-packets through the
+ * transmit half, and its trains through the receive half.
+ *
+ * Usage: bench-dataplane [backend] [seconds per row] [part of a row's name]
+ */
+
+#include "src/base/fz-bytes.h"
+#include "src/crypto/fz-crypto.h"
+#include "src/dataplane/fz-coalesce.h"
+#include "src/dataplane/fz-lane.h"
+#include "src/dataplane/fz-segment.h"
+#include "src/proto/fz-checksum.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define PAYLOAD    1228u /* bytes of TCP payload in a full packet with timestamps */
+#define N_SEGMENTS 52u   /* packets of a full super-packet */
+#define HEADERS    52u   /* IPv4 and TCP with timestamps */
+#define SUPER      (HEADERS + N_SEGMENTS * PAYLOAD)
+#define PACKET     (HEADERS + PAYLOAD)
+#define SMALL      64u /* bytes of UDP payload */
+
+#define CLIENT_ID  1u
+#define GATEWAY_ID 2u
+
+static double seconds_per_row = 0.5;
+static const char *wanted = ""; /* rows to measure, for profiling one */
+
+static uint64_t
+read_clock (void)
+{
+  struct timespec ts;
+
+  clock_gettime (CLOCK_MONOTONIC, &ts);
+  return (uint64_t) ts.tv_sec * 1000000000u + (uint64_t) ts.tv_nsec;
+}
+
+typedef struct {
+  const char *name;
+  size_t (*run) (void *state); /* one round; returns how many packets it was */
+  void *state;
+  size_t bytes; /* per packet, for the rate */
+} Row;
+
+static void
+measure (const Row *row)
+{
+  uint64_t limit = (uint64_t) (seconds_per_row * 1e9);
+  uint64_t start, now, packets = 0;
+
+  if (strstr (row->name, wanted) == NULL)
+    return;
+  for (int i = 0; i < 20; i++)
+    row->run (row->state);
+  start = now = read_clock ();
+  while (now - start < limit) {
+    for (int i = 0; i < 10; i++)
+      packets += row->run (row->state);
+    now = read_clock ();
+  }
+  printf ("%-36s %9.1f ns %8.2f Gbit/s\n",
+          row->name,
+          (double) (now - start) / (double) packets,
+          (double) packets * (double) row->bytes * 8.0 / (double) (now - start));
+}
+
+/* -- packets -- */
+
+static uint8_t super[SUPER];
+static FzVnetHeader super_vnet;
+static uint8_t packets[N_SEGMENTS][PACKET];
+
+/* A TCP super-packet 10.0.0.1 -> 10.1.0.1. */
+static void
+make_super (void)
+{
+  FzWriter w = fz_writer (super, sizeof super);
+  FzIpPacket view;
+
+  fz_writer_u32be (&w, 0x45000000u | SUPER);
+  fz_writer_u32be (&w, 0x00014000u);
+  fz_writer_u32be (&w, 0x40060000u);
+  fz_writer_u32be (&w, 0x0a000001u);
+  fz_writer_u32be (&w, 0x0a010001u);
+  fz_writer_u16be (&w, 40000);
+  fz_writer_u16be (&w, 5201);
+  fz_writer_u32be (&w, 1);
+  fz_writer_u32be (&w, 2);
+  fz_writer_u16be (&w, 0x8010);
+  fz_writer_u16be (&w, 512);
+  fz_writer_zeros (&w, 4);
+  fz_writer_u32be (&w, 0x0101080au);
+  fz_writer_u64be (&w, 0x1122334455667788u);
+  for (size_t i = w.length; i < SUPER; i++)
+    super[i] = (uint8_t) (i * 31 + (i >> 7));
+  fz_checksum_write_ipv4_header (super, 20);
+  if (fz_ip_packet_parse (fz_span (super, SUPER), &view) != FZ_DROP_NONE)
+    abort ();
+  fz_put_u16be (super + 36,
+                fz_checksum_fold (fz_checksum_pseudo (&view, FZ_IP_PROTOCOL_TCP, SUPER - 20)));
+  super_vnet = (FzVnetHeader){ .flags = FZ_VNET_F_NEEDS_CSUM,
+                               .gso_type = FZ_VNET_GSO_TCPV4,
+                               .gso_size = PAYLOAD,
+                               .csum_start = 20,
+                               .csum_offset = 16 };
+}
+
+/* -- rows of single steps -- */
+
+static size_t
+run_checksum (void *state)
+{
+  static volatile uint16_t sink;
+
+  for (size_t i = 0; i < N_SEGMENTS; i++)
+    sink = fz_checksum_sum (packets[i], PACKET);
+  (void) sink;
+  return N_SEGMENTS;
+}
+
+static size_t
+run_segment (void *state)
+{
+  FzSegmenter segmenter;
+
+  if (fz_segmenter_init (&segmenter, &super_vnet, super, SUPER, FZ_MTU) != FZ_DROP_NONE)
+    abort ();
+  for (uint32_t i = 0; i < segmenter.n_segments; i++)
+    fz_segmenter_write (&segmenter, i, packets[i]);
+  return segmenter.n_segments;
+}
+
+/* The coalescer writes into the first packet's header, so that one is put back each time. */
+static size_t
+run_coalesce (void *state)
+{
+  static const FzLaneLimits limits = { 64, true, true, true, 64 };
+  FzCoalescer *coalescer = state;
+  uint8_t saved[HEADERS];
+  const FzRun *runs;
+
+  memcpy (saved, packets[0], HEADERS);
+  fz_coalescer_begin (coalescer, &limits);
+  for (size_t i = 0; i < N_SEGMENTS; i++) {
+    FzCandidate candidate;
+
+    if (fz_ip_packet_parse (fz_span (packets[i], PACKET), &candidate.packet) != FZ_DROP_NONE)
+      abort ();
+    fz_coalescer_examine (coalescer, &candidate, NULL);
+    if (!fz_coalescer_join (coalescer, &candidate))
+      fz_coalescer_start (coalescer, &candidate);
+  }
+  if (fz_coalescer_finish (coalescer, &runs) != 1)
+    abort ();
+  memcpy (packets[0], saved, HEADERS);
+  return N_SEGMENTS;
+}
+
+static size_t
+run_replay (void *state)
+{
+  FzReplayWindow *window = state;
+  uint64_t base = window->next;
+
+  for (uint64_t i = 0; i < N_SEGMENTS; i++) {
+    if (!fz_replay_window_may_accept (window, base + i) ||
+        !fz_replay_window_accept (window, base + i))
+      abort ();
+  }
+  return N_SEGMENTS;
+}
+
+typedef struct {
+  FzAead *aead;
+  FzAeadKey *key;
+  uint32_t length;
+  bool opens;
+  uint8_t (*buffers)[PACKET + 16];
+  uint8_t (*sealed)[PACKET + 16];
+} Cipher;
+
+/* Sixteen at a time, as the lanes do; opening works on a fresh copy, whose cost is in the row. */
+static size_t
+run_cipher (void *state)
+{
+  Cipher *cipher = state;
+  FzAeadOp ops[16];
+
+  for (size_t i = 0; i < 16; i++) {
+    ops[i] = (FzAeadOp){ .source = cipher->buffers[i],
+                         .target = cipher->buffers[i],
+                         .length = cipher->length,
+                         .counter = i };
+    if (cipher->opens)
+      memcpy (cipher->buffers[i], cipher->sealed[i], cipher->length + 16);
+  }
+  if (!cipher->opens)
+    fz_aead_seal (cipher->aead, cipher->key, ops, 16);
+  else if (fz_aead_open (cipher->aead, cipher->key, ops, 16) != 0xffff)
+    abort ();
+  return 16;
+}
+
+static Cipher
+make_cipher (FzAeadBackend backend, uint32_t length, bool opens)
+{
+  static const uint8_t key[FZ_AEAD_KEY_SIZE] = { 7 };
+  Cipher cipher = { .aead = fz_aead_new (backend), .key = fz_aead_key_new (key), .length = length };
+
+  cipher.buffers = calloc (16, sizeof *cipher.buffers);
+  cipher.sealed = calloc (16, sizeof *cipher.sealed);
+  if (cipher.aead == NULL || cipher.buffers == NULL || cipher.sealed == NULL)
+    abort ();
+  run_cipher (&cipher);
+  memcpy (cipher.sealed, cipher.buffers, 16 * sizeof *cipher.sealed);
+  cipher.opens = opens;
+  return cipher;
+}
+
+static void
+clear_cipher (Cipher *cipher)
+{
+  fz_aead_free (cipher->aead);
+  fz_aead_key_free (cipher->key);
+  free (cipher->buffers);
+  free (cipher->sealed);
+}
+
+/* -- whole lanes -- */
+
+typedef struct {
+  FzPublished published;
+  FzPeer *peer;
+  FzRing *ring;
+  FzLaneTx *tx;
+  FzLaneRx *rx;
+} End;
+
+typedef struct {
+  End client;
+  End gateway;
+  bool receives; /* measure the receive half, too */
+  bool is_small;
+  uint8_t *frames[FZ_TX_BATCH];
+  uint8_t *buffers[FZ_TRAINS_MAX];
+} Lane;
+
+static const FzPolicy *
+make_policy (const char *network, FzPeer *peer)
+{
+  FzPolicyEntry entry = { .peer = peer };
+
+  if (!fz_ip_network_parse (network, &entry.network))
+    abort ();
+  return fz_policy_new (&entry, 1);
+}
+
+static void
+init_end (End *end, FzAeadBackend backend, bool is_client)
+{
+  static const uint8_t up[FZ_AEAD_KEY_SIZE] = { 1 }, down[FZ_AEAD_KEY_SIZE] = { 2 };
+  uint32_t local = is_client ? CLIENT_ID << 8 | 1 : GATEWAY_ID << 8 | 1;
+  uint32_t remote = is_client ? GATEWAY_ID << 8 | 1 : CLIENT_ID << 8 | 1;
+  FzEndpoint endpoint = { 0 };
+  FzKeypair *keypair = fz_keypair_new (fz_aead_key_new (is_client ? up : down),
+                                       fz_aead_key_new (is_client ? down : up),
+                                       local,
+                                       remote,
+                                       is_client,
+                                       0);
+  FzSnapshotParts parts = { .role = is_client ? FZ_ROLE_CLIENT : FZ_ROLE_GATEWAY, .n_peers = 1 };
+  FzLaneConfig config = { .published = &end->published,
+                          .backend = backend,
+                          .limits = { 64, true, true, true, 64 } };
+
+  fz_published_init (&end->published);
+  end->peer = fz_peer_new (&(FzUuid){ { 0 } }, is_client ? CLIENT_ID : GATEWAY_ID);
+  end->ring = fz_ring_new (1 << 20);
+  fz_ip_parse (is_client ? "10.0.0.1" : "10.9.0.1", &parts.own_ipv4);
+  parts.routes = (FzPolicy *) make_policy (is_client ? "10.1.0.0/16" : "10.0.0.1/32", end->peer);
+  parts.peers = &end->peer;
+  fz_published_set (&end->published, fz_snapshot_new (&parts));
+  atomic_store (&end->peer->sources, make_policy (is_client ? "10.1.0.0/16" : "10.0.0.1/32", NULL));
+  atomic_store (&end->peer->permissions, make_policy ("10.1.0.0/16", NULL));
+  atomic_store (&end->peer->receiving[1], keypair);
+  atomic_store (&end->peer->sending, keypair);
+  fz_socket_address_parse ("192.0.2.1:51820", &endpoint.remote);
+  fz_peer_set_endpoint (end->peer, &endpoint);
+  config.tx_to_engine = config.rx_to_engine = end->ring;
+  end->tx = fz_lane_tx_new (&config);
+  end->rx = fz_lane_rx_new (&config);
+}
+
+static void
+clear_end (End *end)
+{
+  fz_lane_tx_free (end->tx);
+  fz_lane_rx_free (end->rx);
+  fz_published_clear (&end->published);
+  fz_peer_free (end->peer);
+  fz_ring_free (end->ring);
+}
+
+/* A UDP packet of SMALL bytes in the place of the super-packet. */
+static uint32_t
+make_small (uint8_t *out)
+{
+  FzIpPacket view;
+
+  memcpy (out, super, 28 + SMALL);
+  fz_put_u16be (out + 2, 28 + SMALL);
+  out[9] = FZ_IP_PROTOCOL_UDP;
+  fz_checksum_write_ipv4_header (out, 20);
+  fz_put_u16be (out + 24, 8 + SMALL);
+  fz_put_u16be (out + 26, 0);
+  if (fz_ip_packet_parse (fz_span (out, 28 + SMALL), &view) != FZ_DROP_NONE)
+    abort ();
+  fz_put_u16be (out + 26,
+                fz_checksum_finish (fz_checksum_pseudo (&view, 17, 8 + SMALL) +
+                                    fz_checksum_sum (out + 20, 8 + SMALL)));
+  return 28 + SMALL;
+}
+
+static Lane *
+make_lane (FzAeadBackend backend, bool receives, bool is_small)
+{
+  Lane *lane = calloc (1, sizeof *lane);
+
+  if (lane == NULL)
+    abort ();
+  init_end (&lane->client, backend, true);
+  init_end (&lane->gateway, backend, false);
+  lane->receives = receives;
+  lane->is_small = is_small;
+  for (size_t i = 0; i < FZ_TX_BATCH; i++) {
+    lane->frames[i] = malloc (SUPER + 2 * FZ_FRAME_HEADROOM);
+    if (lane->frames[i] == NULL)
+      abort ();
+    if (is_small)
+      make_small (lane->frames[i] + FZ_FRAME_HEADROOM);
+    else
+      memcpy (lane->frames[i] + FZ_FRAME_HEADROOM, super, SUPER);
+  }
+  for (size_t i = 0; i < FZ_TRAINS_MAX; i++)
+    if ((lane->buffers[i] = malloc (65536)) == NULL)
+      abort ();
+  return lane;
+}
+
+static void
+free_lane (Lane *lane)
+{
+  clear_end (&lane->client);
+  clear_end (&lane->gateway);
+  for (size_t i = 0; i < FZ_TX_BATCH; i++)
+    free (lane->frames[i]);
+  for (size_t i = 0; i < FZ_TRAINS_MAX; i++)
+    free (lane->buffers[i]);
+  free (lane);
+}
+
+static void
+receive (Lane *lane, const FzTrain *trains, size_t n_trains)
+{
+  for (size_t first = 0; first < n_trains; first += FZ_RX_BATCH) {
+    size_t n = n_trains - first < FZ_RX_BATCH ? n_trains - first : FZ_RX_BATCH;
+    FzUdpBuffer buffers[FZ_RX_BATCH];
+    const FzRun *runs;
+
+    for (size_t i = 0; i < n; i++) {
+      const FzTrain *train = &trains[first + i];
+
+      memcpy (lane->buffers[i], train->data, train->length); /* what the kernel would do */
+      buffers[i] = (FzUdpBuffer){ .data = lane->buffers[i],
+                                  .length = train->length,
+                                  .stride = train->segment_size,
+                                  .from = train->to };
+    }
+    fz_lane_rx_push (lane->gateway.rx, buffers, n, 1);
+    if (fz_lane_rx_take (lane->gateway.rx, &runs) == 0)
+      abort ();
+  }
+}
+
+static size_t
+run_lane (void *state)
+{
+  static const FzVnetHeader plain = { 0 };
+  Lane *lane = state;
+  FzTunFrame frames[FZ_TX_BATCH];
+  size_t n_done = 0, length;
+
+  for (size_t i = 0; i < FZ_TX_BATCH; i++)
+    frames[i] = (FzTunFrame){ .vnet = lane->is_small ? plain : super_vnet,
+                              .packet = lane->frames[i] + FZ_FRAME_HEADROOM,
+                              .length = lane->is_small ? 28 + SMALL : SUPER };
+  while (n_done < FZ_TX_BATCH) {
+    const FzTrain *trains;
+    size_t n_trains;
+
+    n_done += fz_lane_tx_push (lane->client.tx, frames + n_done, FZ_TX_BATCH - n_done, 1);
+    n_trains = fz_lane_tx_take (lane->client.tx, &trains);
+    if (lane->receives)
+      receive (lane, trains, n_trains);
+  }
+  while (fz_ring_peek (lane->client.ring, &length) != NULL)
+    fz_ring_release (lane->client.ring);
+  while (fz_ring_peek (lane->gateway.ring, &length) != NULL)
+    fz_ring_release (lane->gateway.ring);
+  return lane->is_small ? FZ_TX_BATCH : FZ_TX_BATCH * N_SEGMENTS;
+}
+
+static void
+measure_cipher (FzAeadBackend backend, const char *name, uint32_t length, bool opens)
+{
+  Cipher cipher = make_cipher (backend, length, opens);
+
+  measure (&(Row){ name, run_cipher, &cipher, length });
+  clear_cipher (&cipher);
+}
+
+static void
+measure_lane (FzAeadBackend backend, const char *name, bool receives, bool is_small)
+{
+  Lane *lane = make_lane (backend, receives, is_small);
+
+  measure (&(Row){ name, run_lane, lane, is_small ? 28 + SMALL : PACKET });
+  free_lane (lane);
+}
+
+int
+main (int argc, char **argv)
+{
+  FzAeadBackend backend;
+  FzCoalescer *coalescer;
+  static FzReplayWindow window;
+
+  if (!fz_crypto_init () || !fz_aead_select (argc > 1 ? argv[1] : "auto", &backend, NULL)) {
+    fprintf (stderr, "no such backend: %s\n", argc > 1 ? argv[1] : "auto");
+    return 1;
+  }
+  if (argc > 2)
+    seconds_per_row = atof (argv[2]);
+  if (argc > 3)
+    wanted = argv[3];
+  make_super ();
+  run_segment (NULL); /* packets for the rows that need some */
+  coalescer = fz_coalescer_new ();
+
+  printf ("cipher: %s; packets of %u bytes, small ones of %u\n\n",
+          fz_aead_backend_name (backend),
+          PACKET,
+          28 + SMALL);
+  measure (&(Row){ "segment (headers, copy, checksum)", run_segment, NULL, PACKET });
+  measure (&(Row){ "checksum", run_checksum, NULL, PACKET });
+  measure (&(Row){ "parse, verify, coalesce", run_coalesce, coalescer, PACKET });
+  measure (&(Row){ "replay window", run_replay, &window, PACKET });
+  measure_cipher (backend, "seal", PACKET, false);
+  measure_cipher (backend, "open (and copy)", PACKET, true);
+  measure_cipher (backend, "seal, small", 28 + SMALL, false);
+  measure_cipher (backend, "open (and copy), small", 28 + SMALL, true);
+  measure_lane (backend, "lane, full: transmit", false, false);
+  measure_lane (backend, "lane, full: transmit, copy, receive", true, false);
+  measure_lane (backend, "lane, small: transmit", false, true);
+  measure_lane (backend, "lane, small: transmit, copy, receive", true, true);
+  fz_coalescer_free (coalescer);
+  return 0;
+}
