@@ -239,16 +239,17 @@ fz_ip_merge_ecn (uint8_t *packet, uint8_t outer)
 bool
 fz_ip_packet_is_icmp_error (const FzIpPacket *packet)
 {
+  bool is_v4 = packet->protocol == FZ_IP_PROTOCOL_ICMP;
   uint8_t type;
 
-  if (packet->is_fragment)
+  /* only of ICMP has the parser seen that there is a transport header at all */
+  if (packet->is_fragment || (!is_v4 && packet->protocol != FZ_IP_PROTOCOL_ICMPV6))
     return false;
   type = *fz_ip_packet_get_transport (packet);
-  if (packet->protocol == FZ_IP_PROTOCOL_ICMP)
+  if (is_v4)
     return type == ICMP_UNREACHABLE || type == ICMP_TIME_EXCEEDED;
-  return packet->protocol == FZ_IP_PROTOCOL_ICMPV6 &&
-         (type == ICMPV6_UNREACHABLE || type == ICMPV6_PACKET_TOO_BIG ||
-          type == ICMPV6_TIME_EXCEEDED);
+  return type == ICMPV6_UNREACHABLE || type == ICMPV6_PACKET_TOO_BIG ||
+         type == ICMPV6_TIME_EXCEEDED;
 }
 
 bool
