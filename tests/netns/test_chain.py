@@ -171,12 +171,12 @@ class Rights(ChainCase):
         """Only TCP port 80 passes: ping is refused at once and says so."""
         portal = self.chain.portal
         self.chain.wait_fetch(True)
-        portal.command("resource", "update", "--resource", "web", "--filter", "tcp/80")
+        portal.command("resource", "update", "web", "--filter", "tcp/80")
         self.chain.wait_fetch(True)
         result = self.chain.client_host.run("ping", "-c1", "-W2", PRIVATE_V4, check=False)
         self.assertNotEqual(result.returncode, 0)
         self.assertRegex(result.stdout, r"(?i)prohibited|filtered|unreachable")
-        portal.command("resource", "update", "--resource", "web", "--no-filters")
+        portal.command("resource", "update", "web", "--no-filters")
         self.chain.wait_fetch(True)
         self.chain.ping(count=2)
 
