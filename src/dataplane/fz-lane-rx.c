@@ -28,9 +28,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TOUCHED_MAX       32u
-#define TOLD_MAX          16u
-#define DATAGRAM_MAX      (FZ_MTU + FZ_WIREGUARD_OVERHEAD + 4u) /* connectivity.md §9.1 */
+#define TOUCHED_MAX         32u
+#define TOLD_MAX            16u
+#define CHANNEL_HEADER_SIZE 4u
+#define DATAGRAM_MAX                                                                               \
+  (FZ_MTU + FZ_WIREGUARD_OVERHEAD + CHANNEL_HEADER_SIZE) /* connectivity.md §9.1 */
 #define STUN_HEADER_SIZE  20u
 #define STUN_MAGIC_COOKIE UINT32_C (0x2112a442)
 
@@ -432,12 +434,26 @@ is_for_engine (FzSpan datagram)
          fz_get_u32be (data + 4) == STUN_MAGIC_COOKIE;
 }
 
+/* A relay's ChannelData around a data message (connectivity.md §5.6). Which channel of which relay
+ * it came through is of no concern: what authenticates is accepted from anywhere (§1.11). */
+static bool
+is_relayed_data (const uint8_t *datagram, uint32_t length)
+{
+  return length >= CHANNEL_HEADER_SIZE + FZ_WIREGUARD_OVERHEAD && (datagram[0] & 0xf0) == 0x40 &&
+         fz_get_u16be (datagram + 2) == length - CHANNEL_HEADER_SIZE &&
+         fz_get_u32le (datagram + CHANNEL_HEADER_SIZE) == FZ_WIREGUARD_DATA;
+}
+
 static void
 receive_datagram (FzLaneRx *self, uint8_t *datagram, uint32_t length, const FzUdpBuffer *buffer)
 {
   FzDrop drop = FZ_DROP_NONE;
 
   fz_count (&self->counters.datagrams, 1);
+  if (self->is_strict && is_relayed_data (datagram, length)) {
+    datagram += CHANNEL_HEADER_SIZE;
+    length -= CHANNEL_HEADER_SIZE;
+  }
   if (length >= 4 && fz_get_u32le (datagram) == FZ_WIREGUARD_DATA)
     drop = length >= FZ_WIREGUARD_OVERHEAD ? receive_data (self, datagram, length, buffer)
                                            : FZ_DROP_BAD_LENGTH;

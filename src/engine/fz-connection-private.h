@@ -24,6 +24,8 @@ struct FzConnection {
 
   bool has_path;
   FzPath path;
+  bool has_route;      /* relayed path: the channel is bound */
+  FzRelayRoute route;  /* its relay's socket and number */
   bool has_session;    /* a handshake has completed once */
   bool is_established; /* both, and the role has been told */
   bool is_endpoint_new;
@@ -63,6 +65,9 @@ const char *fz_connection_get_state_name (const FzConnection *self);
 
 void
 fz_connection_send_datagram (FzConnection *self, const FzPath *path, FzSpan data, FzInstant now);
+/* Finds the channel of a relayed path; what has changed is for the lanes to see. */
+bool
+fz_connection_find_route (FzConnection *self, const FzPath *path, FzInstant now, FzRelayRoute *out);
 void fz_connection_send_waiting (FzConnection *self, FzInstant now);
 void fz_connection_send_tunnel_transmit (FzConnection *self,
                                          const FzTunnelTransmit *transmit,

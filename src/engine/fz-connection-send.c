@@ -12,6 +12,24 @@
 
 /* -- datagrams -- */
 
+bool
+fz_connection_find_route (FzConnection *self, const FzPath *path, FzInstant now, FzRelayRoute *out)
+{
+  bool is_ours = self->has_path && fz_connection_is_relay_local (&self->path) &&
+                 fz_socket_address_equal (&self->path.remote, &path->remote);
+
+  if (!fz_relay_pool_route (self->context->relays, &self->relay_id, &path->remote, now, out))
+    return false;
+  /* A relay that started over hands out other channels: the checks notice. */
+  if (is_ours && (!self->has_route || self->route.channel != out->channel ||
+                  !fz_socket_address_equal (&self->route.to, &out->to))) {
+    self->route = *out;
+    self->has_route = true;
+    self->is_endpoint_new = true;
+  }
+  return true;
+}
+
 /* Room for a datagram of @length bytes on @path, channel header written where it needs one. */
 static FzDrop
 reserve_on_path (FzConnection *self,
@@ -30,7 +48,7 @@ reserve_on_path (FzConnection *self,
     return *out != NULL ? FZ_DROP_NONE : FZ_DROP_QUEUE_FULL;
   }
 
-  if (!fz_relay_pool_route (self->context->relays, &self->relay_id, &path->remote, now, &route))
+  if (!fz_connection_find_route (self, path, now, &route))
     return FZ_DROP_NO_ROUTE;
   room = fz_out_queue_reserve (queue, &route.to, NULL, ecn, FZ_CHANNEL_HEADER_SIZE + length);
   if (room == NULL)

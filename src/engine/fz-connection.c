@@ -164,6 +164,8 @@ log_path (FzConnection *self, const FzPath *path, FzInstant now)
 static void
 choose_path (FzConnection *self, const FzPath *path, FzInstant now)
 {
+  FzRelayRoute route;
+
   if (self->has_path && self->path.kind == path->kind &&
       fz_socket_address_equal (&self->path.local, &path->local) &&
       fz_socket_address_equal (&self->path.remote, &path->remote))
@@ -172,7 +174,10 @@ choose_path (FzConnection *self, const FzPath *path, FzInstant now)
   log_path (self, path, now);
   self->path = *path;
   self->has_path = true;
+  self->has_route = false;
   self->is_endpoint_new = true;
+  if (fz_connection_is_relay_local (path))
+    fz_connection_find_route (self, path, now, &route);
   if (self->state == FZ_CONNECTION_CONNECTING) {
     set_state (self, FZ_CONNECTION_CONNECTED, "path chosen");
     self->candidate_timeout = FZ_INSTANT_NEVER;
@@ -447,18 +452,26 @@ fz_connection_needs_publish (const FzConnection *self)
   return self->is_endpoint_new || self->is_session_new;
 }
 
+/* A relayed path is the relay's socket and a channel; without a channel yet, nowhere. */
+static FzEndpoint
+make_endpoint (const FzConnection *self)
+{
+  FzEndpoint endpoint = { .remote = self->path.remote, .local = self->path.local.ip };
+
+  if (!fz_connection_is_relay_local (&self->path))
+    return endpoint;
+  if (!self->has_route)
+    return (FzEndpoint){ 0 };
+  return (FzEndpoint){ .remote = self->route.to, .channel = self->route.channel };
+}
+
 void
 fz_connection_publish (FzConnection *self)
 {
-  if (self->is_endpoint_new && !self->is_bare) {
-    /* Lanes cannot send through relays yet: a relayed path leaves them without endpoint, and
-     * packets come to the engine. */
-    bool is_direct = !fz_connection_is_relay_local (&self->path);
-    FzEndpoint endpoint = {
-      .remote = is_direct ? self->path.remote : (FzSocketAddress){ 0 },
-      .local = is_direct ? self->path.local.ip : (FzIp){ 0 },
-    };
+  FzEndpoint endpoint;
 
+  if (self->is_endpoint_new && !self->is_bare) {
+    endpoint = make_endpoint (self);
     fz_peer_set_endpoint (self->peer, &endpoint);
   }
   if (self->is_session_new)

@@ -208,12 +208,9 @@ check_relays (const FzRelay *relays, size_t n_relays, GError **error)
     return false;
   }
   for (size_t i = 0; i < n_relays; i++) {
-    if (relays[i].username == NULL || relays[i].password == NULL ||
-        strnlen (relays[i].password, FZ_RELAY_PASSWORD_MAX + 1) > FZ_RELAY_PASSWORD_MAX) {
-      g_set_error_literal (error,
-                           FZ_ENGINE_ERROR,
-                           FZ_ENGINE_ERROR_INVALID,
-                           "credentials of a relay are missing or too long");
+    if (relays[i].username == NULL || relays[i].password == NULL) {
+      g_set_error_literal (
+          error, FZ_ENGINE_ERROR, FZ_ENGINE_ERROR_INVALID, "credentials of a relay are missing");
       return false;
     }
   }

@@ -16,7 +16,9 @@
 
 #include <string.h>
 
-#define FZ_ICE_DISTRESS      5u   /* unanswered checks in a row */
+#define FZ_ICE_DISTRESS 5u /* unanswered checks in a row */
+#define QUIET_RTO_NS                                                                               \
+  (10 * FZ_S) /* profiles that repeat more slowly are those of idle connections */
 #define FZ_ICE_TRANSMITS_MAX 256u /* queued; the owner drains after every call */
 
 /* -- output -- */
@@ -349,16 +351,29 @@ find_next (const FzIceAgent *self)
   return next;
 }
 
+/* A quiet connection wakes once for all its pairs: checks that are due soon go out with the first,
+ * and stay together from then on. */
+static FzInstant
+reach_of_timeout (const FzIceAgent *self, FzInstant now)
+{
+  return self->timing->initial_rto_ns < QUIET_RTO_NS
+             ? now
+             : fz_instant_add (now, self->timing->initial_rto_ns / 8);
+}
+
 void
 fz_ice_agent_handle_timeout (FzIceAgent *self, FzInstant now)
 {
+  FzInstant until = now;
   FzIcePair *pair;
 
   self->last_now = now;
   self->is_dirty = false;
   fz_ice_checklist_prune (&self->list, self->timing, now);
   fz_ice_agent_evaluate_nomination (self);
-  while ((pair = find_next (self)) != NULL && pair->next_attempt <= now)
+  if ((pair = find_next (self)) != NULL && pair->next_attempt <= now)
+    until = reach_of_timeout (self, now);
+  while ((pair = find_next (self)) != NULL && pair->next_attempt <= until)
     fz_ice_agent_send_check (self, pair, now);
   fz_ice_agent_evaluate_state (self, now);
 }

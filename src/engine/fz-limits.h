@@ -17,8 +17,6 @@
 #define FZ_CANDIDATES_MAX           64u    /* in one message */
 #define FZ_CANDIDATE_LENGTH_MAX     512u   /* bytes of one candidate's text */
 #define FZ_CREDENTIAL_LENGTH_MAX    256u   /* bytes of an ICE user fragment or password */
-#define FZ_RELAY_USERNAME_MAX       512u   /* bytes; STUN's USERNAME, connectivity.md §5.1 */
-#define FZ_RELAY_PASSWORD_MAX       512u   /* bytes */
 #define FZ_TEXT_MAX                 1024u  /* bytes of a name, description, pattern or URL */
 #define FZ_REF_MAX                  16384u /* bytes of an authorization's reference */
 #define FZ_ALLOWED_MAX              4096u  /* networks of a bare peer */

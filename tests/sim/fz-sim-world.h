@@ -1,0 +1,57 @@
+/* fz-sim-world.h
+ *
+ * The usual cast of whole-engine tests: a portal, a relay, clients and gateways
+ * behind routers of their choice, and servers that echo behind every gateway.
+ * Counts what was sent and what came back, by the mark of each packet.
+ */
+#pragma once
+
+#include "tests/sim/fz-sim-packet.h"
+#include "tests/sim/fz-sim-portal.h"
+#include "tests/sim/fz-sim-relay.h"
+
+#define FZ_SIM_WORLD_NODES_MAX FZ_SIM_PORTAL_NODES_MAX
+#define FZ_SIM_OPEN            (-1) /* no router: an address of its own on the internet */
+
+typedef struct {
+  uint32_t mark;
+  unsigned at; /* index of the node whose TUN it reached */
+  bool is_reply;
+  bool is_prohibited; /* an ICMP error; mark as fz_sim_packet_is_prohibited says */
+} FzSimSeen;
+
+typedef struct {
+  FzSim *sim;
+  FzSimPortal *portal;
+  FzSimRelay *relay;
+  FzSimNode *nodes[FZ_SIM_WORLD_NODES_MAX];
+  unsigned routers[FZ_SIM_WORLD_NODES_MAX]; /* FZ_SIM_INTERNET: open */
+  unsigned n_nodes;
+  GArray *seen;         /* of FzSimSeen, in order */
+  unsigned n_malformed; /* packets at a TUN that nobody built */
+  unsigned n_connected; /* PEER_CONNECTED less PEER_DISCONNECTED, of all nodes */
+  unsigned n_offline;   /* notifications */
+  FzSimLink link;       /* of nodes added from now on */
+} FzSimWorld;
+
+void fz_sim_world_init (FzSimWorld *self, uint64_t seed);
+void fz_sim_world_clear (FzSimWorld *self);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (FzSimWorld, fz_sim_world_clear)
+
+/* @nat: FzSimNat or FZ_SIM_OPEN. Returns: index, also at the portal; already connected to it. */
+unsigned fz_sim_world_add (FzSimWorld *self, bool is_gateway, int nat);
+
+void fz_sim_world_run (FzSimWorld *self, uint64_t duration_ns);
+
+/* A UDP packet of @client to @destination with this mark (and port, if not 0). */
+void fz_sim_world_send_udp (
+    FzSimWorld *self, unsigned client, const char *destination, uint16_t port, uint32_t mark);
+void fz_sim_world_ping (FzSimWorld *self, unsigned client, const char *destination, uint32_t mark);
+
+/* How often the mark was seen at node @at. */
+unsigned fz_sim_world_count (const FzSimWorld *self, unsigned at, uint32_t mark);
+unsigned fz_sim_world_count_prohibited (const FzSimWorld *self, unsigned at);
+void fz_sim_world_forget (FzSimWorld *self); /* what was seen so far */
+
+/* The client's address changes, and it is told. */
+void fz_sim_world_roam (FzSimWorld *self, unsigned client);
