@@ -1,0 +1,753 @@
+/* test-changes.c
+ *
+ * What an administrator changes reaches everybody at once
+ * (portal-protocol.md §8.9): each test makes one change and looks at what client
+ * and gateway are told, and in which order.
+ */
+#include "src/server/fz-json.h"
+#include "tests/unit/server/portal-fixture.h"
+
+#include <string.h>
+
+typedef struct {
+  Portal *portal;
+  Peer *client;
+  Peer *gateway;
+  char *client_id;
+  char *gateway_id;
+} Scene;
+
+static char *
+device_id_of (Portal *portal, const char *command)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (JsonNode) list = portal_try (portal, &error, command, NULL);
+
+  g_assert_no_error (error);
+  return g_strdup (
+      fz_json_text (json_array_get_object_element (json_node_get_array (list), 0), "id"));
+}
+
+static void
+authorize (Scene *scene)
+{
+  g_autofree char *request = g_strdup_printf (
+      "{\"resource_id\":\"%s\",\"connected_gateway_ids\":[]}", scene->portal->resource_id);
+  g_autoptr (JsonObject) order = NULL;
+  g_autoptr (JsonObject) created = NULL;
+  g_autofree char *answer = NULL;
+
+  peer_send (scene->client, "request_authorization", request);
+  order = peer_expect (scene->gateway, "create_authorization");
+  answer = g_strdup_printf ("{\"ref\":\"%s\"}", fz_json_text (order, "ref"));
+  peer_expect_reply (
+      scene->gateway, peer_send (scene->gateway, "authorization_created", answer), NULL);
+  created = peer_expect (scene->client, "authorization_created");
+}
+
+/* A client with access in force through a gateway. */
+static Scene
+scene_new (void)
+{
+  Scene scene = { .portal = portal_new () };
+  g_autoptr (JsonObject) policy = NULL;
+
+  portal_start (scene.portal);
+  portal_populate (scene.portal);
+  policy = portal_do (scene.portal, "policy add", "group", "staff", "resource", "lab", NULL);
+  scene.gateway = gateway_new (scene.portal, NULL);
+  scene.client = client_new (scene.portal, NULL);
+  scene.client_id = device_id_of (scene.portal, "client list");
+  scene.gateway_id = device_id_of (scene.portal, "gateway list");
+  authorize (&scene);
+  return scene;
+}
+
+static void
+scene_clear (Scene *scene)
+{
+  peer_free (scene->client);
+  peer_free (scene->gateway);
+  portal_free (scene->portal);
+  g_free (scene->client_id);
+  g_free (scene->gateway_id);
+}
+
+static void
+change (Scene *scene, const char *command, const char *option, const char *value)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (JsonNode) result = portal_try (scene->portal, &error, command, option, value, NULL);
+
+  g_assert_no_error (error);
+}
+
+static void
+expect_reject (Scene *scene)
+{
+  g_autoptr (JsonObject) rejected = peer_expect (scene->gateway, "reject_access");
+
+  g_assert_cmpstr (fz_json_text (rejected, "client_id"), ==, scene->client_id);
+  g_assert_cmpstr (fz_json_text (rejected, "resource_id"), ==, scene->portal->resource_id);
+}
+
+static void
+expect_deleted (Scene *scene)
+{
+  g_autofree char *id = peer_expect_text (scene->client, "resource_deleted");
+
+  g_assert_cmpstr (id, ==, scene->portal->resource_id);
+}
+
+static JsonObject *
+expect_created (Scene *scene)
+{
+  JsonObject *resource = peer_expect (scene->client, "resource_created_or_updated");
+
+  g_assert_cmpstr (fz_json_text (resource, "id"), ==, scene->portal->resource_id);
+  return resource;
+}
+
+static void
+expect_created_quietly (Scene *scene)
+{
+  g_autoptr (JsonObject) resource = expect_created (scene);
+}
+
+static void
+expect_disconnect (Peer *peer)
+{
+  g_autoptr (JsonObject) payload = peer_expect (peer, "disconnect");
+
+  g_assert_cmpstr (fz_json_text (payload, "reason"), ==, "token_expired");
+  peer_expect_closed (peer);
+}
+
+static void
+expect_quiet (Scene *scene)
+{
+  peer_expect_silence (scene->client, 40);
+  peer_expect_silence (scene->gateway, 1);
+}
+
+/* -- policies -- */
+
+static void
+test_policy_removed_and_back (void)
+{
+  Scene scene = scene_new ();
+  g_autoptr (JsonObject) policy = NULL;
+
+  change (&scene, "policy remove", "which", "staff:lab");
+  expect_reject (&scene);
+  expect_deleted (&scene);
+  expect_quiet (&scene);
+
+  policy = portal_do (scene.portal, "policy add", "group", "staff", "resource", "lab", NULL);
+  expect_created_quietly (&scene);
+  authorize (&scene);
+  expect_quiet (&scene);
+  scene_clear (&scene);
+}
+
+static void
+test_policy_disabled_and_enabled (void)
+{
+  Scene scene = scene_new ();
+  g_autoptr (JsonObject) off =
+      portal_do (scene.portal, "policy update", "disable", "which", "staff:lab", NULL);
+  g_autoptr (JsonObject) on = NULL;
+
+  expect_reject (&scene);
+  expect_deleted (&scene);
+  on = portal_do (scene.portal, "policy update", "enable", "which", "staff:lab", NULL);
+  expect_created_quietly (&scene);
+  expect_quiet (&scene);
+  scene_clear (&scene);
+}
+
+/* The right remains by another policy: the client must forget and may ask again at once. */
+static void
+test_policy_removed_but_another_holds (void)
+{
+  Scene scene = scene_new ();
+  g_autoptr (JsonObject) other =
+      portal_do (scene.portal, "policy add", "group", "Everyone", "resource", "lab", NULL);
+  g_autoptr (JsonObject) grant = NULL;
+
+  expect_quiet (&scene);
+  change (&scene, "policy remove", "which", "staff:lab");
+  expect_reject (&scene);
+  expect_deleted (&scene);
+  expect_created_quietly (&scene);
+  authorize (&scene);
+  expect_quiet (&scene);
+  scene_clear (&scene);
+}
+
+static void
+test_policy_conditions_changed (void)
+{
+  Scene scene = scene_new ();
+  g_autoptr (JsonObject) tight = portal_do (scene.portal,
+                                            "policy update",
+                                            "which",
+                                            "staff:lab",
+                                            "condition",
+                                            "client_verified is true",
+                                            NULL);
+
+  expect_reject (&scene);
+  expect_deleted (&scene);
+  {
+    g_autoptr (JsonObject) verified =
+        portal_do (scene.portal, "client update", "verify", "which", scene.client_id, NULL);
+  }
+  expect_created_quietly (&scene);
+  authorize (&scene);
+  {
+    g_autoptr (JsonObject) unverified =
+        portal_do (scene.portal, "client update", "unverify", "which", scene.client_id, NULL);
+  }
+  expect_reject (&scene);
+  expect_deleted (&scene);
+  expect_quiet (&scene);
+  scene_clear (&scene);
+}
+
+static void
+test_description_is_not_news (void)
+{
+  Scene scene = scene_new ();
+  g_autoptr (JsonObject) policy = portal_do (
+      scene.portal, "policy update", "which", "staff:lab", "description", "why not", NULL);
+
+  expect_quiet (&scene);
+  scene_clear (&scene);
+}
+
+/* -- people -- */
+
+static void
+test_membership (void)
+{
+  Scene scene = scene_new ();
+  g_autoptr (JsonObject) out =
+      portal_do (scene.portal, "group remove-member", "group", "staff", "actor", "sam", NULL);
+  g_autoptr (JsonObject) in = NULL;
+
+  expect_reject (&scene);
+  expect_deleted (&scene);
+  in = portal_do (scene.portal, "group add-member", "group", "staff", "actor", "sam", NULL);
+  expect_created_quietly (&scene);
+  expect_quiet (&scene);
+  scene_clear (&scene);
+}
+
+static void
+test_group_removed (void)
+{
+  Scene scene = scene_new ();
+
+  change (&scene, "group remove", "which", "staff");
+  expect_reject (&scene);
+  expect_deleted (&scene);
+  expect_quiet (&scene);
+  scene_clear (&scene);
+}
+
+/* The managed group holds people, not service accounts. */
+static void
+test_everyone (void)
+{
+  Scene scene = scene_new ();
+  g_autoptr (JsonObject) policy =
+      portal_do (scene.portal, "policy add", "group", "Everyone", "resource", "lab", NULL);
+  g_autoptr (JsonObject) robot = NULL;
+
+  change (&scene, "policy remove", "which", "staff:lab");
+  expect_reject (&scene);
+  expect_deleted (&scene);
+  expect_created_quietly (&scene);
+  authorize (&scene);
+
+  robot = portal_do (scene.portal, "actor update", "which", "sam", "type", "service_account", NULL);
+  expect_reject (&scene);
+  expect_deleted (&scene);
+  expect_quiet (&scene);
+  scene_clear (&scene);
+}
+
+static void
+test_actor_disabled (void)
+{
+  Scene scene = scene_new ();
+  g_autoptr (JsonObject) off =
+      portal_do (scene.portal, "actor update", "disable", "which", "sam", NULL);
+  g_autoptr (JsonObject) on = NULL;
+
+  expect_reject (&scene);
+  expect_disconnect (scene.client);
+  on = portal_do (scene.portal, "actor update", "enable", "which", "sam", NULL);
+  peer_free (scene.client);
+  scene.client = client_new (scene.portal, NULL); /* the token is as good as before */
+  scene_clear (&scene);
+}
+
+static void
+test_account_disabled (void)
+{
+  Scene scene = scene_new ();
+  g_autoptr (JsonObject) off = portal_do (scene.portal, "account update", "disable", NULL);
+
+  expect_reject (&scene);
+  expect_disconnect (scene.gateway);
+  expect_disconnect (scene.client);
+  scene_clear (&scene);
+}
+
+/* -- tokens and devices -- */
+
+static void
+test_client_token_revoked (void)
+{
+  Scene scene = scene_new ();
+
+  change (&scene, "token revoke", "which", scene.portal->client_token_id);
+  expect_reject (&scene);
+  expect_disconnect (scene.client);
+  scene_clear (&scene);
+}
+
+static void
+test_gateway_token_revoked (void)
+{
+  Scene scene = scene_new ();
+
+  change (&scene, "token revoke", "which", scene.portal->gateway_token_id);
+  expect_disconnect (scene.gateway);
+  scene_clear (&scene);
+}
+
+static void
+test_relay_token_revoked (void)
+{
+  Portal *portal = portal_new ();
+  Peer *relay;
+  Peer *client;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (JsonNode) tokens = NULL;
+  g_autoptr (JsonObject) init = NULL;
+  g_autoptr (JsonObject) presence = NULL;
+
+  portal_start (portal);
+  portal_populate (portal);
+  relay = relay_new (portal, "a secret of sixteen or more");
+  client = client_new (portal, &init);
+  g_assert_cmpuint (json_array_get_length (fz_json_array (init, "relays")), ==, 2);
+  tokens = portal_try (portal, &error, "token list", NULL);
+  for (unsigned i = 0; i < json_array_get_length (json_node_get_array (tokens)); i++) {
+    JsonObject *token = json_array_get_object_element (json_node_get_array (tokens), i);
+    g_autoptr (JsonObject) removed = NULL;
+
+    if (strcmp (fz_json_text (token, "kind"), "relay") == 0)
+      removed = portal_do (portal, "token revoke", "which", fz_json_text (token, "id"), NULL);
+  }
+  expect_disconnect (relay);
+  presence = peer_expect (client, "relays_presence");
+  g_assert_cmpuint (json_array_get_length (fz_json_array (presence, "connected")), ==, 0);
+  peer_free (relay);
+  peer_free (client);
+  portal_free (portal);
+}
+
+/* The connection ends at the token's own end, without anybody's doing. */
+static void
+test_client_token_expires (void)
+{
+  Portal *portal = portal_new ();
+  g_autoptr (JsonObject) token = NULL;
+  Peer *client;
+
+  portal_start (portal);
+  portal_populate (portal);
+  token = portal_do (portal, "token create", "client", "actor", "sam", "expires", "1s", NULL);
+  g_free (portal->client_token);
+  portal->client_token = g_strdup (fz_json_text (token, "token"));
+  client = client_new (portal, NULL);
+  expect_disconnect (client);
+  peer_free (client);
+  portal_free (portal);
+}
+
+static void
+test_client_removed (void)
+{
+  Scene scene = scene_new ();
+
+  change (&scene, "client remove", "which", scene.client_id);
+  expect_reject (&scene);
+  peer_expect_closed (scene.client); /* without token_expired: it comes back as a new device */
+  scene_clear (&scene);
+}
+
+static void
+test_gateway_removed (void)
+{
+  Scene scene = scene_new ();
+
+  change (&scene, "gateway remove", "which", scene.gateway_id);
+  expect_reject (&scene);
+  peer_expect_closed (scene.gateway);
+  expect_deleted (&scene);
+  expect_created_quietly (&scene);
+  scene_clear (&scene);
+}
+
+static void
+test_grant_removed (void)
+{
+  Scene scene = scene_new ();
+  g_autofree char *id = device_id_of (scene.portal, "grant list");
+
+  change (&scene, "grant remove", "which", id);
+  expect_reject (&scene);
+  expect_deleted (&scene);
+  expect_created_quietly (&scene);
+  authorize (&scene);
+  scene_clear (&scene);
+}
+
+/* Last connection of a client wins, first of a gateway. */
+static void
+test_duplicate_client (void)
+{
+  Scene scene = scene_new ();
+  Peer *newer = client_new (scene.portal, NULL);
+
+  expect_disconnect (scene.client);
+  peer_expect_silence (newer, 30);
+  peer_free (newer);
+  scene_clear (&scene);
+}
+
+static void
+test_duplicate_gateway (void)
+{
+  Scene scene = scene_new ();
+  PeerSpec spec = {
+    .path = "/gateway/v2/websocket",
+    .token = scene.portal->gateway_token,
+    .external_id = "gateway-one",
+    .public_key = KEY_2,
+    .user_agent = "Debian/12.0.0 gateway/1.6.0",
+  };
+  Peer *newer = peer_connect (scene.portal, "gateway", &spec);
+
+  g_assert_null (newer->connection);
+  g_assert_cmpuint (newer->status, ==, 409);
+  expect_quiet (&scene);
+  peer_free (newer);
+
+  /* once the first has gone, its place is free */
+  peer_free (scene.gateway);
+  turn_for (50);
+  scene.gateway = gateway_new (scene.portal, NULL);
+  scene_clear (&scene);
+}
+
+/* Two that were let in before either joined. */
+static void
+test_gateway_join_race (void)
+{
+  Portal *portal = portal_new ();
+  PeerSpec spec = {
+    .path = "/gateway/v2/websocket",
+    .public_key = KEY_2,
+    .external_id = "racer",
+    .user_agent = "Debian/12.0.0 gateway/1.6.0",
+  };
+  Peer *first;
+  Peer *second;
+  g_autoptr (JsonObject) init = NULL;
+
+  portal_start (portal);
+  portal_populate (portal);
+  spec.token = portal->gateway_token;
+  first = peer_connect (portal, "gateway", &spec);
+  second = peer_connect (portal, "gateway", &spec);
+  peer_join (first);
+  init = peer_expect (first, "init");
+  peer_join (second);
+  expect_disconnect (second);
+  peer_expect_silence (first, 30);
+  peer_free (first);
+  peer_free (second);
+  portal_free (portal);
+}
+
+/* -- resources and sites -- */
+
+static void
+test_resource_renamed (void)
+{
+  Scene scene = scene_new ();
+  g_autoptr (JsonObject) changed =
+      portal_do (scene.portal, "resource update", "which", "lab", "name", "Labor", NULL);
+  g_autoptr (JsonObject) for_gateway = peer_expect (scene.gateway, "resource_updated");
+  g_autoptr (JsonObject) for_client = expect_created (&scene);
+
+  g_assert_cmpstr (fz_json_text (for_gateway, "name"), ==, "Labor");
+  g_assert_cmpstr (fz_json_text (for_client, "name"), ==, "Labor");
+  expect_quiet (&scene);
+  scene_clear (&scene);
+}
+
+static void
+test_resource_filters (void)
+{
+  Scene scene = scene_new ();
+  g_autoptr (JsonObject) changed = portal_do (
+      scene.portal, "resource update", "which", "lab", "filter", "tcp/443", "filter", "icmp", NULL);
+  g_autoptr (JsonObject) for_gateway = peer_expect (scene.gateway, "resource_updated");
+  g_autoptr (JsonObject) for_client = expect_created (&scene);
+  JsonObject *filter = json_array_get_object_element (fz_json_array (for_gateway, "filters"), 0);
+
+  g_assert_cmpstr (fz_json_text (filter, "protocol"), ==, "tcp");
+  g_assert_cmpint (json_object_get_int_member (filter, "port_range_start"), ==, 443);
+  g_assert_cmpint (json_object_get_int_member (filter, "port_range_end"), ==, 443);
+  g_assert_cmpuint (json_array_get_length (fz_json_array (for_client, "filters")), ==, 2);
+  expect_quiet (&scene);
+  scene_clear (&scene);
+}
+
+static void
+test_resource_address (void)
+{
+  Scene scene = scene_new ();
+  g_autoptr (JsonObject) changed =
+      portal_do (scene.portal, "resource update", "which", "lab", "address", "10.21.0.0/16", NULL);
+  g_autoptr (JsonObject) resource = NULL;
+
+  expect_reject (&scene);
+  expect_deleted (&scene);
+  resource = expect_created (&scene);
+  g_assert_cmpstr (fz_json_text (resource, "address"), ==, "10.21.0.0/16");
+  authorize (&scene);
+  expect_quiet (&scene);
+  scene_clear (&scene);
+}
+
+static void
+test_resource_removed (void)
+{
+  Scene scene = scene_new ();
+
+  change (&scene, "resource remove", "which", "lab");
+  expect_reject (&scene);
+  expect_deleted (&scene);
+  expect_quiet (&scene);
+  scene_clear (&scene);
+}
+
+static void
+test_site_renamed (void)
+{
+  Scene scene = scene_new ();
+  g_autoptr (JsonObject) changed =
+      portal_do (scene.portal, "site update", "which", "berlin", "name", "Berlin 2", NULL);
+  g_autoptr (JsonObject) resource = expect_created (&scene);
+  JsonObject *site = json_array_get_object_element (fz_json_array (resource, "sites"), 0);
+
+  g_assert_cmpstr (fz_json_text (site, "name"), ==, "Berlin 2");
+  expect_quiet (&scene);
+  scene_clear (&scene);
+}
+
+static void
+test_site_removed (void)
+{
+  Scene scene = scene_new ();
+  g_autoptr (JsonObject) removed = NULL;
+
+  removed = portal_do (scene.portal, "site remove", "which", "berlin", NULL);
+  expect_reject (&scene);
+  expect_disconnect (scene.gateway); /* its token went with the site */
+  expect_deleted (&scene);
+  peer_expect_silence (scene.client, 30);
+  scene_clear (&scene);
+}
+
+static void
+test_new_resource (void)
+{
+  Scene scene = scene_new ();
+  g_autoptr (JsonObject) resource = portal_do (
+      scene.portal, "resource add", "name", "host", "address", "10.9.8.7", "site", "berlin", NULL);
+  g_autoptr (JsonObject) policy = NULL;
+  g_autoptr (JsonObject) pushed = NULL;
+
+  expect_quiet (&scene); /* nobody may reach it yet */
+  policy = portal_do (scene.portal, "policy add", "group", "staff", "resource", "host", NULL);
+  pushed = peer_expect (scene.client, "resource_created_or_updated");
+  g_assert_cmpstr (fz_json_text (pushed, "type"), ==, "cidr");
+  g_assert_cmpstr (fz_json_text (pushed, "address"), ==, "10.9.8.7/32");
+  expect_quiet (&scene);
+  scene_clear (&scene);
+}
+
+/* -- account and relays -- */
+
+static void
+test_dns_changed (void)
+{
+  Scene scene = scene_new ();
+  g_autoptr (JsonObject) changed =
+      portal_do (scene.portal, "account update", "dns", "secure", "doh-provider", "quad9", NULL);
+  g_autoptr (JsonObject) pushed = peer_expect (scene.client, "config_changed");
+  JsonObject *interface = fz_json_object (pushed, "interface");
+  JsonArray *doh = fz_json_array (interface, "upstream_doh");
+
+  g_assert_cmpstr (fz_json_text (json_array_get_object_element (doh, 0), "url"),
+                   ==,
+                   "https://dns.quad9.net/dns-query");
+  expect_quiet (&scene);
+  scene_clear (&scene);
+}
+
+static void
+test_slug_changed (void)
+{
+  Scene scene = scene_new ();
+  g_autoptr (JsonObject) changed = portal_do (scene.portal, "account update", "slug", "acme", NULL);
+  g_autoptr (JsonObject) init = peer_expect (scene.gateway, "init");
+  g_autoptr (JsonObject) updated = peer_expect (scene.gateway, "resource_updated");
+
+  g_assert_cmpstr (fz_json_text (init, "account_slug"), ==, "acme");
+  g_assert_cmpuint (json_array_get_length (fz_json_array (init, "authorizations")), ==, 1);
+  expect_quiet (&scene);
+  scene_clear (&scene);
+}
+
+static void
+test_coturn_added_and_removed (void)
+{
+  Scene scene = scene_new ();
+  g_autoptr (JsonObject) relay = portal_do (scene.portal,
+                                            "relay add",
+                                            "name",
+                                            "turn-1",
+                                            "address",
+                                            "192.0.2.9:3478",
+                                            "secret-file",
+                                            "north",
+                                            NULL);
+  g_autoptr (JsonObject) for_client = peer_expect (scene.client, "relays_presence");
+  g_autoptr (JsonObject) for_gateway = peer_expect (scene.gateway, "relays_presence");
+  JsonObject *entry = json_array_get_object_element (fz_json_array (for_gateway, "connected"), 0);
+
+  g_assert_cmpint (json_object_get_int_member (entry, "expires_at"), ==, FZ_STORE_FOREVER);
+  g_assert_true (g_str_has_prefix (fz_json_text (entry, "username"), "2145916800:"));
+  g_assert_cmpuint (strlen (fz_json_text (entry, "password")), ==, 28); /* padded SHA-1 */
+  g_assert_null (strstr (fz_json_text (entry, "password"), "north"));
+
+  change (&scene, "relay remove", "which", "turn-1");
+  {
+    g_autoptr (JsonObject) gone = peer_expect (scene.client, "relays_presence");
+
+    g_assert_cmpstr (json_array_get_string_element (fz_json_array (gone, "disconnected_ids"), 0),
+                     ==,
+                     fz_json_text (relay, "id"));
+  }
+  scene_clear (&scene);
+}
+
+/* -- many at once -- */
+
+#define MANY 40
+
+static void
+test_many_clients (void)
+{
+  Portal *portal = portal_new ();
+  Peer *clients[MANY];
+  Peer *gateway;
+  g_autoptr (JsonObject) policy = NULL;
+  g_autofree char *request = NULL;
+
+  portal_start (portal);
+  portal_populate (portal);
+  policy = portal_do (portal, "policy add", "group", "staff", "resource", "lab", NULL);
+  request = g_strdup_printf ("{\"resource_id\":\"%s\",\"connected_gateway_ids\":[]}",
+                             portal->resource_id);
+  gateway = gateway_new (portal, NULL);
+  for (int i = 0; i < MANY; i++) {
+    g_autofree char *external_id = g_strdup_printf ("client-%d", i);
+
+    clients[i] = client_new_as (portal, external_id, KEY_1, NULL);
+  }
+  for (int i = 0; i < MANY; i++)
+    peer_send (clients[i], "request_authorization", request);
+  for (int i = 0; i < MANY; i++) {
+    g_autoptr (JsonObject) order = peer_expect (gateway, "create_authorization");
+    g_autofree char *answer = g_strdup_printf ("{\"ref\":\"%s\"}", fz_json_text (order, "ref"));
+
+    peer_send (gateway, "authorization_created", answer);
+  }
+  for (int i = 0; i < MANY; i++) {
+    g_autoptr (JsonObject) created = peer_expect (clients[i], "authorization_created");
+  }
+  for (int i = 0; i < MANY; i++)
+    peer_expect_reply (gateway, gateway->ref - MANY + i, NULL);
+
+  {
+    g_autoptr (JsonObject) removed =
+        portal_do (portal, "policy remove", "which", "staff:lab", NULL);
+  }
+  for (int i = 0; i < MANY; i++) {
+    g_autoptr (JsonObject) rejected = peer_expect (gateway, "reject_access");
+    g_autofree char *deleted = peer_expect_text (clients[i], "resource_deleted");
+  }
+  for (int i = 0; i < MANY; i++)
+    peer_free (clients[i]);
+  peer_free (gateway);
+  portal_free (portal);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/policy/removed-and-back", test_policy_removed_and_back);
+  g_test_add_func ("/policy/disabled-and-enabled", test_policy_disabled_and_enabled);
+  g_test_add_func ("/policy/removed-but-another-holds", test_policy_removed_but_another_holds);
+  g_test_add_func ("/policy/conditions-changed", test_policy_conditions_changed);
+  g_test_add_func ("/policy/description-is-not-news", test_description_is_not_news);
+  g_test_add_func ("/people/membership", test_membership);
+  g_test_add_func ("/people/group-removed", test_group_removed);
+  g_test_add_func ("/people/everyone-is-people", test_everyone);
+  g_test_add_func ("/people/actor-disabled", test_actor_disabled);
+  g_test_add_func ("/people/account-disabled", test_account_disabled);
+  g_test_add_func ("/token/client-revoked", test_client_token_revoked);
+  g_test_add_func ("/token/gateway-revoked", test_gateway_token_revoked);
+  g_test_add_func ("/token/relay-revoked", test_relay_token_revoked);
+  g_test_add_func ("/token/client-expires", test_client_token_expires);
+  g_test_add_func ("/device/client-removed", test_client_removed);
+  g_test_add_func ("/device/gateway-removed", test_gateway_removed);
+  g_test_add_func ("/device/grant-removed", test_grant_removed);
+  g_test_add_func ("/device/duplicate-client", test_duplicate_client);
+  g_test_add_func ("/device/duplicate-gateway", test_duplicate_gateway);
+  g_test_add_func ("/device/gateway-join-race", test_gateway_join_race);
+  g_test_add_func ("/resource/renamed", test_resource_renamed);
+  g_test_add_func ("/resource/filters", test_resource_filters);
+  g_test_add_func ("/resource/address", test_resource_address);
+  g_test_add_func ("/resource/removed", test_resource_removed);
+  g_test_add_func ("/resource/new", test_new_resource);
+  g_test_add_func ("/site/renamed", test_site_renamed);
+  g_test_add_func ("/site/removed", test_site_removed);
+  g_test_add_func ("/account/dns", test_dns_changed);
+  g_test_add_func ("/account/slug", test_slug_changed);
+  g_test_add_func ("/relay/coturn-added-and-removed", test_coturn_added_and_removed);
+  g_test_add_func ("/load/many-clients", test_many_clients);
+  return g_test_run ();
+}
