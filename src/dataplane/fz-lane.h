@@ -41,7 +41,8 @@ typedef struct {
 typedef struct {
   FzPublished *published; /* borrowed, outlives the lane */
   FzAeadBackend backend;
-  FzRing *tx_to_engine; /* borrowed: messages of the transmit half */
+  FzRing
+      *tx_to_engine; /* borrowed: messages of the transmit half; 64 KiB at least, like the other */
   FzRing *rx_to_engine; /* borrowed: messages of the receive half; may be the same ring only if
                            one thread runs both halves */
   uint64_t hash_seed;   /* flow cache */
@@ -107,7 +108,8 @@ size_t fz_lane_tx_push (FzLaneTx *self, FzTunFrame *frames, size_t n_frames, FzI
  * ask again when the engine has released records of tx_to_engine. */
 bool fz_lane_tx_is_waiting (FzLaneTx *self);
 
-/* Trains in sending order, valid until the next push; they are forgotten by this call. */
+/* Trains in sending order, valid until the next push; they are forgotten by this call. At most
+ * FZ_TRAINS_MAX, but up to FZ_TRAIN_SEGMENTS_MAX times as many where the limits cut them up. */
 size_t fz_lane_tx_take (FzLaneTx *self, const FzTrain **out_trains);
 const FzLaneCounters *fz_lane_tx_get_counters (const FzLaneTx *self);
 

@@ -691,6 +691,94 @@ test_order_in_batch (Fixture *f, gconstpointer data)
     free_frame (&frames[i]);
 }
 
+/* -- order with a real engine thread: sessions come and go at any time -- */
+
+#define N_ORDERED 20000u
+
+typedef struct {
+  Fixture *f;
+  GMutex mutex; /* guards the two below: what left, by either way, in the order it left */
+  uint32_t n_left;
+  uint32_t n_by_engine;
+  FzKeypair *keypair;
+  atomic_bool is_stopped;
+} Ordered;
+
+/* A packet of the test has left: it must be the next. */
+static void
+leave (Ordered *ordered, uint32_t sequence, bool is_by_engine)
+{
+  g_mutex_lock (&ordered->mutex);
+  g_assert_cmpuint (sequence, ==, ordered->n_left);
+  ordered->n_left++;
+  ordered->n_by_engine += is_by_engine;
+  g_mutex_unlock (&ordered->mutex);
+}
+
+static gpointer
+run_engine (gpointer data)
+{
+  Ordered *ordered = data;
+  FzPeer *peer = ordered->f->client.peer;
+  FzRing *ring = ordered->f->client.tx_ring;
+  size_t length;
+
+  for (unsigned turn = 0; !atomic_load (&ordered->is_stopped) || !is_empty (ring); turn++) {
+    const FzLaneMessage *message = fz_ring_peek (ring, &length);
+
+    if (message != NULL) {
+      if (message->kind == FZ_LANE_MESSAGE_PACKET)
+        leave (ordered, fz_get_u32be (message->data + 24), true);
+      fz_ring_release (ring);
+    }
+    /* the session is there, or not, with or without records outstanding */
+    atomic_store_explicit (
+        &peer->sending, turn % 3 == 0 ? NULL : ordered->keypair, memory_order_release);
+    if (message == NULL || turn % 64 == 0)
+      g_thread_yield ();
+  }
+  atomic_store (&peer->sending, ordered->keypair);
+  return NULL;
+}
+
+static void
+test_order_with_threads (Fixture *f, gconstpointer data)
+{
+  Ordered ordered = { .f = f, .keypair = atomic_exchange (&f->client.peer->sending, NULL) };
+  TestPacket packet = upload ();
+  uint32_t n_pushed = 0, n_direct = 0;
+  GThread *engine;
+
+  g_mutex_init (&ordered.mutex);
+  engine = g_thread_new ("engine", run_engine, &ordered);
+  while (n_pushed < N_ORDERED || n_direct == 0) {
+    const FzTrain *trains;
+    size_t n_trains;
+
+    if (n_pushed % 1024 == 0) /* keep the ring from filling up, which is another test */
+      while (!fz_ring_is_consumed (f->client.tx_ring, fz_ring_position (f->client.tx_ring)))
+        g_thread_yield ();
+    packet.sequence = n_pushed;
+    if (push_packet (&f->client, &packet, 0, f->now) == 0) {
+      g_thread_yield ();
+      continue;
+    }
+    n_trains = fz_lane_tx_take (f->client.tx, &trains);
+    if (n_trains > 0)
+      leave (&ordered, n_pushed, false);
+    n_direct += n_trains > 0;
+    n_pushed++;
+  }
+  atomic_store (&ordered.is_stopped, true);
+  g_thread_join (engine);
+  g_test_message ("%u of %u by the engine", ordered.n_by_engine, n_pushed);
+  g_assert_cmpuint (ordered.n_left, ==, n_pushed);
+  g_assert_cmpuint (ordered.n_by_engine, ==, n_pushed - n_direct);
+  g_assert_cmpuint (ordered.n_by_engine, >, 0); /* the first ones had no session */
+  g_assert_cmpuint (TX_DROPS (&f->client, FZ_DROP_QUEUE_FULL), ==, 0);
+  g_mutex_clear (&ordered.mutex);
+}
+
 static void
 test_ring_full (Fixture *f, gconstpointer data)
 {
@@ -1263,6 +1351,7 @@ main (int argc, char **argv)
   ADD ("/lane/transmit/gateway-never-buffers", test_gateway_never_buffers);
   ADD ("/lane/transmit/order", test_order);
   ADD ("/lane/transmit/order-in-batch", test_order_in_batch);
+  ADD ("/lane/transmit/order-with-threads", test_order_with_threads);
   ADD ("/lane/transmit/ring-full", test_ring_full);
   ADD ("/lane/transmit/exhausted", test_exhausted);
   ADD ("/lane/receive/forgeries", test_forgeries);
