@@ -39,8 +39,5 @@ uint64_t fz_traffic_get_unanswered_sent_at (const FzTraffic *self);
 uint64_t fz_traffic_get_unanswered_received_at (const FzTraffic *self);
 FzInstant fz_traffic_get_last_sent_at (const FzTraffic *self); /* engine or lane, data or not */
 
-/* Makes sure that the stamps are looked at, as a lane does by its message. */
-void fz_traffic_start_watching (FzTraffic *self);
-
 /* Takes a look; sets look_at. @timeout_ns: the keepalive timeout. */
 void fz_traffic_watch (FzTraffic *self, uint64_t timeout_ns, FzInstant now);

@@ -111,12 +111,6 @@ is_anything_unanswered (const FzTraffic *self)
          fz_traffic_get_unanswered_received_at (self) != 0;
 }
 
-void
-fz_traffic_start_watching (FzTraffic *self)
-{
-  atomic_store_explicit (&self->peer->is_watched, true, memory_order_relaxed);
-}
-
 /* Lanes stamp, fence, look at is_watched; we clear it, fence, look at the stamps: whoever comes
  * second sees the other. */
 static bool
@@ -126,7 +120,7 @@ stop_watching (FzTraffic *self)
   atomic_thread_fence (memory_order_seq_cst);
   if (newest_stamp (self) == self->newest && !is_anything_unanswered (self))
     return true;
-  fz_traffic_start_watching (self);
+  atomic_store_explicit (&self->peer->is_watched, true, memory_order_relaxed);
   return false;
 }
 

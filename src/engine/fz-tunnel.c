@@ -251,7 +251,6 @@ expire (FzTunnel *self, const char *why)
   fz_session_ring_clear (&self->sessions);
   fz_cookie_jar_clear (&self->secrets->jar);
   fz_traffic_clear (&self->traffic);
-  self->was_initiator = false;
   fz_outbox_clear (&self->outbox);
   self->events = 0;
   raise_event (self, FZ_TUNNEL_EVENT_EXPIRED);
@@ -787,9 +786,6 @@ fz_tunnel_seal (FzTunnel *self, FzSpan packet, FzInstant now, uint8_t *out)
     return FZ_DROP_NO_SESSION;
   seal_with (self, keypair, counter, packet, out);
   fz_traffic_note_sent (&self->traffic, packet.length > 0, now);
-
-  /* what a lane does by its message: see to it that the stamps are looked at */
-  fz_traffic_start_watching (&self->traffic);
   note_deadline (self, now);
   return FZ_DROP_NONE;
 }

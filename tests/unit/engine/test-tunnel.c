@@ -273,6 +273,40 @@ test_lost_messages (Bed *bed, gconstpointer data)
   }
 }
 
+/* One side's own attempt is over when the peer's has brought a session. */
+static void
+test_peer_was_faster (Bed *bed, gconstpointer data)
+{
+  bed->ends[0].is_late[BED_INITIATION] = true;
+  bed_start (bed, 0);
+  bed_run (bed, FZ_S);
+  bed_start (bed, 1);
+  bed_run (bed, 100 * FZ_MS);
+  g_assert_false (fz_tunnel_is_handshaking (bed->ends[0].tunnel));
+  bed_run (bed, 30 * FZ_S);
+  g_assert_cmpuint (bed->ends[0].n_sent[BED_INITIATION], ==, 1);
+  assert_flows (bed);
+}
+
+/* No renewal of our own while the peer is at it, but for no longer than it takes it to repeat. */
+static void
+test_holds_off (Bed *bed, gconstpointer data)
+{
+  BedEnd *end = &bed->ends[0];
+  FzInstant start = establish (bed);
+
+  g_assert_true (bed_send (bed, 0));
+  bed_run_until (bed, start + 119 * FZ_S);
+  end->is_late[BED_RESPONSE] = true;
+  bed_start (bed, 1);
+  bed_run (bed, 100 * FZ_MS);
+  bed->ends[1].is_cut = true;
+  bed_run_until (bed, start + 124 * FZ_S);
+  g_assert_cmpuint (end->n_sent[BED_INITIATION], ==, 0);
+  bed_run (bed, 100 * FZ_MS + JITTER);
+  g_assert_cmpuint (end->n_sent[BED_INITIATION], ==, 1);
+}
+
 /* -- repeating and giving up -- */
 
 static void
@@ -336,6 +370,50 @@ test_expired_answers (Bed *bed, gconstpointer data)
   bed_start (bed, 1);
   bed_run (bed, FZ_S);
   assert_flows (bed);
+
+  /* and is as alive as before */
+  bed_reset_counts (bed);
+  bed->ends[0].is_cut = bed->ends[1].is_cut = true;
+  g_assert_true (bed_send (bed, 0));
+  bed_run (bed, 16 * FZ_S);
+  g_assert_cmpuint (bed->ends[0].n_sent[BED_INITIATION], ==, 1);
+}
+
+/* Nobody polls for a whole attempt: the newest eight are kept. */
+static void
+test_unpolled (Bed *bed, gconstpointer data)
+{
+  FzTunnel *tunnel = bed->ends[0].tunnel;
+  FzTunnelTransmit transmit;
+  unsigned n = 0;
+  uint32_t index = 0;
+
+  g_assert_true (fz_tunnel_start_handshake (tunnel, bed->now));
+  while (bed->ends[0].counters.handshakes_started < 12) {
+    bed->now = fz_tunnel_next_timeout (tunnel);
+    fz_tunnel_handle_timeout (tunnel, bed->now);
+  }
+  for (; fz_tunnel_poll_transmit (tunnel, &transmit); n++)
+    index = fz_get_u32le (transmit.data.data + 4);
+  g_assert_cmpuint (n, ==, 8);
+  g_assert_cmphex (index, ==, 0x01020300 + 12);
+}
+
+/* A tunnel that follows another one on the same peer does not inherit its worries. */
+static void
+test_new_tunnel_is_calm (Bed *bed, gconstpointer data)
+{
+  BedEnd *end = &bed->ends[0];
+
+  establish (bed);
+  end->is_cut = true;
+  g_assert_true (bed_send (bed, 0));
+  bed_run (bed, 10 * FZ_S);
+  bed_renew_tunnel (
+      bed, 0, &fz_tunnel_profile_ice, NULL, fz_identity_get_public_key (bed->ends[1].identity));
+  g_assert_false (bed_send (bed, 0));
+  bed_run (bed, 60 * FZ_S);
+  g_assert_cmpuint (end->n_sent[BED_INITIATION], ==, 0);
 }
 
 static void
@@ -362,6 +440,27 @@ test_w24_jitter (Bed *bed, gconstpointer data)
   g_assert_cmpuint (end->last_sent_at[BED_INITIATION], ==, announced);
   bed_run (bed, 10 * FZ_S);
   g_assert_cmpuint (end->n_sent[BED_INITIATION], ==, 1);
+}
+
+/* The peer initiates in the moment between the decision and its execution. */
+static void
+test_scheduled_then_asked (Bed *bed, gconstpointer data)
+{
+  BedEnd *end = &bed->ends[0];
+  FzInstant due = establish (bed) + 120 * FZ_S;
+
+  g_assert_true (bed_send (bed, 0));
+  bed_run_until (bed, due - 1);
+  bed->ends[1].is_late[BED_INITIATION] = true;
+  bed_start (bed, 1);
+  bed->now = due;
+  fz_tunnel_handle_timeout (end->tunnel, due);
+  g_assert_true (fz_tunnel_is_handshaking (end->tunnel));
+  g_assert_cmpint (bed_deliver (bed, 0, &bed->ends[1].last_sent[BED_INITIATION]), ==, 0);
+  g_assert_false (fz_tunnel_is_handshaking (end->tunnel));
+  bed_run (bed, 10 * FZ_S);
+  g_assert_cmpuint (end->n_sent[BED_INITIATION], ==, 0);
+  assert_flows (bed);
 }
 
 static void
@@ -441,6 +540,23 @@ test_rekey_table (Bed *bed, gconstpointer data)
     }
     bed_clear (&fresh);
   }
+}
+
+/* While the stamps are watched lanes say nothing, but the age at which they matter is kept. */
+static void
+test_rekey_while_watched (Bed *bed, gconstpointer data)
+{
+  BedEnd *end = &bed->ends[0];
+  FzInstant start = establish (bed);
+
+  bed_run_until (bed, start + 115 * FZ_S);
+  g_assert_true (bed_send (bed, 1));
+  bed_run_until (bed, start + 118 * FZ_S);
+  bed_reset_counts (bed);
+  g_assert_true (bed_send (bed, 0));
+  g_assert_cmpuint (end->n_activities, ==, 0);
+  bed_run_until (bed, start + 120 * FZ_S + JITTER);
+  g_assert_cmpuint (end->n_sent[BED_INITIATION], ==, 1);
 }
 
 static void
@@ -1127,6 +1243,8 @@ test_rekey_times_out_in_ice (Bed *bed, gconstpointer data)
   g_assert_cmpuint (end->n_events[FZ_TUNNEL_EVENT_EXPIRED], ==, 1);
   g_assert_false (fz_tunnel_can_send (end->tunnel, bed->now));
   g_assert_null (atomic_load (&end->peer->sending));
+  g_assert_cmpuint (atomic_load (&end->peer->sent_data_at), ==, 0); /* nothing left to act on */
+  g_assert_cmpuint (atomic_load (&end->peer->first_unanswered_sent_at), ==, 0);
 }
 
 /* A clock that stands still or goes back must not make two equal time stamps. */
@@ -1149,6 +1267,40 @@ test_timestamps_grow (Bed *bed, gconstpointer data)
     bed->now += FZ_S;
     g_assert_cmpint (bed_deliver (bed, 1, &before), ==, FZ_DROP_STALE_HANDSHAKE);
   }
+}
+
+/* Two initiations of one instant: the second is too fast, but not stale. */
+static void
+test_timestamps_differ (Bed *bed, gconstpointer data)
+{
+  bed->ends[0].latency_ns = bed->ends[1].latency_ns = 0;
+  bed_start (bed, 0);
+  bed_run (bed, 0);
+  bed_start (bed, 0);
+  bed_run (bed, 0);
+  g_assert_cmpint (bed->ends[1].last_drop, ==, FZ_DROP_RATE_LIMITED);
+}
+
+/* The reply to an initiation that has been answered since. */
+static void
+test_late_cookie (Bed *bed, gconstpointer data)
+{
+  BedDatagram *initiation = &bed->ends[0].last_sent[BED_INITIATION];
+  BedDatagram reply = { .length = FZ_WIREGUARD_COOKIE_REPLY_SIZE };
+  FzWireguardMessage message;
+  bool has_reply;
+
+  bed_connect (bed);
+  fz_identity_set_limit (bed->ends[1].identity, 0);
+  g_assert_cmpint (
+      fz_wireguard_parse (fz_span (initiation->data, initiation->length), &message), ==, 0);
+  g_assert_cmpint (
+      fz_identity_admit (
+          bed->ends[1].identity, &message, &bed->ends[0].address, bed->now, reply.data, &has_reply),
+      ==,
+      FZ_DROP_RATE_LIMITED);
+  g_assert_true (has_reply);
+  g_assert_cmpint (bed_deliver (bed, 0, &reply), ==, FZ_DROP_UNKNOWN_INDEX);
 }
 
 static void
@@ -1182,14 +1334,20 @@ add_handshakes (void)
   ADD ("/tunnel/handshake/w6-both-at-once", set_up_ice, test_w6_both_at_once);
   ADD ("/tunnel/handshake/w7-unsolicited", set_up_ice, test_w7_unsolicited);
   ADD ("/tunnel/handshake/lost-messages", set_up_ice, test_lost_messages);
+  ADD ("/tunnel/handshake/peer-was-faster", set_up_ice, test_peer_was_faster);
+  ADD ("/tunnel/handshake/timestamps-differ", set_up_ice, test_timestamps_differ);
   ADD ("/tunnel/handshake/low-order-peer", set_up_ice, test_low_order_peer);
   ADD ("/tunnel/handshake/timestamps-grow", set_up_bare, test_timestamps_grow);
   ADD ("/tunnel/attempt/w9-unanswered", set_up_ice, test_w9_unanswered);
   ADD ("/tunnel/attempt/expired-answers", set_up_ice, test_expired_answers);
+  ADD ("/tunnel/attempt/unpolled", set_up_bare, test_unpolled);
+  ADD ("/tunnel/attempt/new-tunnel-is-calm", set_up_ice, test_new_tunnel_is_calm);
+  ADD ("/tunnel/attempt/scheduled-then-asked", set_up_ice, test_scheduled_then_asked);
   ADD ("/tunnel/attempt/w24-jitter", set_up_ice, test_w24_jitter);
   g_test_add_func ("/tunnel/attempt/w26-seeds", test_w26_seeds);
   ADD ("/tunnel/attempt/rekey-fails", set_up_ice, test_rekey_times_out_in_ice);
   ADD ("/tunnel/load/w22-cookies", set_up_ice, test_w22_cookies);
+  ADD ("/tunnel/load/late-cookie", set_up_ice, test_late_cookie);
   ADD ("/tunnel/load/cookie-for-response", set_up_ice, test_cookie_for_response);
   ADD ("/tunnel/load/initiation-flood", set_up_ice, test_initiation_flood);
 }
@@ -1198,6 +1356,8 @@ static void
 add_timers (void)
 {
   ADD ("/tunnel/rekey/table", set_up_ice, test_rekey_table);
+  ADD ("/tunnel/rekey/holds-off", set_up_ice, test_holds_off);
+  ADD ("/tunnel/rekey/while-watched", set_up_bare, test_rekey_while_watched);
   ADD ("/tunnel/rekey/w14-dead-link", set_up_ice, test_w14_dead_link);
   ADD ("/tunnel/rekey/w19-many", set_up_ice, test_w19_many_rekeys);
   ADD ("/tunnel/rekey/exhausted", set_up_ice, test_exhausted);
