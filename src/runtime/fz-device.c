@@ -85,7 +85,11 @@ fz_device_apply (FzDevice *self, GError **error)
 
   if (!self->has_interface)
     return true;
-  if (!fz_platform_set_addresses (platform, self->tun, &self->ipv4, &self->ipv6, error) ||
+  if (!fz_platform_set_addresses (platform,
+                                  self->tun,
+                                  self->ipv4.family != FZ_IP_NONE ? &self->ipv4 : NULL,
+                                  self->ipv6.family != FZ_IP_NONE ? &self->ipv6 : NULL,
+                                  error) ||
       !fz_platform_set_routes (platform,
                                self->tun,
                                self->routes,

@@ -68,7 +68,7 @@ struct FzHost {
 };
 
 /* clang-format off: the first argument is no expression */
-G_DEFINE_QUARK (fz-host-error-quark, fz_host_error)
+G_DEFINE_QUARK (fz - host - error - quark, fz_host_error)
 /* clang-format on */
 
 /* -- failing -- */

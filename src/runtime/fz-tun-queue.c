@@ -95,6 +95,7 @@ fz_tun_reader_set_queue (FzTunReader *self, FzTunQueue queue)
   self->errors_in_a_row = 0;
 }
 
+/* Length of the packet; 0 at the end of a stand-in, below 0 with errno. */
 static ssize_t
 read_frame (FzTunReader *self, FzTunFrame *frame)
 {
@@ -110,7 +111,9 @@ read_frame (FzTunReader *self, FzTunFrame *frame)
     return self->io->readv (self->io->context, self->queue.fd, &pieces[1], 1);
 
   n = self->io->readv (self->io->context, self->queue.fd, pieces, 2);
-  return n < (ssize_t) sizeof frame->vnet ? n < 0 ? n : 0 : n - (ssize_t) sizeof frame->vnet;
+  if (n <= 0)
+    return n;
+  return n > (ssize_t) sizeof frame->vnet ? n - (ssize_t) sizeof frame->vnet : 1;
 }
 
 /* What a failed read means; FZ_TUN_MORE: try again. */
@@ -149,6 +152,10 @@ fz_tun_reader_read (FzTunReader *self, FzTunFrame *out, FzTunStatus *out_status)
     length = read_frame (self, frame);
     if (length < 0) {
       status = judge_read_error (self, errno);
+      continue;
+    }
+    if (length == 0) { /* no device does that: the end of a stand-in */
+      status = FZ_TUN_GONE;
       continue;
     }
     self->errors_in_a_row = 0;
