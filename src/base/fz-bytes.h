@@ -68,15 +68,17 @@ fz_put_u64be (uint8_t *p, uint64_t v)
 static inline void
 fz_put_u32le (uint8_t *p, uint32_t v)
 {
-  for (int i = 0; i < 4; i++)
-    p[i] = (uint8_t) (v >> 8 * i);
+  p[0] = (uint8_t) v; /* written out: compilers make one store of it, but not of a loop */
+  p[1] = (uint8_t) (v >> 8);
+  p[2] = (uint8_t) (v >> 16);
+  p[3] = (uint8_t) (v >> 24);
 }
 
 static inline void
 fz_put_u64le (uint8_t *p, uint64_t v)
 {
-  for (int i = 0; i < 8; i++)
-    p[i] = (uint8_t) (v >> 8 * i);
+  fz_put_u32le (p, (uint32_t) v);
+  fz_put_u32le (p + 4, (uint32_t) (v >> 32));
 }
 
 /* -- reader -- */
