@@ -20,14 +20,6 @@ finish (FzWriter *w, const FzTurnAuth *auth)
   return w->length;
 }
 
-static void
-write_transport (FzWriter *w)
-{
-  fz_stun_write_u8_padded (w, FZ_STUN_REQUESTED_TRANSPORT, UDP);
-  fz_stun_write_u8_padded (w, FZ_STUN_ADDITIONAL_ADDRESS_FAMILY, FAMILY_IPV6);
-  fz_stun_write_text (w, FZ_STUN_SOFTWARE, FZ_TURN_SOFTWARE);
-}
-
 size_t
 fz_turn_write_binding (uint8_t out[FZ_STUN_WRITE_MAX], const FzStunTransactionId *id)
 {
@@ -46,7 +38,9 @@ fz_turn_write_allocate (uint8_t out[FZ_STUN_WRITE_MAX],
   FzWriter w;
 
   fz_stun_begin (&w, out, FZ_STUN_WRITE_MAX, FZ_STUN_ALLOCATE_REQUEST, id);
-  write_transport (&w);
+  fz_stun_write_u8_padded (&w, FZ_STUN_REQUESTED_TRANSPORT, UDP);
+  fz_stun_write_u8_padded (&w, FZ_STUN_ADDITIONAL_ADDRESS_FAMILY, FAMILY_IPV6);
+  fz_stun_write_text (&w, FZ_STUN_SOFTWARE, FZ_TURN_SOFTWARE);
   return finish (&w, auth);
 }
 
@@ -59,7 +53,9 @@ fz_turn_write_refresh (uint8_t out[FZ_STUN_WRITE_MAX],
   FzWriter w;
 
   fz_stun_begin (&w, out, FZ_STUN_WRITE_MAX, FZ_STUN_REFRESH_REQUEST, id);
-  write_transport (&w);
+  /* Upstream's clients repeat the transport attributes here; coturn 4.6 answers that with 420, and
+   * Firezone's relay does not look at them. */
+  fz_stun_write_text (&w, FZ_STUN_SOFTWARE, FZ_TURN_SOFTWARE);
   if (is_delete)
     fz_stun_write_u32 (&w, FZ_STUN_LIFETIME, 0);
   return finish (&w, auth);

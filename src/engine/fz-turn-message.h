@@ -1,7 +1,8 @@
 /* fz-turn-message.h
  *
  * The requests we send to a relay, attributes in the order of connectivity.md
- * §5.3.
+ * §5.3, but for Refresh, which does without the transport attributes: coturn
+ * refuses them there, Firezone's relay does not need them.
  */
 #pragma once
 

@@ -246,6 +246,10 @@ answer_refresh (FzSimRelay *self, const Request *request)
   uint8_t buffer[FZ_STUN_WRITE_MAX];
   FzWriter w;
 
+  if (self->style == FZ_SIM_RELAY_COTURN && fz_stun_has (request->message, FZ_STUN_HAS_TRANSPORT)) {
+    send_error (self, request, FZ_STUN_ERROR_UNKNOWN_ATTRIBUTE); /* as coturn 4.6 does */
+    return;
+  }
   if (allocation == NULL) {
     send_error (self, request, FZ_STUN_ERROR_ALLOCATION_MISMATCH);
     return;
