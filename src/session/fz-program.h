@@ -1,0 +1,28 @@
+/* fz-program.h
+ *
+ * A process that is one session: signals, readiness, health, and an exit status.
+ *
+ *   SIGINT, SIGTERM  leave: goodbye to peers, routes removed, portal left; a second one at once
+ *   SIGHUP           a client makes its paths anew; a gateway only says so in its log
+ *   SIGUSR1          all counters into the log
+ */
+#pragma once
+
+#include "src/session/fz-log-setup.h"
+#include "src/session/fz-session.h"
+
+typedef struct {
+  FzSessionConfig session; /* log, role and all the rest; the platform is filled in */
+  FzLog log;
+  const char *token_advice;   /* what to do about a token that is not accepted */
+  const char *health_address; /* NULL: no health server */
+  bool ends_when_ready;       /* --exit */
+  bool skips_check;           /* --no-check: find out about missing rights when they are needed */
+} FzProgramConfig;
+
+/* Runs to the end; returns the exit status: 0 after a signal or for --exit, 1 after an error, which
+ * has been logged and written to standard error. */
+int fz_program_run (const FzProgramConfig *config);
+
+/* "NAME: text" on standard error and an error in the log; returns 1. */
+int fz_program_fail (const FzLog *log, const char *text);

@@ -1,0 +1,365 @@
+/* fz-session.c
+ *
+ * Portal and host never see each other: commands of the one run through here
+ * into the other, events back. Whatever ends a session does so from an idle
+ * source, because a host must not be stopped from its own callback.
+ */
+#include "src/session/fz-session.h"
+
+#include "src/crypto/fz-crypto.h"
+
+#define LEAVE_MS 1200u /* longest wait for the portal to let us go; it needs a second itself */
+
+struct FzSession {
+  FzSessionCallbacks callbacks;
+  gpointer user_data;
+  FzLog log;
+  FzRole role;
+  FzSessionState state;
+  bool has_interface;
+  bool is_stopping;
+
+  FzHost *host;
+  FzPortal *portal;
+  GError *failure; /* why it ends; NULL: asked to */
+  guint end_id;    /* idle source or time limit that ends it */
+};
+
+const char *
+fz_session_describe_state (FzSessionState state)
+{
+  switch (state) {
+  case FZ_SESSION_CONNECTING:
+    return "Connecting to the portal";
+  case FZ_SESSION_CONNECTED:
+    return "Connected";
+  case FZ_SESSION_PORTAL_AWAY:
+    return "Connected; the portal is away, trying again";
+  case FZ_SESSION_ENDED:
+    return "Ended";
+  }
+  g_assert_not_reached ();
+}
+
+/* -- state -- */
+
+static void
+set_state (FzSession *self, FzSessionState state)
+{
+  if (self->state == state)
+    return;
+
+  self->state = state;
+  fz_log (&self->log,
+          FZ_LOG_DEBUG,
+          "session-state",
+          "session changed its state",
+          FZ_KV_TEXT ("state", fz_session_describe_state (state)));
+  if (self->callbacks.on_state != NULL)
+    self->callbacks.on_state (state, self->user_data);
+}
+
+static void
+update_state (FzSession *self)
+{
+  if (self->is_stopping || self->failure != NULL)
+    return;
+  if (!self->has_interface)
+    set_state (self, FZ_SESSION_CONNECTING);
+  else
+    set_state (self,
+               fz_portal_is_connected (self->portal) ? FZ_SESSION_CONNECTED
+                                                     : FZ_SESSION_PORTAL_AWAY);
+}
+
+/* -- the end -- */
+
+static gboolean
+end (gpointer user_data)
+{
+  FzSession *self = user_data;
+  g_autoptr (GError) failure = g_steal_pointer (&self->failure);
+
+  self->end_id = 0;
+  self->is_stopping = true;
+  fz_host_stop (self->host);
+  g_clear_pointer (&self->portal, fz_portal_free);
+  set_state (self, FZ_SESSION_ENDED);
+  self->callbacks.on_ended (failure, self->user_data);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+end_soon (FzSession *self)
+{
+  g_clear_handle_id (&self->end_id, g_source_remove);
+  self->end_id = g_idle_add (end, self);
+}
+
+static void
+fail (FzSession *self, const GError *error)
+{
+  if (self->failure != NULL || self->is_stopping)
+    return;
+  self->failure = g_error_copy (error);
+  end_soon (self);
+}
+
+/* -- from the portal -- */
+
+static void
+on_portal_command (const FzCommand *command, gpointer user_data)
+{
+  FzSession *self = user_data;
+  g_autoptr (GError) error = NULL;
+
+  if (self->is_stopping)
+    return;
+
+  if (!fz_host_run_command (self->host, command, &error)) {
+    bool is_harmless = g_error_matches (error, FZ_ENGINE_ERROR, FZ_ENGINE_ERROR_UNKNOWN_ID);
+
+    fz_log (&self->log,
+            is_harmless ? FZ_LOG_DEBUG : FZ_LOG_WARNING,
+            "portal-command-refused",
+            "ignored what the portal asked for",
+            FZ_KV_TEXT ("problem", error->message));
+  }
+  update_state (self);
+}
+
+static void
+on_portal_failed (const GError *error, gpointer user_data)
+{
+  fail (user_data, error);
+}
+
+static void
+on_portal_closed (gpointer user_data)
+{
+  end_soon (user_data);
+}
+
+/* -- from the host -- */
+
+static const char *
+path_name (FzPathKind path)
+{
+  switch (path) {
+  case FZ_PATH_DIRECT:
+    return "direct";
+  case FZ_PATH_PEER_TO_RELAY:
+    return "to the peer's relay";
+  case FZ_PATH_RELAY_TO_PEER:
+    return "by our relay";
+  case FZ_PATH_RELAY_TO_RELAY:
+    return "from relay to relay";
+  }
+  g_assert_not_reached ();
+}
+
+static void
+log_peer (FzSession *self, const FzEvent *event, const char *name, const char *message)
+{
+  fz_log (&self->log,
+          FZ_LOG_INFO,
+          name,
+          message,
+          FZ_KV_UUID ("peer", &event->peer.peer_id),
+          FZ_KV_TEXT ("path", path_name (event->peer.path)),
+          FZ_KV_SOCKET ("remote", &event->peer.remote));
+}
+
+static void
+notice (FzSession *self, const FzEvent *event, FzSessionNotice kind, const char *message)
+{
+  fz_log (&self->log,
+          FZ_LOG_WARNING,
+          kind == FZ_SESSION_NOTICE_GATEWAYS_OFFLINE ? "gateways-offline" : "version-mismatch",
+          message,
+          FZ_KV_UUID ("resource", &event->resource_id));
+  if (self->callbacks.on_notice != NULL)
+    self->callbacks.on_notice (kind, &event->resource_id, self->user_data);
+}
+
+static void
+handle_interface (FzSession *self, const FzEvent *event)
+{
+  fz_log (&self->log,
+          self->has_interface ? FZ_LOG_DEBUG : FZ_LOG_INFO,
+          "interface-configured",
+          "tunnel interface configured",
+          FZ_KV_IP ("ipv4", &event->interface_changed.interface.ipv4),
+          FZ_KV_IP ("ipv6", &event->interface_changed.interface.ipv6),
+          FZ_KV_U64 ("n_routes", event->interface_changed.n_routes));
+  self->has_interface = true;
+  update_state (self);
+}
+
+static void
+on_host_event (const FzEvent *event, gpointer user_data)
+{
+  FzSession *self = user_data;
+
+  /* Before everything is built there is nobody to tell; while stopping, nobody who cares. */
+  if (self->portal == NULL || self->is_stopping)
+    return;
+
+  switch (event->kind) {
+  case FZ_EVENT_REQUEST_AUTHORIZATION:
+  case FZ_EVENT_NEW_CANDIDATES:
+  case FZ_EVENT_INVALIDATED_CANDIDATES:
+  case FZ_EVENT_AUTHORIZATION_ACCEPTED:
+  case FZ_EVENT_NO_RELAYS:
+  case FZ_EVENT_PUBLIC_KEY_CHANGED:
+    fz_portal_handle_event (self->portal, event);
+    update_state (self);
+    break;
+  case FZ_EVENT_INTERFACE_CHANGED:
+    handle_interface (self, event);
+    break;
+  case FZ_EVENT_RESOURCES_CHANGED:
+    if (self->callbacks.on_resources != NULL)
+      self->callbacks.on_resources (self->user_data);
+    break;
+  case FZ_EVENT_PEER_CONNECTED:
+    log_peer (self, event, "peer-connected", "connected to a peer");
+    break;
+  case FZ_EVENT_PEER_PATH_CHANGED:
+    log_peer (self, event, "peer-path-changed", "the path to a peer has changed");
+    break;
+  case FZ_EVENT_PEER_DISCONNECTED:
+    fz_log (&self->log,
+            FZ_LOG_INFO,
+            "peer-disconnected",
+            "connection to a peer ended",
+            FZ_KV_UUID ("peer", &event->peer.peer_id));
+    break;
+  case FZ_EVENT_GATEWAYS_OFFLINE:
+    notice (self,
+            event,
+            FZ_SESSION_NOTICE_GATEWAYS_OFFLINE,
+            "no gateway for a resource is online; ask your administrator to start one in its site");
+    break;
+  case FZ_EVENT_GATEWAY_VERSION_MISMATCH:
+    notice (self,
+            event,
+            FZ_SESSION_NOTICE_VERSION_MISMATCH,
+            "the gateways for a resource do not work with this version; update this program");
+    break;
+  }
+}
+
+static void
+on_host_fatal (const GError *error, gpointer user_data)
+{
+  fail (user_data, error);
+}
+
+/* -- public -- */
+
+static bool
+make_portal (FzSession *self, const FzSessionConfig *config, GError **error)
+{
+  static const FzPortalCallbacks callbacks = {
+    .on_command = on_portal_command,
+    .on_failed = on_portal_failed,
+    .on_closed = on_portal_closed,
+  };
+  FzPortalConfig portal = config->portal;
+
+  portal.log = fz_log_for (&config->log, "portal");
+  portal.rng = fz_crypto_rng ();
+  portal.mark = FZ_FWMARK;
+  self->portal = fz_portal_new (&portal, &callbacks, self, error);
+  return self->portal != NULL;
+}
+
+static bool
+make_host (FzSession *self, const FzSessionConfig *config, GError **error)
+{
+  FzHostConfig host = config->host;
+
+  host.role = config->portal.login.role;
+  host.log = config->log;
+  host.callbacks = (FzHostCallbacks){
+    .on_event = on_host_event,
+    .on_fatal = on_host_fatal,
+    .user_data = self,
+  };
+  self->host = fz_host_new (&host, error);
+  return self->host != NULL;
+}
+
+FzSession *
+fz_session_new (const FzSessionConfig *config,
+                const FzSessionCallbacks *callbacks,
+                gpointer user_data,
+                GError **error)
+{
+  g_autoptr (FzSession) self = g_new0 (FzSession, 1);
+
+  self->callbacks = *callbacks;
+  self->user_data = user_data;
+  self->log = fz_log_for (&config->log, "session");
+  self->role = config->portal.login.role;
+
+  /* The portal first: a bad URL should not cost a device. */
+  if (!make_portal (self, config, error) || !make_host (self, config, error))
+    return NULL;
+
+  fz_portal_connect (self->portal, fz_engine_get_public_key (fz_host_get_engine (self->host)));
+  return g_steal_pointer (&self);
+}
+
+void
+fz_session_stop (FzSession *self)
+{
+  if (self->is_stopping || self->failure != NULL || self->state == FZ_SESSION_ENDED)
+    return;
+
+  /* Peers and kernel first: what follows may take its time, with no effect on the machine. */
+  self->is_stopping = true;
+  fz_host_stop (self->host);
+  self->end_id = g_timeout_add (LEAVE_MS, end, self);
+  fz_portal_close (self->portal);
+}
+
+void
+fz_session_free (FzSession *self)
+{
+  if (self == NULL)
+    return;
+
+  self->is_stopping = true;
+  g_clear_handle_id (&self->end_id, g_source_remove);
+  g_clear_pointer (&self->portal, fz_portal_free);
+  g_clear_pointer (&self->host, fz_host_free);
+  g_clear_error (&self->failure);
+  g_free (self);
+}
+
+FzSessionState
+fz_session_get_state (const FzSession *self)
+{
+  return self->state;
+}
+
+void
+fz_session_reset_network (FzSession *self)
+{
+  if (!self->is_stopping && self->state != FZ_SESSION_ENDED)
+    fz_host_reset_network (self->host);
+}
+
+size_t
+fz_session_get_resources (FzSession *self, const FzResourceView **out)
+{
+  return fz_engine_get_resources (fz_host_get_engine (self->host), out);
+}
+
+FzHost *
+fz_session_get_host (FzSession *self)
+{
+  return self->host;
+}
