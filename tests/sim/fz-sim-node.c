@@ -5,6 +5,7 @@
 #include "src/base/fz-ring.h"
 #include "src/crypto/fz-aead.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define RING_SIZE       (256u * 1024u)
@@ -18,6 +19,7 @@ struct FzSimNode {
   FzIp ipv6;
   FzSimNodeHooks hooks;
 
+  FzLogSink sink;
   FzSeededRng rng;
   FzPublished published;
   FzRing *ring;
@@ -29,6 +31,27 @@ struct FzSimNode {
   FzInstant woken_at;
   FzSimNodeStats stats;
 };
+
+/* -- log: to standard error with FZ_SIM_LOG=1 in the environment -- */
+
+static bool
+wants (void *context, const char *target, FzLogLevel level)
+{
+  return level < FZ_LOG_TRACE;
+}
+
+static void
+write_record (void *context, const FzLogRecord *record)
+{
+  const FzSimNode *self = context;
+  FzInstant now = fz_sim_now (self->sim);
+  char time[48], line[2048];
+  size_t length;
+
+  g_snprintf (time, sizeof time, "host %u, %.3f s", self->host, (double) now / (double) FZ_S);
+  length = fz_log_record_to_json (record, time, line, sizeof line);
+  fwrite (line, 1, length, stderr);
+}
 
 /* -- parts -- */
 
@@ -52,6 +75,9 @@ make_parts (FzSimNode *self)
                 .tun_udp_segments = 64 },
   };
 
+  self->sink = (FzLogSink){ wants, write_record, self };
+  if (g_getenv ("FZ_SIM_LOG") != NULL)
+    engine.log.sink = &self->sink;
   fz_published_init (&self->published);
   self->ring = fz_ring_new (RING_SIZE);
   self->engine = fz_engine_new (&engine);

@@ -37,13 +37,12 @@ on_packet (void *context, FzSimNode *node, FzSpan bytes)
     seen.is_prohibited = true;
   } else if (fz_sim_packet_parse (bytes, &packet)) {
     seen.mark = packet.mark;
-    seen.is_reply = packet.is_reply || packet.source_port == 7;
   } else {
     self->n_malformed++;
     return;
   }
   g_array_append_val (self->seen, seen);
-  if (!seen.is_prohibited && !seen.is_reply && packet.destination.bytes[0] != 100)
+  if (self->is_gateway[seen.at] && !seen.is_prohibited)
     echo (node, &packet);
 }
 
@@ -111,6 +110,7 @@ fz_sim_world_add (FzSimWorld *self, bool is_gateway, int nat)
   host = fz_sim_add_host (self->sim, parent, &self->link);
   fz_sim_add_address (self->sim, host, nat != FZ_SIM_OPEN ? inner : outer);
   self->routers[i] = parent;
+  self->is_gateway[i] = is_gateway;
   self->nodes[i] = fz_sim_node_new (self->sim,
                                     host,
                                     is_gateway ? FZ_ROLE_GATEWAY : FZ_ROLE_CLIENT,

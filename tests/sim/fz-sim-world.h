@@ -15,8 +15,7 @@
 
 typedef struct {
   uint32_t mark;
-  unsigned at; /* index of the node whose TUN it reached */
-  bool is_reply;
+  unsigned at;        /* index of the node whose TUN it reached */
   bool is_prohibited; /* an ICMP error; mark as fz_sim_packet_is_prohibited says */
 } FzSimSeen;
 
@@ -26,6 +25,7 @@ typedef struct {
   FzSimRelay *relay;
   FzSimNode *nodes[FZ_SIM_WORLD_NODES_MAX];
   unsigned routers[FZ_SIM_WORLD_NODES_MAX]; /* FZ_SIM_INTERNET: open */
+  bool is_gateway[FZ_SIM_WORLD_NODES_MAX];
   unsigned n_nodes;
   GArray *seen;         /* of FzSimSeen, in order */
   unsigned n_malformed; /* packets at a TUN that nobody built */
