@@ -51,8 +51,9 @@ class OurPeer(Peer):
         self.program, self.options, self.peers = program, list(options), []
         self.device = f"fz{number}"
 
-    def add(self, peer, endpoint=None, psk=None, keepalive=0):
-        parts = [f"key={peer.public_key}", "allowed=" + "+".join(peer.allowed), f"keepalive={keepalive}"]
+    def add(self, peer, endpoint=None, psk=None, keepalive=0, networks=()):
+        parts = [f"key={peer.public_key}", "allowed=" + "+".join([*peer.allowed, *networks]),
+                 f"keepalive={keepalive}"]
         if endpoint is not None:
             parts.append(f"endpoint={endpoint if ':' in endpoint else f'{endpoint}:{peer.port}'}")
         if psk is not None:
@@ -110,8 +111,8 @@ class GoPeer(Peer):
     def _set(self, *argv, input=None):
         self.host.run("wg", "set", self.device, *argv, input=input)
 
-    def add(self, peer, endpoint=None, psk=None, keepalive=0):
-        argv = ["peer", peer.public_key, "allowed-ips", ",".join(peer.allowed)]
+    def add(self, peer, endpoint=None, psk=None, keepalive=0, networks=()):
+        argv = ["peer", peer.public_key, "allowed-ips", ",".join([*peer.allowed, *networks])]
         if endpoint is not None:
             argv += ["endpoint", endpoint if ":" in endpoint else f"{endpoint}:{peer.port}"]
         if keepalive:
@@ -119,7 +120,7 @@ class GoPeer(Peer):
         if psk is not None:
             argv += ["preshared-key", "/dev/stdin"]
         self._set(*argv, input=psk)
-        for network in peer.allowed:
+        for network in [*peer.allowed, *networks]:
             self.host.ip("route", "replace", network, "dev", self.device)
 
     def show(self, peer):
