@@ -9,7 +9,6 @@ static const char *const names[FZ_N_DROPS] = {
   [FZ_DROP_BAD_VERSION] = "bad-version",
   [FZ_DROP_BAD_HEADER] = "bad-header",
   [FZ_DROP_BAD_CHECKSUM] = "bad-checksum",
-  [FZ_DROP_FRAGMENT] = "fragment",
   [FZ_DROP_TOO_LARGE] = "too-large",
   [FZ_DROP_NOT_STUN] = "not-stun",
   [FZ_DROP_NOT_WIREGUARD] = "not-wireguard",

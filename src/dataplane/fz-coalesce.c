@@ -14,7 +14,7 @@
 #define PIECES_MAX (FZ_RUN_PACKETS_MAX + 1u) /* vnet header, first packet, payloads */
 
 typedef struct {
-  FzCandidate first;
+  FzArrival first;
   uint32_t next_sequence; /* TCP */
   uint32_t length;        /* bytes so far */
   uint16_t n_packets;
@@ -75,7 +75,7 @@ is_kind_allowed (const FzLaneLimits *limits, const FzIpPacket *packet)
 }
 
 static void
-examine_tcp (FzCandidate *candidate)
+examine_tcp (FzArrival *candidate)
 {
   const uint8_t *tcp = fz_ip_packet_get_transport (&candidate->packet);
   uint32_t header = (uint32_t) (tcp[12] >> 4) * 4;
@@ -87,7 +87,7 @@ examine_tcp (FzCandidate *candidate)
 }
 
 static void
-examine_udp (FzCandidate *candidate)
+examine_udp (FzArrival *candidate)
 {
   const uint8_t *udp = fz_ip_packet_get_transport (&candidate->packet);
 
@@ -97,7 +97,7 @@ examine_udp (FzCandidate *candidate)
 }
 
 void
-fz_coalescer_examine (const FzCoalescer *self, FzCandidate *candidate, const void *owner)
+fz_coalescer_examine (const FzCoalescer *self, FzArrival *candidate, const void *owner)
 {
   const FzIpPacket *packet = &candidate->packet;
   uint32_t plain_header = packet->family == FZ_IP_V4 ? FZ_IPV4_HEADER_SIZE : FZ_IPV6_HEADER_SIZE;
@@ -136,7 +136,7 @@ has_same_ports (const FzIpPacket *a, const FzIpPacket *b)
 
 /* Whether @packet belongs to @run's flow; of a fragment only the addresses are known. */
 static inline bool
-is_of_flow (const OpenRun *run, const FzCandidate *candidate)
+is_of_flow (const OpenRun *run, const FzArrival *candidate)
 {
   const FzIpPacket *packet = &candidate->packet;
 
@@ -146,7 +146,7 @@ is_of_flow (const OpenRun *run, const FzCandidate *candidate)
 }
 
 static bool
-is_checksum_good (FzCandidate *candidate)
+is_checksum_good (FzArrival *candidate)
 {
   if (!candidate->is_verified) {
     candidate->is_verified = fz_checksum_is_good (&candidate->packet);
@@ -174,7 +174,7 @@ does_ip_match (const OpenRun *run, const FzIpPacket *packet)
 }
 
 static bool
-does_tcp_match (const OpenRun *run, const FzCandidate *candidate)
+does_tcp_match (const OpenRun *run, const FzArrival *candidate)
 {
   const uint8_t *first = fz_ip_packet_get_transport (&run->first.packet);
   const uint8_t *tcp = fz_ip_packet_get_transport (&candidate->packet);
@@ -188,7 +188,7 @@ does_tcp_match (const OpenRun *run, const FzCandidate *candidate)
 }
 
 static bool
-fits (const FzCoalescer *self, const OpenRun *run, const FzCandidate *candidate)
+fits (const FzCoalescer *self, const OpenRun *run, const FzArrival *candidate)
 {
   uint32_t n_max = FZ_RUN_PACKETS_MAX;
 
@@ -202,7 +202,7 @@ fits (const FzCoalescer *self, const OpenRun *run, const FzCandidate *candidate)
 static FzVnetHeader
 write_headers (const OpenRun *run)
 {
-  const FzCandidate *first = &run->first;
+  const FzArrival *first = &run->first;
   bool is_v4 = first->packet.family == FZ_IP_V4;
   bool is_tcp = first->packet.protocol == FZ_IP_PROTOCOL_TCP;
   uint8_t *ip = run->pieces[1].iov_base;
@@ -257,7 +257,7 @@ close_run (FzCoalescer *self, size_t i)
 }
 
 bool
-fz_coalescer_join (FzCoalescer *self, FzCandidate *candidate)
+fz_coalescer_join (FzCoalescer *self, FzArrival *candidate)
 {
   OpenRun *run = NULL;
   size_t i;
@@ -286,7 +286,7 @@ fz_coalescer_join (FzCoalescer *self, FzCandidate *candidate)
 }
 
 static void
-close_flow (FzCoalescer *self, const FzCandidate *candidate)
+close_flow (FzCoalescer *self, const FzArrival *candidate)
 {
   for (size_t i = self->n_open; i > 0; i--)
     if (is_of_flow (&self->open[i - 1], candidate))
@@ -305,7 +305,7 @@ close_oldest (FzCoalescer *self)
 }
 
 bool
-fz_coalescer_start (FzCoalescer *self, FzCandidate *candidate)
+fz_coalescer_start (FzCoalescer *self, FzArrival *candidate)
 {
   const FzIpPacket *packet = &candidate->packet;
   OpenRun *run;

@@ -29,7 +29,7 @@ typedef struct {
   bool may_join;           /* its own shape allows it; the checksum has not been looked at */
   bool ends_run;           /* PSH */
   bool is_verified;        /* the checksum was found right */
-} FzCandidate;
+} FzArrival;
 
 FzCoalescer *fz_coalescer_new (void);
 void fz_coalescer_free (FzCoalescer *self);
@@ -38,14 +38,14 @@ void fz_coalescer_free (FzCoalescer *self);
 void fz_coalescer_begin (FzCoalescer *self, const FzLaneLimits *limits);
 
 /* Fills in what the rules ask of candidate->packet, which the caller has parsed, and @owner. */
-void fz_coalescer_examine (const FzCoalescer *self, FzCandidate *candidate, const void *owner);
+void fz_coalescer_examine (const FzCoalescer *self, FzArrival *arrival, const void *owner);
 
 /* Appends @candidate to an open run of its flow if every rule allows it. */
-bool fz_coalescer_join (FzCoalescer *self, FzCandidate *candidate);
+bool fz_coalescer_join (FzCoalescer *self, FzArrival *arrival);
 
 /* Makes a run of @candidate, which could not join: open for others if it may be. False if
  * FZ_COALESCE_MAX packets have been taken. */
-bool fz_coalescer_start (FzCoalescer *self, FzCandidate *candidate);
+bool fz_coalescer_start (FzCoalescer *self, FzArrival *arrival);
 
 /* Closes what is open. The runs, in writing order, are valid until the next begin. */
 size_t fz_coalescer_finish (FzCoalescer *self, const FzRun **out_runs);

@@ -265,14 +265,12 @@ check_inner (const FzLaneRx *self, uint8_t *plaintext, uint32_t length, FzIpPack
 
   if (drop != FZ_DROP_NONE || !self->is_strict)
     return drop;
-  if (out->length > FZ_MTU)
-    return FZ_DROP_TOO_LARGE;
-  return out->is_fragment ? FZ_DROP_FRAGMENT : FZ_DROP_NONE;
+  return out->length > FZ_MTU ? FZ_DROP_TOO_LARGE : FZ_DROP_NONE;
 }
 
 /* By the verdict of its flow. */
 static void
-decide_packet (FzLaneRx *self, FzCandidate *candidate, const FzUdpBuffer *buffer)
+decide_packet (FzLaneRx *self, FzArrival *candidate, const FzUdpBuffer *buffer)
 {
   FzFlow flow = fz_flow_from_packet (&candidate->packet);
   bool is_hit;
@@ -297,7 +295,7 @@ decide_packet (FzLaneRx *self, FzCandidate *candidate, const FzUdpBuffer *buffer
 static void
 receive_packet (FzLaneRx *self, uint8_t *plaintext, uint32_t length, const FzUdpBuffer *buffer)
 {
-  FzCandidate candidate;
+  FzArrival candidate;
   const FzIpPacket *packet = &candidate.packet;
   FzDrop drop = check_inner (self, plaintext, length, &candidate.packet);
 

@@ -334,8 +334,6 @@ route_frame (FzLaneTx *self, const FzTunFrame *frame, RoutedFrame *out)
 
   if (drop != FZ_DROP_NONE)
     return drop;
-  if (out->segmenter.ip.is_fragment && fz_snapshot_get_role (self->snapshot) != FZ_ROLE_BARE)
-    return FZ_DROP_FRAGMENT; /* connectivity.md §9.2 */
   out->flow = fz_flow_from_packet (&out->segmenter.ip);
   out->verdict = fz_flow_cache_transmit (self->cache, self->snapshot, &out->flow, &is_hit);
   fz_count (is_hit ? &self->counters.cache_hits : &self->counters.cache_misses, 1);

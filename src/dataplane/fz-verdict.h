@@ -27,7 +27,9 @@ typedef struct {
   FzPeer *peer;   /* transmit and PASS: whom to send to; else NULL */
 } FzVerdict;
 
-/* A packet from the TUN. Fragments are refused before (client, gateway). */
+/* A packet from the TUN. A fragment has no ports in reach, so only a resource without filters lets
+ * it pass: a large datagram or ping crosses there, and no filter can be evaded by cutting. Upstream
+ * refuses every fragment (connectivity.md §9.2), which a person sees as a hang. */
 FzVerdict fz_verdict_transmit (const FzSnapshot *snapshot, const FzFlow *flow);
 
 /* A packet that @peer's session has authenticated; control packets and probes are taken out

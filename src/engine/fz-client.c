@@ -226,8 +226,6 @@ check_packet (FzClient *self, FzSpan bytes, FzIpPacket *packet, FzFlow *flow)
     *flow = fz_flow_from_packet (packet);
     if (packet->length > FZ_MTU)
       reason = FZ_DROP_TOO_LARGE;
-    else if (packet->is_fragment)
-      reason = FZ_DROP_FRAGMENT;
     else if (fz_ip_is_multicast (&flow->destination))
       reason = FZ_DROP_MULTICAST;
     else if (!fz_role_is_own_ip (self->context, &flow->source))

@@ -149,7 +149,7 @@ run_coalesce (void *state)
   memcpy (saved, packets[0], HEADERS);
   fz_coalescer_begin (coalescer, &limits);
   for (size_t i = 0; i < N_SEGMENTS; i++) {
-    FzCandidate candidate;
+    FzArrival candidate;
 
     if (fz_ip_packet_parse (fz_span (packets[i], PACKET), &candidate.packet) != FZ_DROP_NONE)
       abort ();

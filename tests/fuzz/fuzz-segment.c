@@ -112,7 +112,7 @@ join (GArray *pieces, const FzLaneLimits *limits)
   fz_coalescer_begin (coalescer, limits);
   for (size_t i = 0; i < pieces->len; i++) {
     const Piece *piece = &g_array_index (pieces, Piece, i);
-    FzCandidate candidate;
+    FzArrival candidate;
 
     if (fz_ip_packet_parse (fz_span (piece->data, piece->length), &candidate.packet) !=
             FZ_DROP_NONE ||

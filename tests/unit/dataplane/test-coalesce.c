@@ -36,7 +36,7 @@ static bool
 feed_bytes (Fixture *f, const uint8_t *bytes, size_t length, const void *owner)
 {
   uint8_t *copy = g_memdup2 (bytes, length);
-  FzCandidate candidate = { .packet = test_parse (copy, length) };
+  FzArrival candidate = { .packet = test_parse (copy, length) };
 
   fz_coalescer_examine (f->coalescer, &candidate, owner);
   g_ptr_array_add (f->memory, copy);
@@ -482,7 +482,7 @@ test_full (Fixture *f, gconstpointer data)
   static uint8_t bytes[TEST_PACKET_MAX];
   TestPacket icmp = { .protocol = 1, .source_port = 8, .payload = 10 };
   size_t length = test_packet_build (&icmp, bytes);
-  FzCandidate candidate = { .packet = test_parse (bytes, length) };
+  FzArrival candidate = { .packet = test_parse (bytes, length) };
 
   fz_coalescer_examine (f->coalescer, &candidate, NULL);
   for (unsigned i = 0; i < FZ_COALESCE_MAX; i++) {
