@@ -146,13 +146,13 @@ finish (FzSocket *self)
 static void
 close_transport (FzSocket *self, unsigned short code, const char *why)
 {
-  g_autoptr (FzSocket) keep = fz_socket_ref (self);
-
   if (self->is_closed)
     return;
+  fz_socket_ref (self);
   finish (self);
   if (soup_websocket_connection_get_state (self->connection) == SOUP_WEBSOCKET_STATE_OPEN)
     soup_websocket_connection_close (self->connection, code, why);
+  fz_socket_unref (self);
 }
 
 void
@@ -291,8 +291,7 @@ handle_frame (FzSocket *self, JsonObject *frame)
 static void
 on_message (SoupWebsocketConnection *connection, gint type, GBytes *message, gpointer user_data)
 {
-  FzSocket *self = user_data;
-  g_autoptr (FzSocket) keep = fz_socket_ref (self);
+  g_autoptr (FzSocket) self = fz_socket_ref (user_data);
   g_autoptr (GError) error = NULL;
   g_autoptr (JsonNode) root = NULL;
   gsize length = 0;

@@ -55,6 +55,7 @@ void portal_populate (Portal *portal);
 JsonNode *
 portal_try (Portal *portal, GError **error, const char *command, ...) G_GNUC_NULL_TERMINATED;
 JsonObject *portal_do (Portal *portal, const char *command, ...) G_GNUC_NULL_TERMINATED;
+void portal_change (Portal *portal, const char *command, ...) G_GNUC_NULL_TERMINATED;
 
 /* -- peers -- */
 
@@ -96,6 +97,7 @@ void peer_join (Peer *peer);
 
 /* The payload of the next frame with @event; others before it fail the test. */
 JsonObject *peer_expect (Peer *peer, const char *event);
+void peer_skip (Peer *peer, const char *event);         /* the same, whatever it says */
 char *peer_expect_text (Peer *peer, const char *event); /* a payload that is a string */
 void peer_expect_reply (Peer *peer, int64_t ref, const char *error_reason);
 void peer_expect_closed (Peer *peer);

@@ -20,8 +20,7 @@ started (bool with_policy)
   portal_start (portal);
   portal_populate (portal);
   if (with_policy) {
-    g_autoptr (JsonObject) policy =
-        portal_do (portal, "policy add", "group", "staff", "resource", "lab", NULL);
+    portal_change (portal, "policy add", "group", "staff", "resource", "lab", NULL);
   }
   return portal;
 }
@@ -66,17 +65,17 @@ static void
 test_client_init (void)
 {
   Portal *portal = started (true);
-  g_autoptr (JsonObject) dns = portal_do (portal,
-                                          "account update",
-                                          "dns",
-                                          "custom",
-                                          "dns-server",
-                                          "9.9.9.9",
-                                          "dns-server",
-                                          "2620:fe::fe",
-                                          "search-domain",
-                                          "corp.example",
-                                          NULL);
+  portal_change (portal,
+                 "account update",
+                 "dns",
+                 "custom",
+                 "dns-server",
+                 "9.9.9.9",
+                 "dns-server",
+                 "2620:fe::fe",
+                 "search-domain",
+                 "corp.example",
+                 NULL);
   g_autoptr (JsonObject) init = NULL;
   Peer *client = client_new (portal, &init);
   JsonObject *interface = fz_json_object (init, "interface");
@@ -260,7 +259,7 @@ static void
 test_iceless (void)
 {
   Portal *portal = started (true);
-  g_autoptr (JsonObject) account = portal_do (portal, "account update", "iceless", "on", NULL);
+  portal_change (portal, "account update", "iceless", "on", NULL);
   Peer *gateway = gateway_new (portal, NULL);
   Peer *client = client_new (portal, NULL);
   g_autofree char *request = request_for (portal);
@@ -350,15 +349,15 @@ static void
 test_condition_fails (void)
 {
   Portal *portal = started (false);
-  g_autoptr (JsonObject) policy = portal_do (portal,
-                                             "policy add",
-                                             "group",
-                                             "staff",
-                                             "resource",
-                                             "lab",
-                                             "condition",
-                                             "remote_ip is_in_cidr 192.0.2.0/24",
-                                             NULL);
+  portal_change (portal,
+                 "policy add",
+                 "group",
+                 "staff",
+                 "resource",
+                 "lab",
+                 "condition",
+                 "remote_ip is_in_cidr 192.0.2.0/24",
+                 NULL);
   Peer *client = client_new (portal, NULL);
   g_autofree char *request = request_for (portal);
   g_autoptr (JsonObject) failed = NULL;

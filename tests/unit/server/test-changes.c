@@ -77,9 +77,10 @@ static void
 change (Scene *scene, const char *command, const char *option, const char *value)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (JsonNode) result = portal_try (scene->portal, &error, command, option, value, NULL);
+  JsonNode *result = portal_try (scene->portal, &error, command, option, value, NULL);
 
   g_assert_no_error (error);
+  json_node_unref (result);
 }
 
 static void
@@ -111,7 +112,7 @@ expect_created (Scene *scene)
 static void
 expect_created_quietly (Scene *scene)
 {
-  g_autoptr (JsonObject) resource = expect_created (scene);
+  json_object_unref (expect_created (scene));
 }
 
 static void
@@ -154,8 +155,7 @@ static void
 test_policy_disabled_and_enabled (void)
 {
   Scene scene = scene_new ();
-  g_autoptr (JsonObject) off =
-      portal_do (scene.portal, "policy update", "disable", "which", "staff:lab", NULL);
+  portal_change (scene.portal, "policy update", "disable", "which", "staff:lab", NULL);
   g_autoptr (JsonObject) on = NULL;
 
   expect_reject (&scene);
@@ -171,9 +171,7 @@ static void
 test_policy_removed_but_another_holds (void)
 {
   Scene scene = scene_new ();
-  g_autoptr (JsonObject) other =
-      portal_do (scene.portal, "policy add", "group", "Everyone", "resource", "lab", NULL);
-  g_autoptr (JsonObject) grant = NULL;
+  portal_change (scene.portal, "policy add", "group", "Everyone", "resource", "lab", NULL);
 
   expect_quiet (&scene);
   change (&scene, "policy remove", "which", "staff:lab");
@@ -189,25 +187,23 @@ static void
 test_policy_conditions_changed (void)
 {
   Scene scene = scene_new ();
-  g_autoptr (JsonObject) tight = portal_do (scene.portal,
-                                            "policy update",
-                                            "which",
-                                            "staff:lab",
-                                            "condition",
-                                            "client_verified is true",
-                                            NULL);
+  portal_change (scene.portal,
+                 "policy update",
+                 "which",
+                 "staff:lab",
+                 "condition",
+                 "client_verified is true",
+                 NULL);
 
   expect_reject (&scene);
   expect_deleted (&scene);
   {
-    g_autoptr (JsonObject) verified =
-        portal_do (scene.portal, "client update", "verify", "which", scene.client_id, NULL);
+    portal_change (scene.portal, "client update", "verify", "which", scene.client_id, NULL);
   }
   expect_created_quietly (&scene);
   authorize (&scene);
   {
-    g_autoptr (JsonObject) unverified =
-        portal_do (scene.portal, "client update", "unverify", "which", scene.client_id, NULL);
+    portal_change (scene.portal, "client update", "unverify", "which", scene.client_id, NULL);
   }
   expect_reject (&scene);
   expect_deleted (&scene);
@@ -219,7 +215,7 @@ static void
 test_description_is_not_news (void)
 {
   Scene scene = scene_new ();
-  g_autoptr (JsonObject) policy = portal_do (
+  portal_change (
       scene.portal, "policy update", "which", "staff:lab", "description", "why not", NULL);
 
   expect_quiet (&scene);
@@ -232,8 +228,7 @@ static void
 test_membership (void)
 {
   Scene scene = scene_new ();
-  g_autoptr (JsonObject) out =
-      portal_do (scene.portal, "group remove-member", "group", "staff", "actor", "sam", NULL);
+  portal_change (scene.portal, "group remove-member", "group", "staff", "actor", "sam", NULL);
   g_autoptr (JsonObject) in = NULL;
 
   expect_reject (&scene);
@@ -261,8 +256,7 @@ static void
 test_everyone (void)
 {
   Scene scene = scene_new ();
-  g_autoptr (JsonObject) policy =
-      portal_do (scene.portal, "policy add", "group", "Everyone", "resource", "lab", NULL);
+  portal_change (scene.portal, "policy add", "group", "Everyone", "resource", "lab", NULL);
   g_autoptr (JsonObject) robot = NULL;
 
   change (&scene, "policy remove", "which", "staff:lab");
@@ -282,8 +276,7 @@ static void
 test_actor_disabled (void)
 {
   Scene scene = scene_new ();
-  g_autoptr (JsonObject) off =
-      portal_do (scene.portal, "actor update", "disable", "which", "sam", NULL);
+  portal_change (scene.portal, "actor update", "disable", "which", "sam", NULL);
   g_autoptr (JsonObject) on = NULL;
 
   expect_reject (&scene);
@@ -298,7 +291,7 @@ static void
 test_account_disabled (void)
 {
   Scene scene = scene_new ();
-  g_autoptr (JsonObject) off = portal_do (scene.portal, "account update", "disable", NULL);
+  portal_change (scene.portal, "account update", "disable", NULL);
 
   expect_reject (&scene);
   expect_disconnect (scene.gateway);
@@ -492,8 +485,7 @@ static void
 test_resource_renamed (void)
 {
   Scene scene = scene_new ();
-  g_autoptr (JsonObject) changed =
-      portal_do (scene.portal, "resource update", "which", "lab", "name", "Labor", NULL);
+  portal_change (scene.portal, "resource update", "which", "lab", "name", "Labor", NULL);
   g_autoptr (JsonObject) for_gateway = peer_expect (scene.gateway, "resource_updated");
   g_autoptr (JsonObject) for_client = expect_created (&scene);
 
@@ -507,7 +499,7 @@ static void
 test_resource_filters (void)
 {
   Scene scene = scene_new ();
-  g_autoptr (JsonObject) changed = portal_do (
+  portal_change (
       scene.portal, "resource update", "which", "lab", "filter", "tcp/443", "filter", "icmp", NULL);
   g_autoptr (JsonObject) for_gateway = peer_expect (scene.gateway, "resource_updated");
   g_autoptr (JsonObject) for_client = expect_created (&scene);
@@ -525,8 +517,7 @@ static void
 test_resource_address (void)
 {
   Scene scene = scene_new ();
-  g_autoptr (JsonObject) changed =
-      portal_do (scene.portal, "resource update", "which", "lab", "address", "10.21.0.0/16", NULL);
+  portal_change (scene.portal, "resource update", "which", "lab", "address", "10.21.0.0/16", NULL);
   g_autoptr (JsonObject) resource = NULL;
 
   expect_reject (&scene);
@@ -554,8 +545,7 @@ static void
 test_site_renamed (void)
 {
   Scene scene = scene_new ();
-  g_autoptr (JsonObject) changed =
-      portal_do (scene.portal, "site update", "which", "berlin", "name", "Berlin 2", NULL);
+  portal_change (scene.portal, "site update", "which", "berlin", "name", "Berlin 2", NULL);
   g_autoptr (JsonObject) resource = expect_created (&scene);
   JsonObject *site = json_array_get_object_element (fz_json_array (resource, "sites"), 0);
 
@@ -582,7 +572,7 @@ static void
 test_new_resource (void)
 {
   Scene scene = scene_new ();
-  g_autoptr (JsonObject) resource = portal_do (
+  portal_change (
       scene.portal, "resource add", "name", "host", "address", "10.9.8.7", "site", "berlin", NULL);
   g_autoptr (JsonObject) policy = NULL;
   g_autoptr (JsonObject) pushed = NULL;
@@ -602,8 +592,7 @@ static void
 test_dns_changed (void)
 {
   Scene scene = scene_new ();
-  g_autoptr (JsonObject) changed =
-      portal_do (scene.portal, "account update", "dns", "secure", "doh-provider", "quad9", NULL);
+  portal_change (scene.portal, "account update", "dns", "secure", "doh-provider", "quad9", NULL);
   g_autoptr (JsonObject) pushed = peer_expect (scene.client, "config_changed");
   JsonObject *interface = fz_json_object (pushed, "interface");
   JsonArray *doh = fz_json_array (interface, "upstream_doh");
@@ -619,9 +608,9 @@ static void
 test_slug_changed (void)
 {
   Scene scene = scene_new ();
-  g_autoptr (JsonObject) changed = portal_do (scene.portal, "account update", "slug", "acme", NULL);
+  portal_change (scene.portal, "account update", "slug", "acme", NULL);
   g_autoptr (JsonObject) init = peer_expect (scene.gateway, "init");
-  g_autoptr (JsonObject) updated = peer_expect (scene.gateway, "resource_updated");
+  peer_skip (scene.gateway, "resource_updated");
 
   g_assert_cmpstr (fz_json_text (init, "account_slug"), ==, "acme");
   g_assert_cmpuint (json_array_get_length (fz_json_array (init, "authorizations")), ==, 1);
@@ -642,7 +631,7 @@ test_coturn_added_and_removed (void)
                                             "secret-file",
                                             "north",
                                             NULL);
-  g_autoptr (JsonObject) for_client = peer_expect (scene.client, "relays_presence");
+  peer_skip (scene.client, "relays_presence");
   g_autoptr (JsonObject) for_gateway = peer_expect (scene.gateway, "relays_presence");
   JsonObject *entry = json_array_get_object_element (fz_json_array (for_gateway, "connected"), 0);
 
@@ -695,18 +684,17 @@ test_many_clients (void)
     peer_send (gateway, "authorization_created", answer);
   }
   for (int i = 0; i < MANY; i++) {
-    g_autoptr (JsonObject) created = peer_expect (clients[i], "authorization_created");
+    peer_skip (clients[i], "authorization_created");
   }
   for (int i = 0; i < MANY; i++)
     peer_expect_reply (gateway, gateway->ref - MANY + i, NULL);
 
   {
-    g_autoptr (JsonObject) removed =
-        portal_do (portal, "policy remove", "which", "staff:lab", NULL);
+    portal_change (portal, "policy remove", "which", "staff:lab", NULL);
   }
   for (int i = 0; i < MANY; i++) {
-    g_autoptr (JsonObject) rejected = peer_expect (gateway, "reject_access");
-    g_autofree char *deleted = peer_expect_text (clients[i], "resource_deleted");
+    peer_skip (gateway, "reject_access");
+    g_free (peer_expect_text (clients[i], "resource_deleted"));
   }
   for (int i = 0; i < MANY; i++)
     peer_free (clients[i]);
