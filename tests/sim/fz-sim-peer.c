@@ -141,6 +141,29 @@ send_relayed (FzSimPeer *self, const FzSocketAddress *to, FzSpan data)
                    fz_span (buffer, FZ_CHANNEL_HEADER_SIZE + data.length));
 }
 
+/* Relayed candidates count from the connection's own relay only (§1.6). */
+static bool
+is_wanted (const FzSimPeer *self, const FzRelayEvent *event)
+{
+  return event->candidate.kind != FZ_CANDIDATE_RELAYED ||
+         fz_uuid_equal (&event->relay_id, &self->relay_id);
+}
+
+static void
+offer_known (FzSimPeer *self)
+{
+  FzCandidate candidates[FZ_RELAYS_MAX * FZ_RELAY_CANDIDATES_MAX];
+  size_t n;
+
+  self->has_relay = fz_relay_pool_select (self->pool, &self->relay_id);
+  if (!self->has_relay)
+    return;
+  n = fz_relay_pool_get_candidates (
+      self->pool, &self->relay_id, candidates, G_N_ELEMENTS (candidates));
+  for (size_t i = 0; i < n; i++)
+    fz_sim_peer_add_candidate (self, &candidates[i]);
+}
+
 static void
 handle_pool_event (FzSimPeer *self, const FzRelayEvent *event)
 {
@@ -149,15 +172,16 @@ handle_pool_event (FzSimPeer *self, const FzRelayEvent *event)
   switch (event->kind) {
   case FZ_RELAY_EVENT_CANDIDATE:
     if (!self->has_relay)
-      self->has_relay = fz_relay_pool_select (self->pool, &self->relay_id);
-    fz_sim_peer_add_candidate (self, &event->candidate);
+      offer_known (self);
+    if (is_wanted (self, event))
+      fz_sim_peer_add_candidate (self, &event->candidate);
     break;
   case FZ_RELAY_EVENT_CANDIDATE_INVALID:
     fz_sim_peer_withdraw (self, &event->candidate);
     break;
   case FZ_RELAY_EVENT_GONE:
     if (self->has_relay && fz_uuid_equal (&event->relay_id, &self->relay_id))
-      self->has_relay = false;
+      offer_known (self);
     break;
   case FZ_RELAY_EVENT_NONE_LEFT:
     break;
@@ -347,21 +371,6 @@ make_agent (FzSimPeer *self, const char *ufrag, const char *other_ufrag)
       .remote = { other_ufrag, other_password },
       .rng = fz_sim_rng (self->sim),
   });
-}
-
-static void
-offer_known (FzSimPeer *self)
-{
-  FzCandidate candidates[FZ_RELAYS_MAX * FZ_RELAY_CANDIDATES_MAX];
-  size_t n;
-
-  self->has_relay = fz_relay_pool_select (self->pool, &self->relay_id);
-  if (!self->has_relay)
-    return;
-  n = fz_relay_pool_get_candidates (
-      self->pool, &self->relay_id, candidates, G_N_ELEMENTS (candidates));
-  for (size_t i = 0; i < n; i++)
-    fz_sim_peer_add_candidate (self, &candidates[i]);
 }
 
 void
