@@ -25,6 +25,7 @@ import topologies  # noqa: E402
 from bed import Bed, BedError, require_rights  # noqa: E402
 
 PORT = 5201
+UDP_RATE = "300M"
 RR = os.path.join(HERE, "rr.py")
 
 # key, title, iperf3 options
@@ -91,6 +92,16 @@ def run_iperf(measure, key, options, seconds):
             measure.add(f"{key}_cpu_s_per_gb", cpu / (n_bytes / 1e9))
 
 
+def run_udp(measure, seconds):
+    """A paced stream that all can carry: is anything lost or out of order?"""
+    contender = measure.contender
+    result = contender.client.run("iperf3", "-c", contender.address, "-p", PORT, "-J", "-t", seconds, "-u", "-b",
+                                  UDP_RATE, "-l", 1200, timeout=seconds + 30)
+    end = json.loads(result.stdout)["end"]
+    measure.add("udp_out_of_order", sum(stream["udp"]["out_of_order"] for stream in end["streams"]))
+    measure.add("udp_lost_percent", end["sum"]["lost_percent"])
+
+
 def run_rr(measure, count):
     contender = measure.contender
     result = contender.client.run(sys.executable, RR, "ask", contender.address, PORT + 1, count, timeout=120)
@@ -140,6 +151,8 @@ def measure_topology(name, contenders, options):
                     say(f"{name}: round {number + 1}/{options.rounds}, {title}, {measure.contender.name}")
                     run_iperf(measure, key, flags, options.seconds)
             for measure in measures:
+                if not options.only or re.search(options.only, "udp"):
+                    run_udp(measure, min(options.seconds, 3))
                 if not options.only or re.search(options.only, "rr"):
                     run_rr(measure, options.requests)
         note_memory(measures, "peak_mb", peak=True)
@@ -160,6 +173,8 @@ ROWS = [
     ("tcp1_up_retransmits", "retransmits, TCP, 1 flow up", "{:.0f}", None),
     ("tcp1_up_out_of_order", "segments out of order, TCP, 1 flow up", "{:.0f}", None),
     ("tcp8_up_out_of_order", "segments out of order, TCP, 8 flows up", "{:.0f}", None),
+    ("udp_out_of_order", f"UDP at {UDP_RATE}bit/s, datagrams out of order", "{:.0f}", None),
+    ("udp_lost_percent", f"UDP at {UDP_RATE}bit/s, lost, %", "{:.3f}", None),
     ("rr_p50_us", "request/response idle, p50, us", "{:.0f}", False),
     ("rr_p99_us", "request/response idle, p99, us", "{:.0f}", False),
     ("idle_mb", "resident, one end, idle, MB", "{:.1f}", False),
@@ -240,13 +255,14 @@ def parse_options():
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=int)
     parser.add_argument("--requests", type=int, default=2000, help="of the latency test")
-    parser.add_argument("--only", help="regular expression on tcp1_up … rr")
+    parser.add_argument("--only", help="regular expression on tcp1_up …, udp, rr")
     parser.add_argument("--topology", action="append", choices=list(TITLES))
-    parser.add_argument("--out", default="bench-results", help="folder for report.md and report.json")
+    parser.add_argument("--out", help="folder for report.md and report.json; BUILD/bench without it")
     parser.add_argument("--rival-folder", help="where the rival is unpacked and kept")
     options = parser.parse_args()
     options.rounds = options.rounds or (2 if options.quick else 5)
     options.seconds = options.seconds or (2 if options.quick else 10)
+    options.out = options.out or os.path.join(options.build, "bench")
     options.rival_folder = options.rival_folder or os.path.join(options.build, "wireguard-go-unstable")
     return options
 

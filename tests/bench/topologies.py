@@ -69,8 +69,8 @@ def add_server(bed, gateway, server, masqueraded):
     """A server behind `gateway`, which forwards and masquerades."""
     bed.link(gateway, "10.20.0.1/24", server, f"{SERVER}/24", a_name="lan")
     gateway.sysctl(net__ipv4__ip_forward=1)
-    gateway.nft("table ip bench { chain post { type nat hook postrouting priority srcnat;\n"
-                f"  ip saddr {masqueraded} oifname \"lan\" masquerade\n }} }}")
+    gateway.nft("table ip bench {\n  chain post {\n    type nat hook postrouting priority srcnat;\n"
+                f"    ip saddr {masqueraded} oifname \"lan\" masquerade\n  }}\n}}\n")
 
 
 class WireGuard(Contender):

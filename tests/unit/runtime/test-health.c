@@ -149,7 +149,7 @@ static void
 test_freed_with_clients (void)
 {
   FzHealth *server = open_server (&callbacks);
-  g_autoptr (GSocketConnection) connection = connect_to (server);
+  GSocketConnection *connection = connect_to (server);
 
   while (g_main_context_iteration (NULL, FALSE))
     ;
@@ -158,6 +158,7 @@ test_freed_with_clients (void)
     g_main_context_iteration (NULL, FALSE);
     g_usleep (1000);
   }
+  g_object_unref (connection);
 }
 
 static void
