@@ -317,7 +317,7 @@ peer_connect (Portal *portal, const char *topic, const PeerSpec *spec)
   peer->portal = portal;
   peer->topic = g_strdup (topic);
   g_queue_init (&peer->inbox);
-  peer->session = soup_session_new ();
+  peer->session = soup_session_new_with_options ("proxy-resolver", NULL, NULL);
   if (spec->token != NULL)
     soup_message_headers_replace (headers, "X-Authorization", bearer);
   if (spec->user_agent != NULL)
