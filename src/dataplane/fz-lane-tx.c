@@ -295,16 +295,47 @@ refuse_frame (FzLaneTx *self, const RoutedFrame *frame)
   return FRAME_DONE;
 }
 
+/* The newest session that the peer has confirmed to our receive half. The answer to a client's very
+ * first packet comes back before the engine has made that session the one to send on; a gateway
+ * holds nothing back in the engine, so nothing can be overtaken. */
+static FzKeypair *
+find_confirmed (const FzLaneTx *self, FzPeer *peer)
+{
+  FzKeypair *newest = NULL;
+
+  for (size_t i = 0; i < FZ_PEER_SESSIONS; i++) {
+    FzKeypair *keypair = atomic_load_explicit (&peer->receiving[i], memory_order_acquire);
+
+    if (keypair != NULL && !keypair->is_initiator &&
+        atomic_load_explicit (&keypair->is_confirmed, memory_order_acquire) &&
+        fz_keypair_may_send (keypair, self->now) &&
+        (newest == NULL || keypair->created_at > newest->created_at))
+      newest = keypair;
+  }
+  return newest;
+}
+
+static FzKeypair *
+pick_keypair (const FzLaneTx *self, FzPeer *peer)
+{
+  FzKeypair *keypair = atomic_load_explicit (&peer->sending, memory_order_acquire);
+
+  if (keypair != NULL && fz_keypair_may_send (keypair, self->now))
+    return keypair;
+  return fz_snapshot_get_role (self->snapshot) == FZ_ROLE_GATEWAY ? find_confirmed (self, peer)
+                                                                  : NULL;
+}
+
 static FrameResult
 send_frame (FzLaneTx *self, const RoutedFrame *frame)
 {
   const FzSegmenter *segmenter = &frame->segmenter;
   FzPeer *peer = frame->verdict.peer;
-  FzKeypair *keypair = atomic_load_explicit (&peer->sending, memory_order_acquire);
+  FzKeypair *keypair = pick_keypair (self, peer);
   FzEndpoint endpoint;
   uint64_t first;
 
-  if (keypair == NULL || !fz_keypair_may_send (keypair, self->now))
+  if (keypair == NULL)
     return refuse_frame (self, frame);
   endpoint = fz_peer_get_endpoint (peer);
   if (endpoint.remote.ip.family == FZ_IP_NONE)
