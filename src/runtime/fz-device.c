@@ -125,11 +125,17 @@ fz_device_undo (FzDevice *self)
     self->is_masquerading = false;
   }
   g_clear_error (&error);
-  if (self->tun != NULL && self->has_interface &&
-      !fz_platform_set_routes (
-          self->config.platform, self->tun, NULL, 0, self->config.role == FZ_ROLE_CLIENT, &error) &&
-      !g_error_matches (error, FZ_PLATFORM_ERROR, FZ_PLATFORM_ERROR_GONE))
+  if (self->tun == NULL || !self->has_interface)
+    return;
+
+  /* A client's rules would outlive the device, and lead into tables that are empty. */
+  if (self->config.role == FZ_ROLE_CLIENT) {
+    if (!fz_platform_clean_up (self->config.platform, &error))
+      log_left (self, "rules", error);
+  } else if (!fz_platform_set_routes (self->config.platform, self->tun, NULL, 0, false, &error) &&
+             !g_error_matches (error, FZ_PLATFORM_ERROR, FZ_PLATFORM_ERROR_GONE)) {
     log_left (self, "routes", error);
+  }
 }
 
 FzTunQueue

@@ -494,12 +494,11 @@ choose_cipher (FzHost *self, GError **error)
   return false;
 }
 
+/* After the device is open: had another client been running here, that would have failed, and its
+ * rules and routes must stay. A bare peer leaves nothing behind and clears nothing up. */
 static bool
-prepare_platform (FzHost *self, GError **error)
+clean_up (FzHost *self, GError **error)
 {
-  if (!fz_platform_check_rights (self->config.platform, error))
-    return false;
-  /* A bare peer leaves nothing behind, and must not disturb a client on the same machine. */
   return self->config.role == FZ_ROLE_BARE || fz_platform_clean_up (self->config.platform, error);
 }
 
@@ -559,8 +558,9 @@ make_lanes (FzHost *self, GError **error)
 static bool
 start (FzHost *self, GError **error)
 {
-  if (!choose_cipher (self, error) || !prepare_platform (self, error) ||
-      !open_sockets (self, error) || !fz_device_open (self->device, error))
+  if (!choose_cipher (self, error) || !fz_platform_check_rights (self->config.platform, error) ||
+      !open_sockets (self, error) || !fz_device_open (self->device, error) ||
+      !clean_up (self, error))
     return false;
   self->ladder.pair = &self->pair;
   self->ladder.n_lanes = 1;

@@ -182,11 +182,23 @@ class Rights(ChainCase):
 
     def test_wrong_token(self):
         """Ends at once, with status 1 and a sentence that says what to do."""
+        self.chain.client.stop()
         result = self.chain.client_host.run(
             self.chain.program("headless", "firezone-headless-client"), check=False, timeout=30,
             env=self.chain.client_environment("nonsense.token", FIREZONE_ID="another"))
         self.assertEqual(result.returncode, 1)
         self.assertRegex(result.stderr + result.stdout, r"(?i)token")
+        self.chain.start_client(self.client_token)
+        self.chain.wait_fetch(True)
+
+    def test_second_client_leaves_the_first_alone(self):
+        self.chain.wait_fetch(True)
+        result = self.chain.client_host.run(
+            self.chain.program("headless", "firezone-headless-client"), check=False, timeout=30,
+            env=self.chain.client_environment(self.client_token, FIREZONE_ID="another"))
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("tun-firezone", result.stderr)
+        self.assert_page()
 
     def test_revoked_client_token(self):
         token = self.chain.portal.command("token", "create", "--client", "--actor", "laptop", "--expires", "1d")
