@@ -49,7 +49,7 @@ sent_resource_free (gpointer data)
 
 /* Everything that decides what a client may reach, loaded afresh each time. */
 typedef struct {
-  FzDevice *device;
+  FzDeviceRecord *device;
   FzAccount *account;
   GPtrArray *entitlements;
   FzDecisionContext context;
@@ -58,7 +58,7 @@ typedef struct {
 static void
 state_clear (FzClientState *state)
 {
-  g_clear_pointer (&state->device, fz_device_free);
+  g_clear_pointer (&state->device, fz_device_record_free);
   g_clear_pointer (&state->account, fz_account_free);
   g_clear_pointer (&state->entitlements, g_ptr_array_unref);
 }
@@ -89,7 +89,7 @@ load_state (FzClientChannel *self, FzClientState *out, GError **error)
 }
 
 static char *
-interface_text (const FzDevice *device, const FzAccount *account)
+interface_text (const FzDeviceRecord *device, const FzAccount *account)
 {
   g_autoptr (JsonObject) view = fz_view_interface (device, account);
 
@@ -106,7 +106,7 @@ remember_interface (FzClientChannel *self, const FzClientState *state)
 }
 
 static void
-remember_resource (FzClientChannel *self, const FzResource *resource, char *text)
+remember_resource (FzClientChannel *self, const FzResourceRecord *resource, char *text)
 {
   FzSentResource *sent = g_new0 (FzSentResource, 1);
 
@@ -123,7 +123,7 @@ choose_resources (FzClientChannel *self, const FzClientState *state)
 
   g_hash_table_remove_all (self->resources);
   for (unsigned i = 0; i < resources->len; i++) {
-    const FzResource *resource = g_ptr_array_index (resources, i);
+    const FzResourceRecord *resource = g_ptr_array_index (resources, i);
     JsonObject *view = fz_view_resource_for_client (resource, &self->session->version);
 
     remember_resource (self, resource, fz_json_object_to_text (view));
@@ -244,7 +244,7 @@ push_deletions (FzClientChannel *self, GPtrArray *wanted)
   gpointer id;
 
   for (unsigned i = 0; i < wanted->len; i++)
-    g_hash_table_add (ids, ((FzResource *) g_ptr_array_index (wanted, i))->id);
+    g_hash_table_add (ids, ((FzResourceRecord *) g_ptr_array_index (wanted, i))->id);
   g_hash_table_iter_init (&iter, self->resources);
   while (g_hash_table_iter_next (&iter, &id, NULL)) {
     if (g_hash_table_contains (ids, id))
@@ -258,7 +258,7 @@ push_deletions (FzClientChannel *self, GPtrArray *wanted)
  * go on sending into a closed door (§10.3). */
 static bool
 must_forget_first (FzClientChannel *self,
-                   const FzResource *resource,
+                   const FzResourceRecord *resource,
                    const FzSentResource *sent,
                    GHashTable *revoked)
 {
@@ -272,7 +272,7 @@ static void
 push_additions (FzClientChannel *self, GPtrArray *wanted, GHashTable *revoked)
 {
   for (unsigned i = 0; i < wanted->len; i++) {
-    const FzResource *resource = g_ptr_array_index (wanted, i);
+    const FzResourceRecord *resource = g_ptr_array_index (wanted, i);
     const FzSentResource *sent = g_hash_table_lookup (self->resources, resource->id);
     JsonObject *view = fz_view_resource_for_client (resource, &self->session->version);
     g_autofree char *text = fz_json_object_to_text (view);
@@ -422,7 +422,7 @@ gateways_of_site (FzClientChannel *self, const char *site_id)
 }
 
 static FzGatewayChannel *
-pick_gateway (FzClientChannel *self, const FzResource *resource, const char *const *connected)
+pick_gateway (FzClientChannel *self, const FzResourceRecord *resource, const char *const *connected)
 {
   g_autoptr (GPtrArray) gateways = gateways_of_site (self, resource->site_id);
   g_autofree FzGatewayCandidate *candidates = g_new0 (FzGatewayCandidate, gateways->len + 1);
@@ -462,7 +462,7 @@ pick_gateway (FzClientChannel *self, const FzResource *resource, const char *con
 typedef struct {
   const FzClientState *state;
   const FzDecision *decision;
-  const FzResource *resource;
+  const FzResourceRecord *resource;
   FzGatewayChannel *gateway;
   const FzSession *gateway_session;
   char *grant_id;
@@ -617,7 +617,7 @@ authorize (FzClientChannel *self,
            const FzDecision *decision,
            const char *const *connected)
 {
-  const FzResource *resource = &decision->entitlement->resource;
+  const FzResourceRecord *resource = &decision->entitlement->resource;
   g_auto (FzAuthorization) authorization = {
     .state = state,
     .decision = decision,

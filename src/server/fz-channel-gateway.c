@@ -25,7 +25,7 @@ struct FzGatewayChannel {
 /* -- init -- */
 
 static JsonObject *
-interface_of (FzGatewayChannel *self, const FzDevice *device, const FzAccount *account)
+interface_of (FzGatewayChannel *self, const FzDeviceRecord *device, const FzAccount *account)
 {
   JsonObject *object = json_object_new ();
 
@@ -59,7 +59,8 @@ static void
 refresh_resource (FzGatewayChannel *self, const char *resource_id, bool always)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (FzResource) resource = fz_store_resource_load (self->hub->store, resource_id, &error);
+  g_autoptr (FzResourceRecord) resource =
+      fz_store_resource_load (self->hub->store, resource_id, &error);
   g_autoptr (JsonObject) view = NULL;
   g_autofree char *text = NULL;
 
@@ -96,7 +97,7 @@ refresh_resources (FzGatewayChannel *self, GPtrArray *grants, bool always)
 }
 
 static bool
-push_init (FzGatewayChannel *self, const FzDevice *device, const FzAccount *account)
+push_init (FzGatewayChannel *self, const FzDeviceRecord *device, const FzAccount *account)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (GPtrArray) grants =
@@ -124,10 +125,10 @@ push_init (FzGatewayChannel *self, const FzDevice *device, const FzAccount *acco
 
 /* Device and account as they are now; false when one is gone or cannot be loaded. */
 static bool
-load_identity (FzGatewayChannel *self, FzDevice **out_device, FzAccount **out_account)
+load_identity (FzGatewayChannel *self, FzDeviceRecord **out_device, FzAccount **out_account)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (FzDevice) device =
+  g_autoptr (FzDeviceRecord) device =
       fz_store_device_load (self->hub->store, self->session->device->id, &error);
   g_autoptr (FzAccount) account = NULL;
 
@@ -166,7 +167,7 @@ joined (FzSocket *socket, JsonNode *payload, void *hub)
 {
   const FzSession *session = fz_socket_session (socket);
   FzGatewayChannel *self;
-  g_autoptr (FzDevice) device = NULL;
+  g_autoptr (FzDeviceRecord) device = NULL;
   g_autoptr (FzAccount) account = NULL;
 
   if (fz_hub_is_gateway_connected (session->device->id, hub)) {
@@ -318,7 +319,7 @@ void
 fz_gateway_channel_reconcile (FzGatewayChannel *self)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (FzDevice) device = NULL;
+  g_autoptr (FzDeviceRecord) device = NULL;
   g_autoptr (FzAccount) account = NULL;
   g_autoptr (JsonObject) identity = NULL;
   g_autofree char *text = NULL;

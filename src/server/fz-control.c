@@ -148,7 +148,7 @@ failure_line (const GError *error)
 static JsonNode *
 carry_out (FzControl *self, const char *line, size_t length, GError **error)
 {
-  g_autoptr (JsonNode) root = fz_json_parse (line, length, error);
+  g_autoptr (JsonNode) root = fz_json_parse_bounded (line, length, error);
   g_autoptr (JsonObject) no_args = json_object_new ();
   JsonObject *request;
   JsonObject *args;
@@ -159,7 +159,7 @@ carry_out (FzControl *self, const char *line, size_t length, GError **error)
     return NULL;
   request = JSON_NODE_HOLDS_OBJECT (root) ? json_node_get_object (root) : NULL;
   noun = fz_json_text (request, "noun");
-  args = fz_json_object (request, "args");
+  args = fz_json_child (request, "args");
   verb = noun != NULL ? fz_manage_find (noun, fz_json_text (request, "verb")) : NULL;
   if (verb == NULL) {
     g_set_error (error,
@@ -393,7 +393,7 @@ connect_to (const char *database_path, bool *out_is_running, GError **error)
 static JsonNode *
 result_of (const char *line, GError **error)
 {
-  g_autoptr (JsonNode) root = fz_json_parse (line, strlen (line), error);
+  g_autoptr (JsonNode) root = fz_json_parse_bounded (line, strlen (line), error);
   JsonObject *answer;
   JsonObject *details;
   JsonNode *result;
@@ -404,7 +404,7 @@ result_of (const char *line, GError **error)
   result = answer != NULL ? json_object_get_member (answer, "result") : NULL;
   if (fz_json_bool (answer, "ok", false) && result != NULL)
     return json_node_copy (result);
-  details = fz_json_object (answer, "error");
+  details = fz_json_child (answer, "error");
   g_set_error (error,
                FZ_SERVER_ERROR,
                (int) fz_server_error_from_name (fz_json_text (details, "code")),

@@ -8,7 +8,7 @@
 #include <string.h>
 
 static bool
-suits_client (const FzResource *resource, const FzVersion *client)
+suits_client (const FzResourceRecord *resource, const FzVersion *client)
 {
   return strcmp (resource->type, "internet") != 0 || fz_version_has_internet (client);
 }
@@ -17,7 +17,7 @@ GPtrArray *
 fz_decision_connectable (GPtrArray *entitlements, const FzDecisionContext *context)
 {
   g_autoptr (GPtrArray) resources = g_ptr_array_new ();
-  const FzResource *last = NULL;
+  const FzResourceRecord *last = NULL;
 
   for (unsigned i = 0; i < entitlements->len; i++) {
     FzEntitlement *entitlement = g_ptr_array_index (entitlements, i);

@@ -24,7 +24,7 @@ typedef struct {
  * fz_decision_connectable:
  * @entitlements: FzEntitlement, ordered by resource
  *
- * Returns: (element-type FzResource): borrowed resources at least one of whose
+ * Returns: (element-type FzResourceRecord): borrowed resources at least one of whose
  *   policies holds now, each once, in the order of @entitlements
  */
 GPtrArray *fz_decision_connectable (GPtrArray *entitlements, const FzDecisionContext *context);

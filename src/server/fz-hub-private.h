@@ -63,9 +63,9 @@ void fz_client_channel_timed_out (FzClientChannel *self, const FzPending *pendin
 extern const FzChannelKind fz_gateway_channel_kind;
 
 typedef struct {
-  const FzSession *client; /* who asks */
-  const FzDevice *device;  /* the same, as it is now */
-  const FzResource *resource;
+  const FzSession *client;      /* who asks */
+  const FzDeviceRecord *device; /* the same, as it is now */
+  const FzResourceRecord *resource;
   int64_t expires_at; /* unix seconds */
   const char *preshared_key;
   JsonObject *client_ice;  /* borrowed */

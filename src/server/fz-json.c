@@ -36,7 +36,7 @@ is_too_deep (const char *text, size_t length)
 }
 
 JsonNode *
-fz_json_parse (const char *text, size_t length, GError **error)
+fz_json_parse_bounded (const char *text, size_t length, GError **error)
 {
   g_autoptr (JsonParser) parser = json_parser_new ();
   JsonNode *root;
@@ -76,7 +76,7 @@ fz_json_text (JsonObject *object, const char *name)
 }
 
 JsonObject *
-fz_json_object (JsonObject *object, const char *name)
+fz_json_child (JsonObject *object, const char *name)
 {
   JsonNode *node = object != NULL ? json_object_get_member (object, name) : NULL;
 

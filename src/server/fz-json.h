@@ -13,17 +13,17 @@
 #define FZ_JSON_DEPTH_MAX 32u
 
 /**
- * fz_json_parse:
+ * fz_json_parse_bounded:
  * @text: need not end in a zero
  *
  * Returns: the root, or NULL with @error for what is not JSON or nested deeper
  *   than FZ_JSON_DEPTH_MAX
  */
-JsonNode *fz_json_parse (const char *text, size_t length, GError **error);
+JsonNode *fz_json_parse_bounded (const char *text, size_t length, GError **error);
 
 /* Each is NULL (or @fallback) if the member is missing or of another type. */
 const char *fz_json_text (JsonObject *object, const char *name);
-JsonObject *fz_json_object (JsonObject *object, const char *name);
+JsonObject *fz_json_child (JsonObject *object, const char *name);
 JsonArray *fz_json_array (JsonObject *object, const char *name);
 bool fz_json_bool (JsonObject *object, const char *name, bool fallback);
 

@@ -110,7 +110,7 @@ set_missing (const char *option, const char *kind, GError **error)
 static char *
 site_of_gateway (FzManage *self, const char *gateway_id, GError **error)
 {
-  g_autoptr (FzDevice) device = fz_store_device_load (self->store, gateway_id, error);
+  g_autoptr (FzDeviceRecord) device = fz_store_device_load (self->store, gateway_id, error);
 
   return device != NULL ? g_strdup (device->site_id) : NULL;
 }

@@ -22,7 +22,7 @@ typedef struct {
   FzRole role;
   bool is_legacy; /* came in on a path without "v2": older message names (§11.1) */
   FzTokenRecord *token;
-  FzDevice *device; /* as of the upgrade; NULL for relays */
+  FzDeviceRecord *device; /* as of the upgrade; NULL for relays */
   FzVersion version;
   char *version_text; /* or NULL */
   char *user_agent;   /* never NULL */

@@ -310,7 +310,7 @@ on_message (SoupWebsocketConnection *connection, gint type, GBytes *message, gpo
     return;
   }
 
-  root = fz_json_parse (text, length, &error);
+  root = fz_json_parse_bounded (text, length, &error);
   if (root == NULL) {
     warn (self, "bad-frame", "a frame was not JSON, closing the connection", error->message);
     close_transport (self, SOUP_WEBSOCKET_CLOSE_BAD_DATA, "not JSON");

@@ -14,7 +14,7 @@
 #define TUNNEL_BITS 21u /* /11 and /107 */
 
 void
-fz_device_free (FzDevice *self)
+fz_device_record_free (FzDeviceRecord *self)
 {
   if (self == NULL)
     return;
@@ -159,11 +159,11 @@ insert_device (FzStore *self, const FzDeviceOwner *owner, GError **error)
   return g_steal_pointer (&id);
 }
 
-FzDevice *
+FzDeviceRecord *
 fz_store_device_load (FzStore *self, const char *id, GError **error)
 {
   g_autoptr (GError) local_error = NULL;
-  g_autoptr (FzDevice) device = NULL;
+  g_autoptr (FzDeviceRecord) device = NULL;
   g_autoptr (FzRows) rows = fz_database_query (
       self->database,
       "SELECT id, account_id, name, actor_id, site_id, ipv4, ipv6, verified_at IS NOT NULL,"
@@ -178,7 +178,7 @@ fz_store_device_load (FzStore *self, const char *id, GError **error)
       g_propagate_error (error, g_steal_pointer (&local_error));
     return NULL;
   }
-  device = g_new0 (FzDevice, 1);
+  device = g_new0 (FzDeviceRecord, 1);
   device->id = fz_rows_dup_text (rows, 0);
   device->account_id = fz_rows_dup_text (rows, 1);
   device->name = fz_rows_dup_text (rows, 2);
@@ -234,7 +234,7 @@ query_id (
   return false;
 }
 
-static FzDevice *
+static FzDeviceRecord *
 finish_connect (FzStore *self,
                 const char *known_id,
                 const FzDeviceOwner *owner,
@@ -243,7 +243,7 @@ finish_connect (FzStore *self,
                 GError **error)
 {
   g_autofree char *id = known_id != NULL ? g_strdup (known_id) : insert_device (self, owner, error);
-  g_autoptr (FzDevice) device = NULL;
+  g_autoptr (FzDeviceRecord) device = NULL;
 
   if (id == NULL || !note_session (self, id, report, error))
     return NULL;
@@ -253,7 +253,7 @@ finish_connect (FzStore *self,
   return g_steal_pointer (&device);
 }
 
-FzDevice *
+FzDeviceRecord *
 fz_store_client_connect (FzStore *self,
                          const FzTokenRecord *token,
                          const FzDeviceReport *report,
@@ -274,7 +274,7 @@ fz_store_client_connect (FzStore *self,
   return finish_connect (self, id, &owner, report, &transaction, error);
 }
 
-FzDevice *
+FzDeviceRecord *
 fz_store_gateway_connect (FzStore *self,
                           const FzTokenRecord *token,
                           const FzDeviceReport *report,

@@ -11,7 +11,7 @@
 #include <string.h>
 
 void
-fz_resource_clear (FzResource *self)
+fz_resource_record_clear (FzResourceRecord *self)
 {
   g_free (self->id);
   g_free (self->type);
@@ -26,11 +26,11 @@ fz_resource_clear (FzResource *self)
 }
 
 void
-fz_resource_free (FzResource *self)
+fz_resource_record_free (FzResourceRecord *self)
 {
   if (self == NULL)
     return;
-  fz_resource_clear (self);
+  fz_resource_record_clear (self);
   g_free (self);
 }
 
@@ -290,7 +290,7 @@ fz_store_resource_add (FzStore *self,
   "r.id, r.type, r.name, r.address, r.description, r.ip_stack, r.filters, r.site_id, s.name"
 
 static void
-fill_resource (const FzRows *rows, int first, FzResource *out)
+fill_resource (const FzRows *rows, int first, FzResourceRecord *out)
 {
   out->id = fz_rows_dup_text (rows, first);
   out->type = fz_rows_dup_text (rows, first + 1);
@@ -303,11 +303,11 @@ fill_resource (const FzRows *rows, int first, FzResource *out)
   out->site_name = fz_rows_dup_text (rows, first + 8);
 }
 
-FzResource *
+FzResourceRecord *
 fz_store_resource_load (FzStore *self, const char *id, GError **error)
 {
   g_autoptr (GError) local_error = NULL;
-  FzResource *resource = NULL;
+  FzResourceRecord *resource = NULL;
   g_autoptr (FzRows) rows = fz_database_query (self->database,
                                                "SELECT " RESOURCE_COLUMNS " FROM resource r"
                                                " LEFT JOIN site s ON s.id = r.site_id"
@@ -318,7 +318,7 @@ fz_store_resource_load (FzStore *self, const char *id, GError **error)
   if (rows == NULL)
     return NULL;
   if (fz_rows_next (rows, &local_error)) {
-    resource = g_new0 (FzResource, 1);
+    resource = g_new0 (FzResourceRecord, 1);
     fill_resource (rows, 0, resource);
   } else if (local_error != NULL) {
     g_propagate_error (error, g_steal_pointer (&local_error));
@@ -336,7 +336,7 @@ entitlement_free (gpointer data)
   g_free (self->policy_id);
   g_free (self->membership_id);
   g_free (self->conditions);
-  fz_resource_clear (&self->resource);
+  fz_resource_record_clear (&self->resource);
   g_free (self);
 }
 
@@ -402,7 +402,7 @@ replace (char **field, const char *value)
 
 /* Applies the change set to the record, checking each value. */
 static bool
-apply_changes (FzResource *resource, JsonObject *changes, GError **error)
+apply_changes (FzResourceRecord *resource, JsonObject *changes, GError **error)
 {
   const char *text = NULL;
   bool is_present = false;
@@ -465,7 +465,7 @@ apply_changes (FzResource *resource, JsonObject *changes, GError **error)
 
 /* A gateway applies new filters in place; the rest needs a new authorization (§8.9). */
 static bool
-ends_access (const FzResource *before, const FzResource *after)
+ends_access (const FzResourceRecord *before, const FzResourceRecord *after)
 {
   return g_strcmp0 (before->type, after->type) != 0 ||
          g_strcmp0 (before->address, after->address) != 0 ||
@@ -476,8 +476,8 @@ ends_access (const FzResource *before, const FzResource *after)
 bool
 fz_store_resource_update (FzStore *self, const char *id, JsonObject *changes, GError **error)
 {
-  g_autoptr (FzResource) before = fz_store_resource_load (self, id, error);
-  g_autoptr (FzResource) after = NULL;
+  g_autoptr (FzResourceRecord) before = fz_store_resource_load (self, id, error);
+  g_autoptr (FzResourceRecord) after = NULL;
   g_auto (FzTransaction) transaction = { NULL };
 
   if (before == NULL)

@@ -150,11 +150,11 @@ typedef struct {
   char *filters;   /* JSON array in the wire's shape: [{"protocol":"tcp","port_range_start":…}] */
   char *site_id;   /* or NULL */
   char *site_name; /* or NULL */
-} FzResource;
+} FzResourceRecord;
 
-void fz_resource_clear (FzResource *self);
-void fz_resource_free (FzResource *self);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (FzResource, fz_resource_free)
+void fz_resource_record_clear (FzResourceRecord *self);
+void fz_resource_record_free (FzResourceRecord *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (FzResourceRecord, fz_resource_record_free)
 
 typedef struct {
   const char *name;
@@ -174,7 +174,7 @@ char *fz_store_resource_add (FzStore *self,
 /* Changes: name, address, description, ip_stack, site_id, filters (array of text). What a gateway
  * could not apply in place (address, site, IP stack) ends the access in force. */
 bool fz_store_resource_update (FzStore *self, const char *id, JsonObject *changes, GError **error);
-FzResource *fz_store_resource_load (FzStore *self, const char *id, GError **error);
+FzResourceRecord *fz_store_resource_load (FzStore *self, const char *id, GError **error);
 
 /* @conditions: JSON array as in fz-condition.h, checked there; NULL for none. */
 char *fz_store_policy_add (FzStore *self,
@@ -194,7 +194,7 @@ typedef struct {
   char *policy_id;
   char *membership_id; /* NULL for the managed group */
   char *conditions;    /* JSON array */
-  FzResource resource;
+  FzResourceRecord resource;
 } FzEntitlement;
 
 /* Every enabled policy of the actor's groups whose resource has a site: FzEntitlement, ordered by
@@ -267,10 +267,10 @@ typedef struct {
   char *ipv6;
   bool is_verified;
   uint8_t psk_base[FZ_STORE_PSK_SIZE];
-} FzDevice;
+} FzDeviceRecord;
 
-void fz_device_free (FzDevice *self);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (FzDevice, fz_device_free)
+void fz_device_record_free (FzDeviceRecord *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (FzDeviceRecord, fz_device_record_free)
 
 /* What a device says about itself when it connects. */
 typedef struct {
@@ -286,17 +286,17 @@ typedef struct {
 
 /* The client of (actor, external id) or the gateway of (site, external id), created with addresses
  * and a preshared secret if it is new; its last session is noted. */
-FzDevice *fz_store_client_connect (FzStore *self,
-                                   const FzTokenRecord *token,
-                                   const FzDeviceReport *report,
-                                   GError **error);
-FzDevice *fz_store_gateway_connect (FzStore *self,
-                                    const FzTokenRecord *token,
-                                    const FzDeviceReport *report,
-                                    GError **error);
+FzDeviceRecord *fz_store_client_connect (FzStore *self,
+                                         const FzTokenRecord *token,
+                                         const FzDeviceReport *report,
+                                         GError **error);
+FzDeviceRecord *fz_store_gateway_connect (FzStore *self,
+                                          const FzTokenRecord *token,
+                                          const FzDeviceReport *report,
+                                          GError **error);
 
 /* NULL without @error when it has been deleted. */
-FzDevice *fz_store_device_load (FzStore *self, const char *id, GError **error);
+FzDeviceRecord *fz_store_device_load (FzStore *self, const char *id, GError **error);
 
 /* Changes: name, verified (clients). */
 bool fz_store_device_update (FzStore *self, const char *id, JsonObject *changes, GError **error);

@@ -98,7 +98,7 @@ fz_session_free (FzSession *self)
   if (self == NULL)
     return;
   fz_token_record_free (self->token);
-  fz_device_free (self->device);
+  fz_device_record_free (self->device);
   g_free (self->version_text);
   g_free (self->user_agent);
   g_free (self->remote_ip);

@@ -58,7 +58,7 @@ legacy_dns_of (const FzAccount *account)
 }
 
 JsonObject *
-fz_view_interface (const FzDevice *device, const FzAccount *account)
+fz_view_interface (const FzDeviceRecord *device, const FzAccount *account)
 {
   JsonObject *object = json_object_new ();
 
@@ -85,9 +85,10 @@ fz_view_flow_logs (const char *api_url)
 }
 
 static JsonArray *
-filters_of (const FzResource *resource)
+filters_of (const FzResourceRecord *resource)
 {
-  g_autoptr (JsonNode) node = fz_json_parse (resource->filters, strlen (resource->filters), NULL);
+  g_autoptr (JsonNode) node =
+      fz_json_parse_bounded (resource->filters, strlen (resource->filters), NULL);
 
   if (node == NULL || !JSON_NODE_HOLDS_ARRAY (node))
     return json_array_new ();
@@ -96,7 +97,7 @@ filters_of (const FzResource *resource)
 
 /* A single address travels as the network that holds only it. */
 static char *
-address_of (const FzResource *resource)
+address_of (const FzResourceRecord *resource)
 {
   if (strcmp (resource->type, "ip") != 0)
     return g_strdup (resource->address);
@@ -105,13 +106,13 @@ address_of (const FzResource *resource)
 }
 
 static const char *
-wire_type_of (const FzResource *resource)
+wire_type_of (const FzResourceRecord *resource)
 {
   return strcmp (resource->type, "ip") == 0 ? "cidr" : resource->type;
 }
 
 static JsonArray *
-sites_of (const FzResource *resource)
+sites_of (const FzResourceRecord *resource)
 {
   JsonArray *array = json_array_new ();
 
@@ -126,7 +127,7 @@ sites_of (const FzResource *resource)
 }
 
 JsonObject *
-fz_view_resource_for_client (const FzResource *resource, const FzVersion *client)
+fz_view_resource_for_client (const FzResourceRecord *resource, const FzVersion *client)
 {
   JsonObject *object = json_object_new ();
 
@@ -154,7 +155,7 @@ fz_view_resource_for_client (const FzResource *resource, const FzVersion *client
 }
 
 JsonObject *
-fz_view_resource_for_gateway (const FzResource *resource)
+fz_view_resource_for_gateway (const FzResourceRecord *resource)
 {
   JsonObject *object = json_object_new ();
 

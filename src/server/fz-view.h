@@ -11,12 +11,12 @@
 #include <json-glib/json-glib.h>
 
 /* Addresses only for gateways (@account NULL), resolvers too for clients. */
-JsonObject *fz_view_interface (const FzDevice *device, const FzAccount *account);
+JsonObject *fz_view_interface (const FzDeviceRecord *device, const FzAccount *account);
 
 JsonObject *fz_view_flow_logs (const char *api_url);
 
-JsonObject *fz_view_resource_for_client (const FzResource *resource, const FzVersion *client);
-JsonObject *fz_view_resource_for_gateway (const FzResource *resource);
+JsonObject *fz_view_resource_for_client (const FzResourceRecord *resource, const FzVersion *client);
+JsonObject *fz_view_resource_for_gateway (const FzResourceRecord *resource);
 
 /* §4.9. */
 JsonObject *fz_view_authorization (const FzGrant *grant);

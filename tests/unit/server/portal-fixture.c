@@ -257,7 +257,7 @@ on_message (SoupWebsocketConnection *connection, gint type, GBytes *message, gpo
   Peer *peer = user_data;
   gsize length = 0;
   const char *text = g_bytes_get_data (message, &length);
-  g_autoptr (JsonNode) node = fz_json_parse (text, length, NULL);
+  g_autoptr (JsonNode) node = fz_json_parse_bounded (text, length, NULL);
 
   g_assert_nonnull (node);
   g_queue_push_tail (&peer->inbox, json_object_ref (json_node_get_object (node)));
@@ -393,7 +393,7 @@ JsonObject *
 peer_expect (Peer *peer, const char *event)
 {
   g_autoptr (JsonObject) frame = next_frame (peer, event);
-  JsonObject *payload = fz_json_object (frame, "payload");
+  JsonObject *payload = fz_json_child (frame, "payload");
 
   g_assert_nonnull (payload);
   g_assert_cmpstr (fz_json_text (frame, "topic"), ==, peer->topic);
@@ -419,8 +419,8 @@ void
 peer_expect_reply (Peer *peer, int64_t ref, const char *error_reason)
 {
   g_autoptr (JsonObject) frame = next_frame (peer, "phx_reply");
-  JsonObject *payload = fz_json_object (frame, "payload");
-  JsonObject *response = fz_json_object (payload, "response");
+  JsonObject *payload = fz_json_child (frame, "payload");
+  JsonObject *response = fz_json_child (payload, "response");
 
   g_assert_cmpint (
       json_node_get_value_type (json_object_get_member (frame, "ref")), ==, G_TYPE_INT64);

@@ -594,7 +594,7 @@ test_dns_changed (void)
   Scene scene = scene_new ();
   portal_change (scene.portal, "account update", "dns", "secure", "doh-provider", "quad9", NULL);
   g_autoptr (JsonObject) pushed = peer_expect (scene.client, "config_changed");
-  JsonObject *interface = fz_json_object (pushed, "interface");
+  JsonObject *interface = fz_json_child (pushed, "interface");
   JsonArray *doh = fz_json_array (interface, "upstream_doh");
 
   g_assert_cmpstr (fz_json_text (json_array_get_object_element (doh, 0), "url"),

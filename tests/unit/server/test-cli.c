@@ -309,9 +309,8 @@ manage_everything (void)
   g_assert_nonnull (strstr (twin.err, "site \"office\" exists already"));
   twin_json = run ("site add --name office --json");
   error = json_from_string (twin_json.err, NULL);
-  g_assert_cmpstr (fz_json_text (fz_json_object (json_node_get_object (error), "error"), "code"),
-                   ==,
-                   "conflict");
+  g_assert_cmpstr (
+      fz_json_text (fz_json_child (json_node_get_object (error), "error"), "code"), ==, "conflict");
   wrong = run ("resource add --name x --address 10.0.0.0/99 --site office");
   g_assert_cmpint (wrong.status, ==, 1);
   g_assert_nonnull (strstr (wrong.err, "is not a network"));
@@ -576,9 +575,9 @@ test_stop_and_restart (Cli *cli, gconstpointer data)
   run_fine ("site list"); /* nobody listens there: the database itself */
   start_server (cli, "");
   client = client_new (&cli->portal, &second);
-  g_assert_cmpstr (fz_json_text (fz_json_object (first, "interface"), "ipv4"),
+  g_assert_cmpstr (fz_json_text (fz_json_child (first, "interface"), "ipv4"),
                    ==,
-                   fz_json_text (fz_json_object (second, "interface"), "ipv4"));
+                   fz_json_text (fz_json_child (second, "interface"), "ipv4"));
   peer_free (client);
   forget_tokens (cli);
 }

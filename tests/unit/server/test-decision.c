@@ -342,7 +342,7 @@ free_entitlement (gpointer data)
 
   g_free (entitlement->policy_id);
   g_free (entitlement->conditions);
-  fz_resource_clear (&entitlement->resource);
+  fz_resource_record_clear (&entitlement->resource);
   g_free (entitlement);
 }
 
@@ -423,7 +423,7 @@ test_connectable (void)
   entitle (list, "c", "internet", "5", conditions_from (NULL, NULL));
   old = fz_decision_connectable (list, &context);
   g_assert_cmpuint (old->len, ==, 1);
-  g_assert_cmpstr (((FzResource *) g_ptr_array_index (old, 0))->id, ==, "a");
+  g_assert_cmpstr (((FzResourceRecord *) g_ptr_array_index (old, 0))->id, ==, "a");
 
   context.version = fz_version_from_user_agent ("gui-client/1.5.16");
   new = fz_decision_connectable (list, &context);

@@ -139,7 +139,7 @@ decode_segment (const char *segment)
   for (char *p = padded; *p != '\0'; p++)
     *p = *p == '-' ? '+' : *p == '_' ? '/' : *p;
   data = g_base64_decode (padded, &length);
-  node = fz_json_parse ((const char *) data, length, NULL);
+  node = fz_json_parse_bounded ((const char *) data, length, NULL);
   g_assert_nonnull (node);
   return json_object_ref (json_node_get_object (node));
 }

@@ -182,7 +182,7 @@ test_resource_addresses (Fixture *fixture, gconstpointer data)
     g_autoptr (GError) error = NULL;
     g_autofree char *id =
         fz_store_resource_add (fixture->store, fixture->account_id, &spec, &error);
-    g_autoptr (FzResource) resource = NULL;
+    g_autoptr (FzResourceRecord) resource = NULL;
 
     g_test_message ("%s", rows[i].address);
     g_assert_true ((id != NULL) == (rows[i].stored != NULL));
@@ -356,12 +356,12 @@ test_token_expiry (Fixture *fixture, gconstpointer data)
   g_assert_error (error, FZ_SERVER_ERROR, FZ_SERVER_ERROR_INVALID);
 }
 
-static FzDevice *
+static FzDeviceRecord *
 connect_client (Fixture *fixture, const FzTokenRecord *token, const char *external_id)
 {
   g_autoptr (GError) error = NULL;
   FzDeviceReport report = { .external_id = external_id, .name = "laptop", .public_key = "key" };
-  FzDevice *device = fz_store_client_connect (fixture->store, token, &report, &error);
+  FzDeviceRecord *device = fz_store_client_connect (fixture->store, token, &report, &error);
 
   g_assert_no_error (error);
   return device;
@@ -375,10 +375,10 @@ test_devices (Fixture *fixture, gconstpointer data)
   g_autofree char *kim = add_actor (fixture, "kim");
   g_autoptr (FzTokenRecord) sams = client_token (fixture, sam, NULL);
   g_autoptr (FzTokenRecord) kims = client_token (fixture, kim, NULL);
-  g_autoptr (FzDevice) first = connect_client (fixture, sams, "one");
-  g_autoptr (FzDevice) again = connect_client (fixture, sams, "one");
-  g_autoptr (FzDevice) second = connect_client (fixture, sams, "two");
-  g_autoptr (FzDevice) other = connect_client (fixture, kims, "one");
+  g_autoptr (FzDeviceRecord) first = connect_client (fixture, sams, "one");
+  g_autoptr (FzDeviceRecord) again = connect_client (fixture, sams, "one");
+  g_autoptr (FzDeviceRecord) second = connect_client (fixture, sams, "two");
+  g_autoptr (FzDeviceRecord) other = connect_client (fixture, kims, "one");
 
   g_assert_cmpstr (first->id, ==, again->id);
   g_assert_cmpstr (first->ipv4, ==, again->ipv4);
@@ -459,8 +459,8 @@ typedef struct {
   char *resource_id;
   char *policy_id;
   FzTokenRecord *token;
-  FzDevice *client;
-  FzDevice *gateway;
+  FzDeviceRecord *client;
+  FzDeviceRecord *gateway;
 } Access;
 
 static void
@@ -471,8 +471,8 @@ access_clear (Access *access)
   g_free (access->resource_id);
   g_free (access->policy_id);
   fz_token_record_free (access->token);
-  fz_device_free (access->client);
-  fz_device_free (access->gateway);
+  fz_device_record_free (access->client);
+  fz_device_record_free (access->gateway);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Access, access_clear)
