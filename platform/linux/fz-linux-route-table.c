@@ -10,6 +10,7 @@
 const FzIpFamily fz_linux_families[2] = { FZ_IP_V4, FZ_IP_V6 };
 
 typedef struct {
+  uint8_t family; /* AF_… */
   uint32_t table;
   GArray *routes;
 } Listing;
@@ -44,7 +45,9 @@ collect (const struct nlmsghdr *header, void *user_data)
   struct nlattr *attributes[RTA_MAX + 1];
   FzLinuxRoute route;
 
-  if (header->nlmsg_type != RTM_NEWROUTE || (info->rtm_flags & RTM_F_CLONED) != 0 ||
+  /* a kernel without IPv6 answers a question for it with IPv4's routes */
+  if (header->nlmsg_type != RTM_NEWROUTE || info->rtm_family != listing->family ||
+      (info->rtm_flags & RTM_F_CLONED) != 0 ||
       nlmsg_parse ((struct nlmsghdr *) header, sizeof *info, attributes, RTA_MAX, NULL) != 0)
     return;
   route = (FzLinuxRoute){
@@ -68,9 +71,9 @@ collect (const struct nlmsghdr *header, void *user_data)
 int
 fz_linux_list_routes (FzLinux *self, FzIpFamily family, uint32_t table, GArray *routes)
 {
-  Listing listing = { table, routes };
+  Listing listing = { family == FZ_IP_V4 ? AF_INET : AF_INET6, table, routes };
   const struct rtmsg header = {
-    .rtm_family = family == FZ_IP_V4 ? AF_INET : AF_INET6,
+    .rtm_family = listing.family,
     .rtm_table = table < 256 ? (uint8_t) table : RT_TABLE_UNSPEC,
   };
   struct nl_msg *message = fz_netlink_message_new (RTM_GETROUTE, 0, &header, sizeof header);
