@@ -2,6 +2,10 @@
 
 #include <string.h>
 
+#ifndef FZ_TEST_DATA
+#define FZ_TEST_DATA "tests/data" /* from the source folder */
+#endif
+
 static bool
 wants (void *context, const char *target, FzLogLevel level)
 {
