@@ -65,19 +65,14 @@ back_off_step (const FzIcePair *self, const FzIceTiming *timing, FzInstant now)
 void
 fz_ice_pair_schedule (FzIcePair *self, const FzIceTiming *timing, FzInstant now)
 {
-  FzInstant next;
-
-  if (self->nomination == FZ_ICE_NOMINATION_WANTED) {
+  if (self->nomination == FZ_ICE_NOMINATION_WANTED)
     self->next_attempt = AT_ONCE;
-    return;
-  }
-  if (self->n_attempts == 0) {
+  else if (self->n_attempts == 0)
     self->next_attempt = NEVER_TRIED;
-    return;
-  }
-  next = fz_instant_add (attempt_back (self, 0)->sent,
-                         fz_ice_timing_delay (timing, back_off_step (self, timing, now)));
-  self->next_attempt = fz_instant_min (next, fz_instant_add (now, timing->max_rto_ns));
+  else
+    self->next_attempt =
+        fz_instant_add (attempt_back (self, 0)->sent,
+                        fz_ice_timing_delay (timing, back_off_step (self, timing, now)));
 }
 
 void

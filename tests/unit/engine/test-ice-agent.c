@@ -294,6 +294,80 @@ test_controlling (Fixture *f, gconstpointer data)
   g_assert_false (fz_ice_agent_poll_event (f->agent, &event));
 }
 
+/* Of two equally good pairs the one in use stays. */
+static void
+test_equal_pairs (void)
+{
+  FzSeededRng seeded;
+  g_autoptr (FzIceAgent) agent = make_agent (&seeded, FZ_ICE_CONTROLLING, FZ_ICE_CLIENT_DEFAULT);
+  FzIceTransmit checks[2];
+  FzInstant now = START;
+  unsigned n_nominated = 0;
+  FzIceEvent event;
+
+  add_host (agent, US);
+  g_assert_true (fz_ice_agent_add_remote_candidate (agent, remote_host));
+  g_assert_true (fz_ice_agent_add_remote_candidate (
+      agent, "candidate:1 1 udp 2130706175 10.0.0.3 52625 typ host"));
+  fz_ice_agent_handle_timeout (agent, now);
+  for (int i = 0; i < 2; i++) {
+    g_assert_true (fz_ice_agent_poll_transmit (agent, &checks[i]));
+    checks[i].data = (FzSpan){ 0 };
+  }
+  g_assert_cmpint (answer (agent, &checks[1], THEIR_PW, now), ==, FZ_DROP_NONE);
+  g_assert_cmpint (answer (agent, &checks[0], THEIR_PW, now), ==, FZ_DROP_NONE);
+  while (fz_ice_agent_poll_event (agent, &event))
+    n_nominated += event.kind == FZ_ICE_EVENT_NOMINATED;
+  g_assert_cmpuint (n_nominated, ==, 1);
+}
+
+/* RFC 8445 §7.3.1.4: a request hastens our own unfinished check, but not without measure. */
+static void
+test_triggered (void)
+{
+  static const struct {
+    unsigned request_ms;
+    unsigned check_ms;
+  } rows[] = { { 100, 100 }, { 10, 20 }, { 0, 20 }, { 300, 250 } };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
+    Fixture f;
+    FzInstant now = START;
+    FzInstant at = START + rows[i].request_ms * FZ_MS;
+    FzIceTransmit transmit;
+
+    set_up_role (&f, FZ_ICE_CONTROLLED, FZ_ICE_CLIENT_DEFAULT);
+    g_assert_true (next_check (f.agent, START, &transmit, &now));
+    if (!next_check (f.agent, at, &transmit, &now)) {
+      now = at;
+      g_assert_cmpint (
+          request (f.agent, &(FzIceCheck){ .is_controlling = true }, US, THEM, at), ==, 0);
+      g_assert_true (next_check (f.agent, START + FZ_S, &transmit, &now));
+    }
+    g_assert_cmpuint ((now - START) / FZ_MS, ==, rows[i].check_ms);
+    tear_down (&f, NULL);
+  }
+}
+
+/* §3.6: whoever still sends valid requests is still there. */
+static void
+test_kept_by_requests (void)
+{
+  Fixture f;
+  FzInstant last = START + 40 * FZ_S;
+
+  set_up_role (&f, FZ_ICE_CONTROLLED, FZ_ICE_CLIENT_DEFAULT);
+  for (FzInstant now = START; now <= last + 18 * FZ_S; now += FZ_S / 4) {
+    if (now <= last && (now - START) % (5 * FZ_S) == 0)
+      request (f.agent, &(FzIceCheck){ .is_controlling = true }, US, THEM, now);
+    fz_ice_agent_handle_timeout (f.agent, now);
+    drain (f.agent);
+    g_assert_true (fz_ice_agent_get_state (f.agent) == FZ_ICE_CHECKING || now >= last + 15 * FZ_S);
+  }
+  g_assert_cmpint (fz_ice_agent_get_state (f.agent), ==, FZ_ICE_DISCONNECTED);
+  tear_down (&f, NULL);
+}
+
 static void
 test_controlled (Fixture *f, gconstpointer data)
 {
@@ -778,6 +852,77 @@ test_discovered_becomes_signalled (void)
   g_assert_cmpuint (now, ==, START + 250 * FZ_MS); /* not tried anew */
 }
 
+/* What was discovered and then signalled is withdrawn like anything signalled. */
+static void
+test_discovered_is_withdrawn (void)
+{
+  static const char relayed[] =
+      "candidate:1 1 udp 5 10.0.0.2 52625 typ relay raddr 0.0.0.0 rport 0";
+  FzSeededRng seeded;
+  g_autoptr (FzIceAgent) agent = make_agent (&seeded, FZ_ICE_CONTROLLED, FZ_ICE_CLIENT_DEFAULT);
+  FzIceCheck check = { .is_controlling = true };
+  FzSocketAddress them = address (THEM);
+
+  add_host (agent, US);
+  fz_ice_agent_handle_timeout (agent, START);
+  g_assert_cmpint (request (agent, &check, US, THEM, START), ==, FZ_DROP_NONE);
+  g_assert_cmpuint (count_checks (agent, START), ==, 1);
+  g_assert_true (fz_ice_agent_add_remote_candidate (agent, relayed));
+  g_assert_true (fz_ice_agent_is_remote_relayed (agent, &them));
+  g_assert_true (fz_ice_agent_invalidate_remote_candidate (agent, relayed));
+  g_assert_false (fz_ice_agent_is_remote_relayed (agent, &them));
+  g_assert_cmpuint (count_checks (agent, START + 10 * FZ_S), ==, 0);
+  g_assert_cmpint (request (agent, &check, US, THEM, START), ==, FZ_DROP_UNKNOWN_SOURCE);
+}
+
+/* The pair goes over to a better candidate of the same address, and does not start anew when the
+ * worse one is withdrawn. */
+static void
+test_pair_goes_over (void)
+{
+  static const char reflexive[] =
+      "candidate:1 1 udp 1686109951 10.0.0.2 52625 typ srflx raddr 0.0.0.0 rport 0";
+  FzSeededRng seeded;
+  g_autoptr (FzIceAgent) agent = make_agent (&seeded, FZ_ICE_CONTROLLING, FZ_ICE_CLIENT_DEFAULT);
+
+  add_host (agent, US);
+  g_assert_true (fz_ice_agent_add_remote_candidate (agent, reflexive));
+  g_assert_cmpuint (count_checks (agent, START), ==, 1);
+  g_assert_true (fz_ice_agent_add_remote_candidate (agent, remote_host));
+  g_assert_true (fz_ice_agent_invalidate_remote_candidate (agent, reflexive));
+  g_assert_cmpuint (count_checks (agent, START + 200 * FZ_MS), ==, 0);
+  g_assert_cmpuint (count_checks (agent, START + 250 * FZ_MS), ==, 1);
+}
+
+/* An answer shows an address of ours that we did not know: remembered, never paired. */
+static void
+test_own_discovered (void)
+{
+  FzSeededRng seeded;
+  g_autoptr (FzIceAgent) agent = make_agent (&seeded, FZ_ICE_CONTROLLED, FZ_ICE_CLIENT_DEFAULT);
+  FzSocketAddress relayed_at = address ("198.51.100.9:50000");
+  FzSocketAddress us = address (US);
+  FzCandidate relayed = fz_candidate_relayed (&relayed_at, &us);
+  FzInstant now = START;
+  char text[FZ_CANDIDATE_TEXT_MAX];
+  FzIceTransmit check;
+
+  g_assert_true (fz_ice_agent_add_local_candidate (agent, &relayed, NULL));
+  g_assert_true (fz_ice_agent_add_remote_candidate (agent, remote_host));
+  g_assert_true (next_check (agent, START, &check, &now));
+  g_assert_true (check.is_relayed);
+  g_assert_true (fz_socket_address_equal (&check.local, &relayed_at));
+  check.local = address ("203.0.113.99:7"); /* what the peer saw */
+  g_assert_cmpint (answer (agent, &check, THEIR_PW, now), ==, FZ_DROP_NONE);
+  g_assert_true (fz_ice_agent_get_local_candidate (agent, 0, text));
+  g_assert_nonnull (strstr (text, " 203.0.113.99 7 typ prflx ufrag us"));
+  g_assert_true (
+      fz_ice_agent_add_remote_candidate (agent, "candidate:1 1 udp 5 10.0.0.3 52625 typ host"));
+  g_assert_true (next_check (agent, START, &check, &now));
+  g_assert_true (check.is_relayed);
+  g_assert_true (fz_socket_address_equal (&check.local, &relayed_at));
+}
+
 /* I19 */
 static void
 test_one_sided (void)
@@ -884,6 +1029,9 @@ main (int argc, char **argv)
               set_up_controlled,
               test_controlled,
               tear_down);
+  g_test_add_func ("/ice-agent/nomination/equal-pairs", test_equal_pairs);
+  g_test_add_func ("/ice-agent/check/triggered", test_triggered);
+  g_test_add_func ("/ice-agent/check/kept-by-requests", test_kept_by_requests);
   ADD ("/ice-agent/refused/requests", test_bad_requests);
   ADD ("/ice-agent/refused/missing-attributes", test_missing_attributes);
   ADD ("/ice-agent/refused/responses", test_bad_responses);
@@ -901,6 +1049,9 @@ main (int argc, char **argv)
   g_test_add_func ("/ice-agent/candidate/optimistic", test_optimistic);
   g_test_add_func ("/ice-agent/candidate/discovered-becomes-signalled",
                    test_discovered_becomes_signalled);
+  g_test_add_func ("/ice-agent/candidate/discovered-is-withdrawn", test_discovered_is_withdrawn);
+  g_test_add_func ("/ice-agent/candidate/pair-goes-over", test_pair_goes_over);
+  g_test_add_func ("/ice-agent/candidate/own-discovered", test_own_discovered);
   g_test_add_func ("/ice-agent/candidate/one-sided", test_one_sided);
   g_test_add_func ("/ice-agent/maximum/pairs", test_many_pairs);
   ADD ("/ice-agent/maximum/sources", test_many_sources);

@@ -322,6 +322,62 @@ test_unchanged_is_kept (void)
   g_assert_false (fz_relay_pool_select (bed.pool, &id)); /* a fresh object */
 }
 
+/* Two relays behind one address: each hears its own answers. */
+static void
+test_shared_address (void)
+{
+  g_auto (Bed) bed = { 0 };
+  FzRelay entries[] = { relay (1, "198.51.100.1:3478"), relay (2, "198.51.100.1:3478") };
+  FzRelayEvent event;
+  unsigned n = 0;
+
+  bed_init (&bed);
+  offer (&bed, &entries[1], 1);
+  answer_binding (&bed, 0, "203.0.113.7:40000");
+  offer (&bed, &entries[0], 1);
+  offer (&bed, entries, 2);
+  for (FzRelayTransmit transmit; fz_relay_pool_poll_transmit (bed.pool, &transmit);) {
+    FzSocketAddress local = address (LOCAL);
+    uint8_t buffer[FZ_STUN_WRITE_MAX];
+    FzStunMessage m;
+    FzWriter w;
+
+    g_assert_cmpint (fz_stun_parse (transmit.data, &m), ==, FZ_DROP_NONE);
+    if (m.type != FZ_STUN_BINDING_REQUEST)
+      continue;
+    fz_stun_begin (&w, buffer, sizeof buffer, FZ_STUN_BINDING_SUCCESS, &m.transaction_id);
+    fz_stun_write_xor_address (&w, FZ_STUN_XOR_MAPPED_ADDRESS, &local);
+    g_assert_cmpint (fz_stun_parse (fz_span (buffer, w.length), &m), ==, FZ_DROP_NONE);
+    g_assert_cmpint (
+        fz_relay_pool_handle_stun (bed.pool, &m, &local, &transmit.to, bed.now), ==, FZ_DROP_NONE);
+  }
+  while (fz_relay_pool_poll_event (bed.pool, &event))
+    n++;
+  g_assert_cmpuint (n, ==, 4); /* host and reflexive of each */
+}
+
+/* §5.9, 3: only relays that the list does not mention are asked whether they are still there. */
+static void
+test_refreshed (void)
+{
+  g_auto (Bed) bed = { 0 };
+  FzRelay entry = numbered (1);
+  FzRelay other = numbered (2);
+  FzRelayTransmit transmit;
+  FzStunMessage m;
+
+  bed_init (&bed);
+  add_answering (&bed, 1, 0);
+  run_for (&bed, 10 * FZ_S); /* Allocate is given up: the relay is good for STUN */
+  offer (&bed, &entry, 1);
+  g_assert_false (fz_relay_pool_poll_transmit (bed.pool, &transmit));
+  offer (&bed, &other, 1);
+  g_assert_true (fz_relay_pool_poll_transmit (bed.pool, &transmit));
+  g_assert_cmpuint (transmit.to.ip.bytes[3], ==, 1);
+  g_assert_cmpint (fz_stun_parse (transmit.data, &m), ==, FZ_DROP_NONE);
+  g_assert_cmphex (m.type, ==, FZ_STUN_BINDING_REQUEST);
+}
+
 static void
 test_removed (void)
 {
@@ -410,6 +466,8 @@ main (int argc, char **argv)
   g_test_add_func ("/relay-pool/list/reset", test_reset);
   g_test_add_func ("/relay-pool/list/garbage-collection", test_garbage_collection);
   g_test_add_func ("/relay-pool/list/unchanged-is-kept", test_unchanged_is_kept);
+  g_test_add_func ("/relay-pool/list/shared-address", test_shared_address);
+  g_test_add_func ("/relay-pool/list/refreshed", test_refreshed);
   g_test_add_func ("/relay-pool/list/removed", test_removed);
   g_test_add_func ("/relay-pool/list/refused", test_refused_entries);
   g_test_add_func ("/relay-pool/candidates", test_candidates);
