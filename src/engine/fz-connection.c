@@ -659,6 +659,15 @@ fz_connection_handle_roamed (FzConnection *self, const FzEndpoint *endpoint, FzI
 }
 
 void
+fz_connection_forget_source (FzConnection *self, FzInstant now)
+{
+  FzEndpoint endpoint = fz_peer_get_endpoint (self->peer);
+
+  endpoint.local = (FzIp){ 0 };
+  fz_connection_handle_roamed (self, &endpoint, now);
+}
+
+void
 fz_connection_handle_timeout (FzConnection *self, FzInstant now)
 {
   fz_tunnel_handle_timeout (self->tunnel, now);

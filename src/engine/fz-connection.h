@@ -167,6 +167,8 @@ void fz_connection_handle_confirmed (FzConnection *self, uint32_t local_index, F
 void fz_connection_handle_exhausted (FzConnection *self, uint32_t local_index, FzInstant now);
 void fz_connection_handle_activity (FzConnection *self, FzInstant now);
 void fz_connection_handle_roamed (FzConnection *self, const FzEndpoint *endpoint, FzInstant now);
+/* Our addresses changed: a bare peer is written to from whatever the system chooses. */
+void fz_connection_forget_source (FzConnection *self, FzInstant now);
 void fz_connection_handle_timeout (FzConnection *self, FzInstant now);
 
 /* -- sending; a bare peer's first packet asks for a handshake -- */

@@ -277,12 +277,14 @@ handle_role_command (FzEngine *self, const FzCommand *command, FzInstant now, GE
   return false;
 }
 
-/* Only clients move; a gateway's or bare peer's sockets stay where they are (§1.9). */
+/* Only clients start over; a gateway never resets (§1.9). */
 static void
 reset_network (FzEngine *self, FzInstant now)
 {
   FzEvent event = { .kind = FZ_EVENT_PUBLIC_KEY_CHANGED };
 
+  if (self->role == FZ_ROLE_BARE)
+    fz_node_forget_sources (self->context.node, now);
   if (self->role != FZ_ROLE_CLIENT)
     return;
   fz_candidate_outbox_set_held (self->outbox, true); /* the link is about to be made anew */

@@ -39,15 +39,17 @@ handle_request (FzNode *self,
     return FZ_DROP_UNKNOWN_PEER;
   }
 
+  g_ptr_array_ref (list); /* the last one in it may be reaped */
   for (guint i = 0; i < list->len && reason != FZ_DROP_NONE; i++) {
     FzConnection *connection = list->pdata[i];
     guint n = list->len;
 
     reason = fz_connection_handle_stun (connection, message, local, from, now);
     fz_node_book (self, connection, now);
-    if (list->len != n || reason == FZ_DROP_NONE)
-      break; /* it was reaped, or it is the one */
+    if (list->len != n)
+      break;
   }
+  g_ptr_array_unref (list);
   return reason;
 }
 

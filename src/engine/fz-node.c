@@ -486,6 +486,19 @@ fz_node_reset (FzNode *self, FzInstant now)
   fz_node_drain_relays (self, now);
 }
 
+void
+fz_node_forget_sources (FzNode *self, FzInstant now)
+{
+  for (uint32_t i = 0; i < self->slots->len; i++) {
+    FzConnection *connection = fz_node_get_slot (self, i)->connection;
+
+    if (connection == NULL)
+      continue;
+    fz_connection_forget_source (connection, now);
+    fz_node_book (self, connection, now);
+  }
+}
+
 FzDrop
 fz_node_send (FzNode *self, FzConnection *connection, FzSpan packet, uint8_t ecn, FzInstant now)
 {

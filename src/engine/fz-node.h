@@ -81,6 +81,9 @@ void fz_node_update_relays (FzNode *self,
 /* The network changed: everything starts over with a new key (§1.9, hard reset). */
 void fz_node_reset (FzNode *self, FzInstant now);
 
+/* The same for bare peers, whose sessions go on: only our source addresses are forgotten. */
+void fz_node_forget_sources (FzNode *self, FzInstant now);
+
 /* Sends on @connection: fz_connection_send, and keeps the node's books. */
 FzDrop
 fz_node_send (FzNode *self, FzConnection *connection, FzSpan packet, uint8_t ecn, FzInstant now);

@@ -1,0 +1,354 @@
+/* test-node.c: connections as such: limits, look-ups, relays that go and come (connectivity.md
+ * §12.1). */
+
+#include "src/crypto/fz-crypto.h"
+#include "src/engine/fz-limits.h"
+#include "src/engine/fz-node.h"
+#include "src/engine/fz-stun-auth.h"
+#include "src/proto/fz-stun.h"
+
+#include <string.h>
+
+#define LOCAL "192.168.1.5:52625"
+
+typedef struct {
+  FzSeededRng rng;
+  FzReclaim *reclaim;
+  FzCandidateOutbox *outbox;
+  FzNode *node;
+  FzInstant now;
+} Bed;
+
+static void
+bed_init (Bed *self)
+{
+  FzNodeConfig config = { .role = FZ_ROLE_GATEWAY };
+
+  g_assert_true (fz_crypto_init ());
+  *self = (Bed){ .now = FZ_S };
+  fz_seeded_rng_init (&self->rng, 3);
+  self->reclaim = fz_reclaim_new ();
+  self->outbox = fz_candidate_outbox_new ();
+  fz_candidate_outbox_set_held (self->outbox, false);
+  config.rng = fz_seeded_rng (&self->rng);
+  config.reclaim = self->reclaim;
+  config.outbox = self->outbox;
+  self->node = fz_node_new (&config);
+}
+
+static void
+bed_clear (Bed *self)
+{
+  fz_node_free (self->node);
+  fz_candidate_outbox_free (self->outbox);
+  fz_reclaim_free (self->reclaim);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Bed, bed_clear)
+
+static FzSocketAddress
+parse_socket (const char *text)
+{
+  FzSocketAddress address;
+
+  g_assert_true (fz_socket_address_parse (text, &address));
+  return address;
+}
+
+static FzRelay
+relay (uint8_t number)
+{
+  FzRelay result = {
+    .id = { { number } },
+    .ipv4 = parse_socket ("198.51.100.0:3478"),
+    .username = "1:user",
+    .password = "secret",
+    .expires_at = UINT64_MAX,
+  };
+
+  result.ipv4.ip.bytes[3] = number;
+  return result;
+}
+
+/* Polls the transmits; answers the binding requests to this relay, 0: to none. */
+static void
+answer (Bed *self, uint8_t number)
+{
+  FzSocketAddress local = parse_socket (LOCAL);
+  FzSocketAddress mapped = parse_socket ("203.0.113.7:40000");
+  FzTransmit transmit;
+
+  self->now += 10 * FZ_MS;
+  while (fz_node_poll_transmit (self->node, &transmit)) {
+    FzSocketAddress to = transmit.to;
+    uint8_t bytes[FZ_STUN_WRITE_MAX];
+    FzStunMessage message;
+    FzWriter w;
+
+    if (fz_stun_parse (transmit.data, &message) != FZ_DROP_NONE ||
+        message.type != FZ_STUN_BINDING_REQUEST || to.ip.bytes[3] != number)
+      continue;
+    fz_stun_begin (&w, bytes, sizeof bytes, FZ_STUN_BINDING_SUCCESS, &message.transaction_id);
+    fz_stun_write_xor_address (&w, FZ_STUN_XOR_MAPPED_ADDRESS, &mapped);
+    g_assert_cmpint (
+        fz_node_handle_datagram (self->node, &local, &to, fz_span (bytes, w.length), self->now),
+        ==,
+        FZ_DROP_NONE);
+  }
+}
+
+static void
+update_relays (Bed *self, const uint8_t *removed, uint8_t added)
+{
+  FzUuid id = { { removed != NULL ? *removed : 0 } };
+  FzRelay offered = relay (added);
+
+  fz_node_update_relays (self->node, &id, removed != NULL, &offered, added != 0, self->now);
+}
+
+/* A key that belongs to @number; X25519 takes any. */
+static FzUpsert
+upsert (Bed *self, uint32_t number, const char *ufrag)
+{
+  uint8_t public_key[FZ_KEY_SIZE] = { 9 };
+  uint8_t preshared_key[FZ_KEY_SIZE] = { 1 };
+  FzConnectionRequest request = {
+    .public_key = public_key,
+    .preshared_key = preshared_key,
+    .local_ice = { ufrag, "password-of-twenty-two" },
+    .remote_ice = { "peer", "password-of-the-other." },
+  };
+
+  memcpy (request.id.bytes, &number, sizeof number);
+  memcpy (public_key + 8, &number, sizeof number);
+  return fz_node_upsert (self->node, &request, self->now, NULL);
+}
+
+static FzUuid
+id_of (uint32_t number)
+{
+  FzUuid id = { { 0 } };
+
+  memcpy (id.bytes, &number, sizeof number);
+  return id;
+}
+
+static void
+test_peer_limit (void)
+{
+  g_auto (Bed) bed;
+  FzUuid first = id_of (0);
+  FzPeer *const *peers;
+
+  bed_init (&bed);
+  update_relays (&bed, NULL, 1);
+  answer (&bed, 1);
+  for (uint32_t i = 0; i < FZ_PEERS_MAX; i++)
+    g_assert_cmpint (upsert (&bed, i, "same"), ==, FZ_UPSERT_DONE);
+  g_assert_cmpint (upsert (&bed, FZ_PEERS_MAX, "same"), ==, FZ_UPSERT_TOO_MANY);
+  g_assert_cmpint (upsert (&bed, 5, "same"), ==, FZ_UPSERT_DONE); /* one that is there */
+  g_assert_cmpuint (fz_node_get_peers (bed.node, &peers), ==, FZ_PEERS_MAX);
+  fz_node_remove (bed.node, &first, bed.now);
+  g_assert_cmpint (upsert (&bed, FZ_PEERS_MAX, "same"), ==, FZ_UPSERT_DONE);
+  fz_node_publish (bed.node);
+
+  bed.now += 11 * FZ_S; /* nobody sends candidates */
+  fz_node_handle_timeout (bed.node, bed.now);
+  g_assert_cmpuint (fz_node_get_n_connections (bed.node), ==, 0);
+}
+
+/* N8: the connection keeps its relay until there is another. */
+static void
+test_relay_migration (void)
+{
+  g_auto (Bed) bed;
+  const uint8_t first = 1;
+  FzUuid id = id_of (7);
+  FzConnection *connection;
+  FzNodeEvent event;
+
+  bed_init (&bed);
+  g_assert_cmpint (upsert (&bed, 7, "ufrg"), ==, FZ_UPSERT_NO_RELAYS);
+  g_assert_cmpuint (fz_node_get_n_connections (bed.node), ==, 0);
+  update_relays (&bed, NULL, 1);
+  g_assert_cmpint (upsert (&bed, 7, "ufrg"), ==, FZ_UPSERT_NO_RELAYS); /* it has not answered */
+  answer (&bed, 1);
+  g_assert_cmpint (upsert (&bed, 7, "ufrg"), ==, FZ_UPSERT_DONE);
+  connection = fz_node_find (bed.node, &id);
+  g_assert_cmpuint (fz_connection_get_relay_id (connection)->bytes[0], ==, 1);
+
+  update_relays (&bed, &first, 0);
+  g_assert_cmpuint (fz_connection_get_relay_id (connection)->bytes[0], ==, 1);
+  update_relays (&bed, NULL, 2);
+  g_assert_cmpuint (fz_connection_get_relay_id (connection)->bytes[0], ==, 1);
+  answer (&bed, 2);
+  g_assert_cmpuint (fz_connection_get_relay_id (connection)->bytes[0], ==, 2);
+  while (fz_node_poll_event (bed.node, &event))
+    g_assert_cmpint (event.kind, ==, FZ_NODE_EVENT_NO_RELAYS);
+}
+
+/* -- look-ups -- */
+
+static FzDrop
+check_from_peer (Bed *self, const char *ufrag, const char *password)
+{
+  static const FzStunTransactionId id = { { 1, 2, 3 } };
+  FzSocketAddress local = parse_socket (LOCAL);
+  FzSocketAddress from = parse_socket ("192.0.2.9:9");
+  g_autofree char *username = g_strconcat (ufrag, ":peer", NULL);
+  uint8_t bytes[FZ_STUN_WRITE_MAX];
+  FzWriter w;
+
+  fz_stun_begin (&w, bytes, sizeof bytes, FZ_STUN_BINDING_REQUEST, &id);
+  fz_stun_write_text (&w, FZ_STUN_USERNAME, username);
+  fz_stun_write_u64 (&w, FZ_STUN_ICE_CONTROLLING, 7);
+  fz_stun_write_u32 (&w, FZ_STUN_PRIORITY, 1000);
+  fz_stun_sign (&w, fz_stun_short_term_key (password));
+  fz_stun_write_fingerprint (&w);
+  return fz_node_handle_datagram (self->node, &local, &from, fz_span (bytes, w.length), self->now);
+}
+
+/* User fragments have 20 bits: two clients of one gateway may well have the same. */
+static void
+test_same_ufrag (void)
+{
+  g_auto (Bed) bed;
+  uint8_t public_key[FZ_KEY_SIZE] = { 9, 1 };
+  FzConnectionRequest request = {
+    .id = id_of (1),
+    .public_key = public_key,
+    .local_ice = { "same", "password-of-the-first." },
+    .remote_ice = { "peer", "password-of-the-other." },
+  };
+  FzTransmit transmit;
+
+  bed_init (&bed);
+  update_relays (&bed, NULL, 1);
+  answer (&bed, 1);
+  g_assert_cmpint (fz_node_upsert (bed.node, &request, bed.now, NULL), ==, FZ_UPSERT_DONE);
+  request.id = id_of (2);
+  public_key[1] = 2;
+  request.local_ice.password = "password-of-the-second";
+  g_assert_cmpint (fz_node_upsert (bed.node, &request, bed.now, NULL), ==, FZ_UPSERT_DONE);
+  while (fz_node_poll_transmit (bed.node, &transmit))
+    ;
+
+  g_assert_cmpint (check_from_peer (&bed, "same", "password-of-the-first."), ==, FZ_DROP_NONE);
+  g_assert_true (fz_node_poll_transmit (bed.node, &transmit)); /* answered */
+  g_assert_cmpint (check_from_peer (&bed, "same", "password-of-the-second"), ==, FZ_DROP_NONE);
+  g_assert_cmpint (check_from_peer (&bed, "same", "password-of-the-third."), ==, FZ_DROP_BAD_MAC);
+  g_assert_cmpint (
+      check_from_peer (&bed, "none", "password-of-the-first."), ==, FZ_DROP_UNKNOWN_PEER);
+
+  fz_node_remove (bed.node, &request.id, bed.now);
+  g_assert_cmpint (check_from_peer (&bed, "same", "password-of-the-second"), ==, FZ_DROP_BAD_MAC);
+  g_assert_cmpint (check_from_peer (&bed, "same", "password-of-the-first."), ==, FZ_DROP_NONE);
+}
+
+static void
+test_handshakes_of_strangers (void)
+{
+  g_auto (Bed) bed;
+  FzSocketAddress local = parse_socket (LOCAL);
+  FzSocketAddress from = parse_socket ("192.0.2.9:9");
+  uint8_t bytes[FZ_WIREGUARD_INITIATION_SIZE] = { FZ_WIREGUARD_INITIATION };
+  FzTransmit transmit;
+
+  bed_init (&bed);
+  g_assert_cmpint (fz_node_handle_datagram (bed.node, &local, &from, fz_span (bytes, 148), bed.now),
+                   ==,
+                   FZ_DROP_BAD_MAC); /* no curve is computed for it */
+  bytes[0] = FZ_WIREGUARD_COOKIE_REPLY;
+  g_assert_cmpint (fz_node_handle_datagram (bed.node, &local, &from, fz_span (bytes, 64), bed.now),
+                   ==,
+                   FZ_DROP_UNKNOWN_INDEX);
+  bytes[0] = FZ_WIREGUARD_DATA;
+  g_assert_cmpint (fz_node_handle_datagram (bed.node, &local, &from, fz_span (bytes, 64), bed.now),
+                   ==,
+                   FZ_DROP_UNKNOWN_INDEX);
+  g_assert_cmpint (fz_node_handle_datagram (bed.node, &local, &from, fz_span (bytes, 0), bed.now),
+                   ==,
+                   FZ_DROP_NOT_WIREGUARD);
+  g_assert_false (fz_node_poll_transmit (bed.node, &transmit));
+}
+
+/* -- reuse and replacement, §1.5 -- */
+
+static void
+test_upsert (void)
+{
+  g_auto (Bed) bed;
+  FzUuid id = id_of (1);
+  FzNodeEvent event;
+  uint32_t number;
+
+  bed_init (&bed);
+  update_relays (&bed, NULL, 1);
+  answer (&bed, 1);
+  upsert (&bed, 1, "abcd");
+  number = fz_connection_get_connection_id (fz_node_find (bed.node, &id));
+  g_assert_cmpuint (number, <, 1u << 24);
+  g_assert_true (fz_node_find_by_number (bed.node, number) == fz_node_find (bed.node, &id));
+  upsert (&bed, 1, "abcd");
+  g_assert_cmpuint (fz_connection_get_connection_id (fz_node_find (bed.node, &id)), ==, number);
+  upsert (&bed, 1, "efgh"); /* other credentials: another connection, silently */
+  g_assert_cmpuint (fz_connection_get_connection_id (fz_node_find (bed.node, &id)), !=, number);
+  g_assert_null (fz_node_find_by_number (bed.node, number));
+  g_assert_cmpuint (fz_node_get_n_connections (bed.node), ==, 1);
+  fz_node_close (bed.node, &id, bed.now); /* still connecting: nothing said */
+  g_assert_false (fz_node_poll_event (bed.node, &event));
+  fz_node_close (bed.node, &id, bed.now);
+}
+
+/* -- candidates before, after, malformed -- */
+
+static void
+test_candidates (void)
+{
+  static const char *const good[] = {
+    "candidate:1 1 udp 2130706175 192.0.2.9 9 typ host ufrag peer"
+  };
+  static const char *const bad[] = { "",
+                                     "candidate:",
+                                     "candidate:1 1 tcp 1 1.1.1.1 1 typ host",
+                                     "candidate:1 2 udp 1 1.1.1.1 1 typ host",
+                                     "candidate:1 1 udp 1 1.1.1.1 1 typ host ufrag other" };
+  g_auto (Bed) bed;
+  FzUuid id = id_of (1);
+
+  bed_init (&bed);
+  update_relays (&bed, NULL, 1);
+  answer (&bed, 1);
+  fz_node_add_candidates (bed.node, &id, good, 1, bed.now); /* before: dropped */
+  upsert (&bed, 1, "abcd");
+  fz_node_add_candidates (bed.node, &id, bad, 3, bed.now);
+  bed.now += 9 * FZ_S;
+  fz_node_handle_timeout (bed.node, bed.now);
+  g_assert_nonnull (fz_node_find (bed.node, &id));
+  bed.now += FZ_S;
+  fz_node_handle_timeout (bed.node, bed.now);
+  g_assert_null (fz_node_find (bed.node, &id)); /* malformed ones do not count */
+
+  upsert (&bed, 1, "abcd");
+  fz_node_add_candidates (bed.node, &id, bad, G_N_ELEMENTS (bad), bed.now);
+  fz_node_add_candidates (bed.node, &id, good, 1, bed.now);
+  fz_node_add_candidates (bed.node, &id, good, 1, bed.now); /* twice */
+  bed.now += 12 * FZ_S;
+  fz_node_handle_timeout (bed.node, bed.now);
+  g_assert_nonnull (fz_node_find (bed.node, &id));
+  fz_node_invalidate_candidates (bed.node, &id, good, 1, bed.now);
+  fz_node_invalidate_candidates (bed.node, &id, good, 1, bed.now);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/node/peer-limit", test_peer_limit);
+  g_test_add_func ("/node/relay-migration", test_relay_migration);
+  g_test_add_func ("/node/same-ufrag", test_same_ufrag);
+  g_test_add_func ("/node/strangers", test_handshakes_of_strangers);
+  g_test_add_func ("/node/upsert", test_upsert);
+  g_test_add_func ("/node/candidates", test_candidates);
+  return g_test_run ();
+}
