@@ -4,10 +4,9 @@
  * (portal-protocol.md §§5, 8.3 to 8.5). The last connection of a client wins;
  * an older one is ended.
  */
+#include "src/server/fz-authorization.h"
 #include "src/server/fz-decision.h"
-#include "src/server/fz-derive.h"
 #include "src/server/fz-hub-private.h"
-#include "src/server/fz-ingest-token.h"
 #include "src/server/fz-json.h"
 #include "src/server/fz-view.h"
 
@@ -403,242 +402,36 @@ fz_client_channel_authorized (FzClientChannel *self, const FzPending *pending)
                          json_object_ref (pending->answer));
 }
 
-/* Gateways of the resource's site that are online; borrowed sockets. */
-static GPtrArray *
-gateways_of_site (FzClientChannel *self, const char *site_id)
-{
-  GPtrArray *list = g_ptr_array_new ();
-  GHashTableIter iter;
-  gpointer value;
-
-  g_hash_table_iter_init (&iter, self->hub->gateways);
-  while (g_hash_table_iter_next (&iter, NULL, &value)) {
-    const FzSession *session = fz_socket_session (value);
-
-    if (fz_socket_channel (value) != NULL && g_strcmp0 (session->device->site_id, site_id) == 0)
-      g_ptr_array_add (list, fz_socket_channel (value));
-  }
-  return list;
-}
-
-static FzGatewayChannel *
-pick_gateway (FzClientChannel *self, const FzResourceRecord *resource, const char *const *connected)
-{
-  g_autoptr (GPtrArray) gateways = gateways_of_site (self, resource->site_id);
-  g_autofree FzGatewayCandidate *candidates = g_new0 (FzGatewayCandidate, gateways->len + 1);
-  size_t index = 0;
-
-  for (unsigned i = 0; i < gateways->len; i++) {
-    const FzSession *session = fz_gateway_channel_session (g_ptr_array_index (gateways, i));
-
-    candidates[i] = (FzGatewayCandidate){ session->device->id, session->version };
-  }
-  switch (fz_decision_pick_gateway (candidates,
-                                    gateways->len,
-                                    connected,
-                                    &self->session->version,
-                                    fz_store_rng (self->hub->store),
-                                    &index)) {
-  case FZ_GATEWAY_CHOSEN:
-    return g_ptr_array_index (gateways, index);
-  case FZ_GATEWAY_OFFLINE:
-    push_failure (self, resource->id, "offline", NULL);
-    return NULL;
-  case FZ_GATEWAY_VERSION_MISMATCH:
-    fz_log (&self->hub->log,
-            FZ_LOG_WARNING,
-            "version-mismatch",
-            "no gateway of the site goes with this client's version",
-            FZ_KV_TEXT ("client_id", self->id),
-            FZ_KV_TEXT ("client_version", self->session->version_text),
-            FZ_KV_TEXT ("site_id", resource->site_id));
-    push_failure (self, resource->id, "version_mismatch", NULL);
-    return NULL;
-  }
-  g_assert_not_reached ();
-}
-
-/* One authorization in the making. */
-typedef struct {
-  const FzClientState *state;
-  const FzDecision *decision;
-  const FzResourceRecord *resource;
-  FzGatewayChannel *gateway;
-  const FzSession *gateway_session;
-  char *grant_id;
-  char *initiator_token;
-  char *responder_token;
-  char *preshared_key;
-  JsonObject *client_ice;
-  JsonObject *gateway_ice;
-  bool use_iceless;
-} FzAuthorization;
-
-static void
-authorization_clear (FzAuthorization *self)
-{
-  g_free (self->grant_id);
-  g_free (self->initiator_token);
-  g_free (self->responder_token);
-  g_free (self->preshared_key);
-  g_clear_pointer (&self->client_ice, json_object_unref);
-  g_clear_pointer (&self->gateway_ice, json_object_unref);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (FzAuthorization, authorization_clear)
-
-static bool
-put_grant (FzClientChannel *self, FzAuthorization *authorization, GError **error)
-{
-  const FzDecision *decision = authorization->decision;
-  FzGrantSpec spec = {
-    .account_id = authorization->state->account->id,
-    .policy_id = decision->entitlement->policy_id,
-    .resource_id = authorization->resource->id,
-    .client_id = self->id,
-    .receiver_id = authorization->gateway_session->device->id,
-    .token_id = self->session->token->id,
-    .membership_id = decision->entitlement->membership_id,
-    .expires_at = decision->expires_at,
-  };
-
-  authorization->grant_id = fz_store_grant_put (self->hub->store, &spec, error);
-  return authorization->grant_id != NULL;
-}
-
-static void
-mint_tokens (FzClientChannel *self, FzAuthorization *authorization)
-{
-  const FzTokenRecord *token = self->session->token;
-  FzIngestClaims claims = {
-    .account_id = authorization->state->account->id,
-    .initiator_device_id = self->id,
-    .responder_device_id = authorization->gateway_session->device->id,
-    .authorization_id = authorization->grant_id,
-    .policy_id = authorization->decision->entitlement->policy_id,
-    .resource_id = authorization->resource->id,
-    .resource_name = authorization->resource->name,
-    .resource_address = authorization->resource->address,
-    .actor_id = token->actor_id,
-    .actor_name = token->actor_name,
-    .actor_email = token->actor_email,
-    .client_version = self->session->version_text,
-    .device_serial = self->session->device_serial,
-    .device_uuid = self->session->device_uuid,
-    .authorized_at = fz_store_now (),
-    .expires_at = authorization->decision->expires_at,
-  };
-  const uint8_t *key = authorization->state->account->ingest_key;
-
-  authorization->initiator_token = fz_ingest_token_mint (&claims, "initiator", key);
-  authorization->responder_token = fz_ingest_token_mint (&claims, "responder", key);
-}
-
-static void
-derive_secrets (FzClientChannel *self, FzAuthorization *authorization)
-{
-  const FzSession *gateway_session = authorization->gateway_session;
-  FzEnd client = { self->id, self->session->public_key, authorization->state->device->psk_base };
-  FzEnd gateway = { gateway_session->device->id,
-                    gateway_session->public_key,
-                    gateway_session->device->psk_base };
-  FzIceSecrets ice;
-
-  authorization->preshared_key = fz_derive_psk (&client, &gateway);
-  fz_derive_ice (&client, &gateway, &ice);
-  authorization->client_ice =
-      fz_view_ice_credentials (ice.initiator.username, ice.initiator.password);
-  authorization->gateway_ice =
-      fz_view_ice_credentials (ice.receiver.username, ice.receiver.password);
-}
-
-/* What the client gets once the gateway is ready. */
-static JsonObject *
-answer_of (FzClientChannel *self, const FzAuthorization *authorization)
-{
-  const FzSession *gateway = authorization->gateway_session;
-  JsonObject *answer = json_object_new ();
-
-  json_object_set_string_member (answer, "resource_id", authorization->resource->id);
-  json_object_set_string_member (answer, "gateway_id", gateway->device->id);
-  json_object_set_string_member (
-      answer,
-      fz_version_has_sites (&self->session->version) ? "site_id" : "gateway_group_id",
-      gateway->device->site_id);
-  json_object_set_string_member (answer, "gateway_public_key", gateway->public_key);
-  json_object_set_string_member (answer, "gateway_ipv4", gateway->device->ipv4);
-  json_object_set_string_member (answer, "gateway_ipv6", gateway->device->ipv6);
-  json_object_set_string_member (answer, "preshared_key", authorization->preshared_key);
-  json_object_set_object_member (
-      answer, "client_ice_credentials", json_object_ref (authorization->client_ice));
-  json_object_set_object_member (
-      answer, "gateway_ice_credentials", json_object_ref (authorization->gateway_ice));
-  json_object_set_boolean_member (answer, "use_iceless", authorization->use_iceless);
-  json_object_set_string_member (answer, "flow_logs_ingest_token", authorization->initiator_token);
-  return answer;
-}
-
-static void
-order_gateway (FzClientChannel *self, const FzAuthorization *authorization)
-{
-  g_autofree char *ref = fz_pending_table_add (self->hub->pending,
-                                               self->id,
-                                               authorization->resource->id,
-                                               authorization->gateway_session->device->id,
-                                               answer_of (self, authorization));
-  FzAuthorizationOrder order = {
-    .client = self->session,
-    .device = authorization->state->device,
-    .resource = authorization->resource,
-    .expires_at = authorization->decision->expires_at,
-    .preshared_key = authorization->preshared_key,
-    .client_ice = authorization->client_ice,
-    .gateway_ice = authorization->gateway_ice,
-    .use_iceless = authorization->use_iceless,
-    .ingest_token = authorization->responder_token,
-    .ref = ref,
-  };
-
-  fz_gateway_channel_authorize (authorization->gateway, &order);
-  fz_log (&self->hub->log,
-          FZ_LOG_INFO,
-          "authorization-granted",
-          "a client may use a resource through a gateway",
-          FZ_KV_TEXT ("client_id", self->id),
-          FZ_KV_TEXT ("gateway_id", authorization->gateway_session->device->id),
-          FZ_KV_TEXT ("resource_id", authorization->resource->id),
-          FZ_KV_TEXT ("policy_id", authorization->decision->entitlement->policy_id),
-          FZ_KV_I64 ("expires_at", authorization->decision->expires_at));
-}
-
 static void
 authorize (FzClientChannel *self,
            const FzClientState *state,
            const FzDecision *decision,
            const char *const *connected)
 {
-  const FzResourceRecord *resource = &decision->entitlement->resource;
-  g_auto (FzAuthorization) authorization = {
-    .state = state,
-    .decision = decision,
-    .resource = resource,
+  FzAuthorizationRequest request = {
+    .client = self->session,
+    .device = state->device,
+    .account = state->account,
+    .entitlement = decision->entitlement,
+    .expires_at = decision->expires_at,
+    .connected = connected,
+    .is_iceless = self->is_iceless,
   };
-  g_autoptr (GError) error = NULL;
+  const char *resource_id = decision->entitlement->resource.id;
 
-  authorization.gateway = pick_gateway (self, resource, connected);
-  if (authorization.gateway == NULL)
-    return;
-  authorization.gateway_session = fz_gateway_channel_session (authorization.gateway);
-  if (!put_grant (self, &authorization, &error)) {
-    fz_hub_log_error (self->hub, "noting a grant", error);
-    push_failure (self, resource->id, "internal_error", NULL);
-    return;
+  switch (fz_authorization_order (self->hub, &request)) {
+  case FZ_AUTHORIZATION_ORDERED:
+    break; /* the answer follows the gateway's */
+  case FZ_AUTHORIZATION_OFFLINE:
+    push_failure (self, resource_id, "offline", NULL);
+    break;
+  case FZ_AUTHORIZATION_VERSION_MISMATCH:
+    push_failure (self, resource_id, "version_mismatch", NULL);
+    break;
+  case FZ_AUTHORIZATION_FAILED:
+    push_failure (self, resource_id, "internal_error", NULL);
+    break;
   }
-  authorization.use_iceless = state->account->has_iceless && self->is_iceless &&
-                              fz_gateway_channel_is_iceless (authorization.gateway);
-  mint_tokens (self, &authorization);
-  derive_secrets (self, &authorization);
-  order_gateway (self, &authorization);
 }
 
 static FzAnswer

@@ -15,9 +15,10 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
-#define SESSION_KEY     "fz-session"
-#define UNSENT_LIMIT_MS 30000 /* a peer that takes nothing for so long is cut off */
-#define QUERY_BYTES_MAX 8192u
+#define SESSION_KEY           "fz-session"
+#define UNSENT_LIMIT_MS       30000 /* a peer that takes nothing for so long is cut off */
+#define REFUSALS_LOGGED_PER_S 10u   /* strangers must not fill the log */
+#define QUERY_BYTES_MAX       8192u
 
 struct FzHttp {
   SoupServer *server;
@@ -29,6 +30,9 @@ struct FzHttp {
   size_t n_proxies;
   bool has_tls;
   FzConnectLimiter *limiter;
+  int64_t refusals_since_us; /* start of the second that the next two count */
+  unsigned n_refusals;
+  unsigned n_unlogged;
 };
 
 /* -- router -- */
@@ -126,6 +130,31 @@ client_address (const FzHttp *self, SoupServerMessage *message)
 /* -- upgrades -- */
 
 static void
+log_refusal (FzHttp *self, FzRole role, const FzProblem *problem)
+{
+  int64_t now_us = g_get_monotonic_time ();
+
+  if (now_us - self->refusals_since_us >= G_USEC_PER_SEC) {
+    self->refusals_since_us = now_us;
+    self->n_refusals = 0;
+  }
+  if (self->n_refusals++ >= REFUSALS_LOGGED_PER_S) {
+    self->n_unlogged++;
+    return;
+  }
+  fz_log (&self->log,
+          problem->status == 500 ? FZ_LOG_WARNING : FZ_LOG_INFO,
+          "upgrade-refused",
+          "a peer was not let in",
+          FZ_KV_TEXT ("role", fz_role_name (role)),
+          FZ_KV_U64 ("status", problem->status),
+          FZ_KV_TEXT ("code", problem->code),
+          FZ_KV_TEXT ("detail", problem->detail),
+          FZ_KV_U64 ("not_logged_before", self->n_unlogged));
+  self->n_unlogged = 0;
+}
+
+static void
 refuse (FzHttp *self, SoupServerMessage *message, FzRole role, const FzProblem *problem)
 {
   SoupMessageHeaders *headers = soup_server_message_get_response_headers (message);
@@ -139,14 +168,7 @@ refuse (FzHttp *self, SoupServerMessage *message, FzRole role, const FzProblem *
   soup_server_message_set_status (message, problem->status, NULL);
   soup_server_message_set_response (
       message, "application/problem+json", SOUP_MEMORY_TAKE, body, strlen (body));
-  fz_log (&self->log,
-          problem->status >= 500 && problem->status != 503 ? FZ_LOG_WARNING : FZ_LOG_INFO,
-          "upgrade-refused",
-          "a peer was not let in",
-          FZ_KV_TEXT ("role", fz_role_name (role)),
-          FZ_KV_U64 ("status", problem->status),
-          FZ_KV_TEXT ("code", problem->code),
-          FZ_KV_TEXT ("detail", problem->detail));
+  log_refusal (self, role, problem);
 }
 
 static bool

@@ -399,6 +399,51 @@ test_flood (void)
   portal_free (portal);
 }
 
+/* Damaged copies of honest frames, from a seed: ends of connections are fine, ends of the portal
+ * are not. */
+static void
+test_random_frames (void)
+{
+  static const char *const honest[] = {
+    "{\"topic\":\"client\",\"event\":\"request_authorization\",\"payload\":{\"resource_id\":"
+    "\"aaaaaaaa-0000-4000-8000-000000000004\",\"connected_gateway_ids\":[\"a\"]},\"ref\":4}",
+    "{\"topic\":\"client\",\"event\":\"new_gateway_ice_candidates\",\"payload\":{\"gateway_id\":"
+    "\"aaaaaaaa-0000-4000-8000-000000000004\",\"candidates\":[\"candidate:1\"]},\"ref\":5}",
+    "{\"topic\":\"client\",\"event\":\"phx_join\",\"payload\":null,\"ref\":0}",
+    "{\"topic\":\"phoenix\",\"event\":\"heartbeat\",\"payload\":{},\"ref\":7}",
+    "{\"topic\":\"client\",\"event\":\"no_relays\",\"payload\":{},\"ref\":8}",
+  };
+  static const char spice[] = "{}[]\",:0-9nulltruefalse\\u0000\xc3\x28";
+  Portal *portal = started ();
+  Peer *client = client_new (portal, NULL);
+  FzSeededRng seeded;
+  FzRng rng;
+
+  fz_seeded_rng_init (&seeded, 20261);
+  rng = fz_seeded_rng (&seeded);
+  for (int i = 0; i < 3000; i++) {
+    g_autofree char *frame = g_strdup (honest[fz_rng_below (&rng, G_N_ELEMENTS (honest))]);
+    uint64_t n_changes = 1 + fz_rng_below (&rng, 4);
+
+    for (uint64_t k = 0; k < n_changes; k++)
+      frame[fz_rng_below (&rng, strlen (frame))] = spice[fz_rng_below (&rng, sizeof spice - 1)];
+    if (client->is_closed || i % 500 == 499) {
+      peer_free (client);
+      client = client_new (portal, NULL);
+    }
+    if (g_utf8_validate (frame, -1, NULL) &&
+        soup_websocket_connection_get_state (client->connection) == SOUP_WEBSOCKET_STATE_OPEN)
+      peer_send_text (client, frame);
+    while (g_main_context_iteration (NULL, FALSE))
+      ;
+    g_queue_clear_full (&client->inbox, (GDestroyNotify) (void (*) (void)) json_object_unref);
+    g_queue_init (&client->inbox);
+  }
+  peer_free (client);
+  expect_alive (portal);
+  portal_free (portal);
+}
+
 /* -- joins and heartbeats -- */
 
 static void
@@ -532,6 +577,7 @@ main (int argc, char **argv)
   g_test_add_func ("/frames/fatal", test_fatal_frames);
   g_test_add_func ("/frames/largest", test_largest_frame);
   g_test_add_func ("/frames/flood", test_flood);
+  g_test_add_func ("/frames/random", test_random_frames);
   g_test_add_func ("/channel/joins", test_joins);
   g_test_add_func ("/channel/relay-joins", test_relay_joins);
   g_test_add_func ("/channel/reference-is-echoed", test_reference_is_echoed);
