@@ -20,7 +20,8 @@
 #include <unistd.h>
 
 #define DEFAULT_DATABASE "/var/lib/firezone-portal/portal.db"
-#define LOCK_WAIT_MS     5000u
+#define LOCK_WAIT_MS     250u
+#define LOCK_ATTEMPTS    20u
 #define OPTIONS_MAX      32u
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -346,7 +347,11 @@ takes_word (const FzManageVerb *verb)
 
 /* Nobody serves this database: do it here, under the lock. */
 static JsonNode *
-run_directly (const char *path, const FzManageVerb *verb, JsonObject *args, GError **error)
+run_directly (const char *path,
+              const FzManageVerb *verb,
+              JsonObject *args,
+              bool *out_is_locked,
+              GError **error)
 {
   FzRng rng = fz_crypto_rng ();
   FzManage manage = { .database_path = path };
@@ -363,8 +368,11 @@ run_directly (const char *path, const FzManageVerb *verb, JsonObject *args, GErr
     return NULL;
   }
   lock = fz_instance_lock_take (path, LOCK_WAIT_MS, error);
-  if (lock == NULL)
+  if (lock == NULL) {
+    *out_is_locked =
+        error != NULL && g_error_matches (*error, FZ_SERVER_ERROR, FZ_SERVER_ERROR_CONFLICT);
     return NULL;
+  }
   store = fz_store_open (path, &rng, error);
   if (store == NULL)
     return NULL;
@@ -372,13 +380,26 @@ run_directly (const char *path, const FzManageVerb *verb, JsonObject *args, GErr
   return fz_manage_run (&manage, verb, args, error);
 }
 
+/* Whoever holds the lock without listening is starting, stopping, or another command: soon one of
+ * the two ways is open. */
 static JsonNode *
 execute (const char *path, const FzManageVerb *verb, JsonObject *args, GError **error)
 {
-  bool is_running = false;
-  JsonNode *result = fz_control_request (path, verb->noun, verb->verb, args, &is_running, error);
+  for (unsigned attempt = 1;; attempt++) {
+    g_autoptr (GError) local_error = NULL;
+    bool is_running = false;
+    bool is_locked = false;
+    JsonNode *result =
+        fz_control_request (path, verb->noun, verb->verb, args, &is_running, &local_error);
 
-  return is_running ? result : run_directly (path, verb, args, error);
+    if (!is_running)
+      result = run_directly (path, verb, args, &is_locked, &local_error);
+    if (result != NULL || !is_locked || attempt == LOCK_ATTEMPTS) {
+      if (result == NULL)
+        g_propagate_error (error, g_steal_pointer (&local_error));
+      return result;
+    }
+  }
 }
 
 static bool

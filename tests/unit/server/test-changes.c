@@ -651,6 +651,45 @@ test_coturn_added_and_removed (void)
   scene_clear (&scene);
 }
 
+/* -- trouble -- */
+
+/* A store that takes no writes: nobody is let in anew, nobody is thrown out, and it passes. */
+static void
+test_store_fails (void)
+{
+  Scene scene = scene_new ();
+  FzDatabase *database = fz_store_database (scene.portal->store);
+  g_autofree char *request = g_strdup_printf (
+      "{\"resource_id\":\"%s\",\"connected_gateway_ids\":[]}", scene.portal->resource_id);
+  PeerSpec spec = {
+    .path = "/client/v2/websocket",
+    .token = scene.portal->client_token,
+    .external_id = "another",
+    .public_key = KEY_3,
+    .user_agent = "Debian/12.0.0 gui-client/1.5.16",
+  };
+  g_autoptr (JsonObject) failed = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (JsonNode) site = NULL;
+  Peer *refused;
+
+  g_assert_true (fz_database_script (database, "PRAGMA query_only = ON", NULL));
+  peer_send (scene.client, "request_authorization", request);
+  failed = peer_expect (scene.client, "authorization_creation_failed");
+  g_assert_cmpstr (fz_json_text (failed, "reason"), ==, "internal_error");
+  refused = peer_connect (scene.portal, "client", &spec);
+  g_assert_cmpuint (refused->status, ==, 500);
+  peer_free (refused);
+  site = portal_try (scene.portal, &error, "site add", "name", "x", NULL);
+  g_assert_null (site);
+  g_assert_nonnull (error);
+  expect_quiet (&scene);
+
+  g_assert_true (fz_database_script (database, "PRAGMA query_only = OFF", NULL));
+  authorize (&scene);
+  scene_clear (&scene);
+}
+
 /* -- many at once -- */
 
 #define MANY 40
@@ -736,6 +775,7 @@ main (int argc, char **argv)
   g_test_add_func ("/account/dns", test_dns_changed);
   g_test_add_func ("/account/slug", test_slug_changed);
   g_test_add_func ("/relay/coturn-added-and-removed", test_coturn_added_and_removed);
+  g_test_add_func ("/trouble/store-fails", test_store_fails);
   g_test_add_func ("/load/many-clients", test_many_clients);
   return g_test_run ();
 }

@@ -582,6 +582,41 @@ test_stop_and_restart (Cli *cli, gconstpointer data)
   forget_tokens (cli);
 }
 
+/* Commands given while a portal starts find one of the two ways in, each of them. */
+static void
+test_commands_while_starting (Cli *cli, gconstpointer data)
+{
+  Result results[8] = { 0 };
+  Wait waits[8] = { 0 };
+  g_autoptr (JsonNode) sites = NULL;
+
+  run_fine ("init");
+  for (size_t i = 0; i < 8; i++) {
+    g_autofree char *name = g_strdup_printf ("site-%zu", i);
+    g_autoptr (GSubprocess) process =
+        g_subprocess_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE,
+                          NULL,
+                          program (),
+                          "site",
+                          "add",
+                          "--name",
+                          name,
+                          NULL);
+
+    waits[i].result = &results[i];
+    g_subprocess_communicate_utf8_async (process, NULL, NULL, on_finished, &waits[i]);
+    if (i == 3)
+      start_server (cli, "");
+  }
+  for (size_t i = 0; i < 8; i++) {
+    turn_until (is_finished, &waits[i]);
+    g_assert_cmpstr (results[i].err, ==, "");
+    result_clear (&results[i]);
+  }
+  sites = run_json ("site list");
+  g_assert_cmpuint (json_array_get_length (json_node_get_array (sites)), ==, 9);
+}
+
 static void
 test_port_in_use (Cli *cli, gconstpointer data)
 {
@@ -722,6 +757,7 @@ main (int argc, char **argv)
   ADD ("/serve/commands-reach-peers", test_commands_reach_peers);
   ADD ("/serve/names-are-printed-safely", test_names_are_printed_safely);
   ADD ("/serve/stop-and-restart", test_stop_and_restart);
+  ADD ("/serve/commands-while-starting", test_commands_while_starting);
   ADD ("/serve/port-in-use", test_port_in_use);
   ADD ("/serve/coturn-from-the-command-line", test_coturn_from_the_command_line);
   ADD ("/serve/service-manager", test_service_manager);
