@@ -234,7 +234,8 @@ def case_rekey(program):
                     before = after
             pair.ping_all(from_peer=pair.go, target=pair.ours.v4)
             metrics = pair.finish()
-            expect(metrics["engine_handshakes_completed"] >= 4, f"{dialler}: {metrics}")
+            # as responder we renew only when what we sent stayed unanswered, and then we are initiator
+            expect(metrics["engine_handshakes_completed"] >= (4 if dialler == "ours" else 2), f"{dialler}: {metrics}")
 
 
 def case_rekey_real(program):
@@ -348,6 +349,11 @@ def case_keepalive(program):
         pair.finish()
 
 
+def is_sanitized(peer):
+    with open(f"/proc/{peer.process.pid}/maps", encoding="utf-8") as file:
+        return re.search(r"lib[at]san\.so", file.read()) is not None
+
+
 def case_bulk(program):
     """1 GB each way at once, every byte compared."""
     megabytes = int(os.environ.get("FZ_BULK_MB", "1000"))
@@ -372,7 +378,7 @@ def case_bulk(program):
             thread.join()
         expect(not failures, "; ".join(failures))
         peak = pair.ours.process.peak_resident_kb()
-        expect(peak <= 32 * 1024, f"{peak} kB resident, at most 32 MB are allowed")
+        expect(peak <= 32 * 1024 or is_sanitized(pair.ours), f"{peak} kB resident, at most 32 MB are allowed")
         metrics = pair.finish()
         drops = {key: value for key, value in metrics.items()
                  if re.search("drop|lost", key) and not key.startswith("engine")}
