@@ -4,7 +4,10 @@
 
 #include <string.h>
 
-G_DEFINE_QUARK (fz - platform - error - quark, fz_platform_error)
+/* The name is no expression, so the formatter must not touch it. */
+/* clang-format off */
+G_DEFINE_QUARK (fz-platform-error-quark, fz_platform_error)
+/* clang-format on */
 
 void
 fz_platform_init (FzPlatform *self, const FzPlatformFunctions *functions, const FzLog *log)

@@ -2,6 +2,7 @@
 
 #include "src/engine/fz-engine.h"
 
-/* clang-format off: the first argument is no expression */
+/* The name is no expression, so the formatter must not touch it. */
+/* clang-format off */
 G_DEFINE_QUARK (fz-engine-error-quark, fz_engine_error)
 /* clang-format on */

@@ -12,7 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* clang-format off: the first argument is no expression */
+/* The name is no expression, so the formatter must not touch it. */
+/* clang-format off */
 G_DEFINE_QUARK (fz-portal-error-quark, fz_portal_error)
 /* clang-format on */
 

@@ -4,7 +4,10 @@
  */
 #include "src/server/fz-server-error.h"
 
-G_DEFINE_QUARK (fz - server - error - quark, fz_server_error)
+/* The name is no expression, so the formatter must not touch it. */
+/* clang-format off */
+G_DEFINE_QUARK (fz-server-error-quark, fz_server_error)
+/* clang-format on */
 
 static const char *const names[] = {
   [FZ_SERVER_ERROR_INVALID] = "invalid",

@@ -29,7 +29,7 @@ def _mirror():
     for line in targets.stdout.splitlines():
         if line.endswith(" Debian Debian"):
             return line.split()[0]
-    return "http://deb.debian.org/debian"
+    raise OSError("apt knows no Debian mirror")
 
 
 def _apt(folder, *argv):

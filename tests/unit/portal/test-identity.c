@@ -430,7 +430,7 @@ test_token_file_written (Folder *f, gconstpointer data)
 static void
 test_token_credential (Folder *f, gconstpointer data)
 {
-  g_autofree char *path = put_file (f, "FIREZONE_TOKEN", "secret\n", 0440);
+  g_autofree char *path G_GNUC_UNUSED = put_file (f, "FIREZONE_TOKEN", "secret\n", 0440);
   g_autoptr (GError) error = NULL;
   g_autoptr (FzToken) token = NULL;
 

@@ -259,7 +259,7 @@ settle (unsigned ms)
 
   while (g_get_monotonic_time () < end)
     if (!g_main_context_iteration (NULL, FALSE))
-      g_usleep (500);
+      g_usleep (500); /* polls */
 }
 
 static void

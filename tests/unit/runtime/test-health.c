@@ -71,7 +71,7 @@ ask (FzHealth *server, const char *request)
       g_string_append_len (answer, bytes, n);
     while (g_main_context_iteration (NULL, FALSE))
       ;
-    g_usleep (1000);
+    g_usleep (1000); /* polls */
   }
   return g_string_free (answer, FALSE);
 }
@@ -139,7 +139,7 @@ test_too_many (void)
     g_object_unref (silent[i]);
   for (unsigned i = 0; i < 100; i++) {
     g_main_context_iteration (NULL, FALSE);
-    g_usleep (1000);
+    g_usleep (1000); /* polls */
   }
   answer = ask (server, "GET /healthz HTTP/1.1\r\n\r\n");
   g_assert_true (g_str_has_prefix (answer, "HTTP/1.1 200 "));
@@ -156,7 +156,7 @@ test_freed_with_clients (void)
   fz_health_free (server);
   for (unsigned i = 0; i < 20; i++) {
     g_main_context_iteration (NULL, FALSE);
-    g_usleep (1000);
+    g_usleep (1000); /* polls */
   }
   g_object_unref (connection);
 }

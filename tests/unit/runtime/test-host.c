@@ -211,7 +211,7 @@ get_packet (const End *to, uint32_t *out, gint64 patience_us)
     }
     while (g_main_context_iteration (NULL, FALSE))
       ;
-    g_usleep (200);
+    g_usleep (200); /* polls */
   } while (g_get_monotonic_time () < deadline);
   return false;
 }
@@ -236,7 +236,7 @@ wait_until (bool (*condition) (const End *end), const End *end)
   while (!condition (end)) {
     g_assert_cmpint (g_get_monotonic_time (), <, deadline);
     g_main_context_iteration (NULL, FALSE);
-    g_usleep (200);
+    g_usleep (200); /* polls */
   }
 }
 
@@ -269,7 +269,7 @@ wait_for_handshake (const End ends[2], uint64_t before)
   while (count_handshakes (ends) <= before) {
     g_assert_cmpint (g_get_monotonic_time (), <, deadline);
     g_main_context_iteration (NULL, FALSE);
-    g_usleep (200);
+    g_usleep (200); /* polls */
   }
 }
 

@@ -205,7 +205,7 @@ wait_for_report (LanePair *pair, unsigned end, unsigned report)
   while ((got & report) == 0) {
     g_assert_cmpint (g_get_monotonic_time (), <, deadline);
     got |= fz_lane_thread_take_reports (pair->ends[end].lane);
-    g_usleep (1000);
+    g_usleep (1000); /* polls */
   }
 }
 
@@ -231,7 +231,7 @@ test_tun_gone (void)
     g_assert_true (lane_pair_put (&pair, 0, 0, 100));
     wait_for_report (&pair, 0, FZ_LANE_REPORT_TUN_GONE);
     turns = count_turns (&pair, 0);
-    g_usleep (100000);
+    g_usleep (100000); /* watches that nothing happens */
     g_assert_cmpuint (fz_lane_thread_take_reports (pair.ends[0].lane), ==, 0);
     g_assert_cmpuint (count_turns (&pair, 0) - turns, <=, 2);
     lane_pair_stop (&pair);
@@ -248,9 +248,9 @@ test_idle_sleeps (void)
   lane_pair_init (&pair, &(LanePairOptions){ 0 });
   lane_pair_start (&pair);
   carry (&pair, &(Load){ .n_packets = 10, .length = 100 });
-  g_usleep (20000);
+  g_usleep (20000); /* watches that nothing happens */
   turns = count_turns (&pair, 0) + count_turns (&pair, 1);
-  g_usleep (300000);
+  g_usleep (300000); /* watches that nothing happens */
   g_assert_cmpuint (count_turns (&pair, 0) + count_turns (&pair, 1), ==, turns);
   lane_pair_stop (&pair);
   lane_pair_clear (&pair);
@@ -286,7 +286,7 @@ wait_for_record (LanePair *pair, unsigned end, unsigned ring)
   while (message == NULL) {
     g_assert_cmpint (g_get_monotonic_time (), <, deadline);
     message = fz_ring_peek (fz_lane_thread_get_ring (pair->ends[end].lane, ring), &length);
-    g_usleep (200);
+    g_usleep (200); /* polls */
   }
   return message;
 }
@@ -390,7 +390,7 @@ test_shutdown_while_blocked (void)
   lane_pair_start (&pair);
   for (uint32_t i = 0; i < 30; i++)
     lane_pair_put (&pair, 0, i, 1000);
-  g_usleep (20000);
+  g_usleep (20000); /* watches that nothing happens */
   before = g_get_monotonic_time ();
   lane_pair_stop (&pair);
   g_assert_cmpint (g_get_monotonic_time () - before, <, 500 * G_TIME_SPAN_MILLISECOND);
