@@ -145,6 +145,32 @@ class Rights(ChainCase):
         super().setUpClass()
         cls.start_both()
 
+    def test_one_capability_and_no_secret_in_proc(self):
+        """CAP_NET_ADMIN in every set and nothing else, and no way to more."""
+        for process, token in ((self.chain.client, self.client_token), (self.chain.gateway, self.gateway_token)):
+            with self.subTest(process=process.name):
+                folder = f"/proc/{process.popen.pid}"
+                with open(f"{folder}/status", encoding="ascii") as file:
+                    status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+                self.assertEqual(int(status["CapEff"], 16), 1 << 12)
+                self.assertEqual(int(status["CapPrm"], 16), 1 << 12)
+                self.assertEqual(int(status["CapInh"], 16) | int(status["CapAmb"], 16), 0)
+                self.assertEqual(int(status["CapBnd"], 16), 1 << 12)
+                self.assertEqual(status["NoNewPrivs"], "1")
+                for name in ("environ", "cmdline"):
+                    with open(f"{folder}/{name}", "rb") as file:
+                        self.assertNotIn(token.encode(), file.read())
+
+    def test_health_endpoint(self):
+        host = self.chain.gateway_host
+
+        def status(path):
+            return host.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"http://127.0.0.1:8080{path}").stdout
+
+        self.assertEqual(status("/healthz"), "200")
+        self.assertEqual(status("/readyz"), "200")
+        self.assertEqual(status("/elsewhere"), "404")
+
     def test_policy_removed_and_back(self):
         portal = self.chain.portal
         self.chain.wait_fetch(True)

@@ -444,6 +444,7 @@ test_token_credential (Folder *f, gconstpointer data)
   token = fz_token_read_credential ("FIREZONE_TOKEN", &error);
   g_assert_no_error (error);
   g_assert_cmpstr (fz_token_get_text (token), ==, "secret");
+  g_assert_cmpint (g_unlink (path), ==, 0);
   g_unsetenv ("CREDENTIALS_DIRECTORY");
 }
 
