@@ -240,6 +240,16 @@ check_packet (FzClient *self, FzSpan bytes, FzIpPacket *packet, FzFlow *flow)
   return reason == FZ_DROP_NONE;
 }
 
+static void
+refuse (FzClient *self, const FzIpPacket *packet, FzInstant now)
+{
+  uint8_t error[FZ_ICMP_ERROR_MAX];
+  size_t length = fz_role_write_refusal (self->context, packet, FZ_DROP_NOT_ALLOWED, now, error);
+
+  if (length > 0)
+    fz_role_deliver (self->context, fz_span (error, length));
+}
+
 void
 fz_client_handle_packet (FzClient *self, FzSpan bytes, FzInstant now)
 {
@@ -262,7 +272,7 @@ fz_client_handle_packet (FzClient *self, FzSpan bytes, FzInstant now)
     fz_role_drop (self->context, FZ_DROP_NO_ROUTE);
     return;
   case FZ_POLICY_DENIED:
-    fz_role_refuse (self->context, &packet);
+    refuse (self, &packet, now);
     return;
   case FZ_POLICY_ADMITTED:
     break;

@@ -6,7 +6,6 @@
 #include "src/engine/fz-grants.h"
 #include "src/engine/fz-limits.h"
 #include "src/engine/fz-uuid-table.h"
-#include "src/proto/fz-icmp.h"
 #include "src/proto/fz-p2p-control.h"
 
 #include <string.h>
@@ -457,8 +456,7 @@ fz_gateway_handle_inner (FzGateway *self,
   }
 
   /* Also to a spoofed source: inside the tunnel it reaches the spoofer (Q14). */
-  fz_role_drop (self->context, reason);
-  length = fz_icmp_write_error (FZ_ICMP_PROHIBITED, packet, error);
+  length = fz_role_write_refusal (self->context, packet, reason, now, error);
   if (length > 0)
     send_to_client (self, connection, fz_span (error, length), now);
 }

@@ -24,5 +24,7 @@
 #define FZ_CONNECTING_DATAGRAMS_MAX 128u   /* connectivity.md §1.4: answers without a path yet */
 #define FZ_FORMER_PEERS_MAX         256u   /* ended connections remembered for 5 s */
 #define FZ_STUN_IN_FLIGHT_MAX       65536u /* unanswered binding requests of all agents */
+#define FZ_REFUSALS_PER_S           1000u  /* ICMP errors that we make, all peers together … */
+#define FZ_REFUSALS_BURST           200u   /* … and at once */
 #define FZ_OUT_QUEUE_BYTES_MAX      (4u << 20)
 #define FZ_EVENTS_MAX               65536u /* unread events; more means nobody is listening */

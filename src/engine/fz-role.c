@@ -2,7 +2,7 @@
 
 #include "src/engine/fz-role.h"
 
-#include "src/proto/fz-icmp.h"
+#include "src/engine/fz-limits.h"
 
 bool
 fz_role_is_own_ip (const FzRoleContext *self, const FzIp *ip)
@@ -29,15 +29,32 @@ fz_role_deliver (FzRoleContext *self, FzSpan packet)
     fz_role_drop (self, FZ_DROP_QUEUE_FULL);
 }
 
-void
-fz_role_refuse (FzRoleContext *self, const FzIpPacket *packet)
+/* Each refusal costs its share of a second, and no more than a burst may be owed: a leaky bucket.
+ */
+static bool
+may_refuse (FzRoleContext *self, FzInstant now)
 {
-  uint8_t error[FZ_ICMP_ERROR_MAX];
-  size_t length = fz_icmp_write_error (FZ_ICMP_PROHIBITED, packet, error);
+  const uint64_t cost_ns = FZ_S / FZ_REFUSALS_PER_S;
+  FzInstant from = MAX (self->refused_until, now);
 
-  fz_role_drop (self, FZ_DROP_NOT_ALLOWED);
-  if (length > 0)
-    fz_role_deliver (self, fz_span (error, length));
+  if (from - now > (FZ_REFUSALS_BURST - 1) * cost_ns)
+    return false;
+  self->refused_until = from + cost_ns;
+  return true;
+}
+
+size_t
+fz_role_write_refusal (FzRoleContext *self,
+                       const FzIpPacket *packet,
+                       FzDrop reason,
+                       FzInstant now,
+                       uint8_t out[FZ_ICMP_ERROR_MAX])
+{
+  fz_role_drop (self, reason);
+  if (may_refuse (self, now))
+    return fz_icmp_write_error (FZ_ICMP_PROHIBITED, packet, out);
+  fz_role_drop (self, FZ_DROP_RATE_LIMITED);
+  return 0;
 }
 
 void

@@ -14,6 +14,7 @@
 #include "src/engine/fz-event-queue.h"
 #include "src/engine/fz-node.h"
 #include "src/engine/fz-resource.h"
+#include "src/proto/fz-icmp.h"
 
 typedef struct {
   FzLog log;
@@ -22,6 +23,7 @@ typedef struct {
   FzEventQueue events;
   uint64_t drops[FZ_N_DROPS];
   uint64_t packets_buffered;
+  FzInstant refused_until; /* the burst of ICMP errors is used up that far; see fz-limits.h */
 
   FzInterface *interface;    /* owned; NULL before the portal has told */
   bool is_interface_changed; /* addresses or routes may differ from the last event */
@@ -41,8 +43,19 @@ void fz_role_set_interface (FzRoleContext *self, const FzInterface *interface);
 /* An IP packet for the TUN. */
 void fz_role_deliver (FzRoleContext *self, FzSpan packet);
 
-/* The ICMP error that refuses @packet, to our own TUN. */
-void fz_role_refuse (FzRoleContext *self, const FzIpPacket *packet);
+/**
+ * fz_role_write_refusal:
+ * @reason: what is counted
+ *
+ * Writes the ICMP error that refuses @packet.
+ *
+ * Returns: its length; 0 if @packet must not be answered, or if there were too many lately
+ */
+size_t fz_role_write_refusal (FzRoleContext *self,
+                              const FzIpPacket *packet,
+                              FzDrop reason,
+                              FzInstant now,
+                              uint8_t out[FZ_ICMP_ERROR_MAX]);
 
 void fz_role_push_peer_event (FzRoleContext *self, FzEventKind kind, const FzUuid *id);
 

@@ -3,6 +3,7 @@
 #include "engine-bed.h"
 #include "src/dataplane/fz-lane.h"
 #include "src/dataplane/fz-verdict.h"
+#include "src/engine/fz-limits.h"
 #include "src/proto/fz-icmp.h"
 
 #include <string.h>
@@ -190,6 +191,26 @@ test_filter_refuses (void)
   g_assert_cmpuint (icmp[16], ==, 100);
   bed_send (&bed, ME, "9.0.0.1", 53);
   bed_expect (&bed, "request 12");
+}
+
+static void
+test_refusals_are_bounded (void)
+{
+  g_auto (EngineBed) bed;
+  FzResource resource = bed_cidr (0x12, "9.0.0.0/8");
+
+  setup (&bed);
+  resource.filters = dns_only;
+  resource.n_filters = 1;
+  upsert (&bed, &resource);
+  for (unsigned i = 0; i <= FZ_REFUSALS_BURST; i++)
+    bed_send (&bed, ME, "9.0.0.1", 80);
+  g_assert_cmpuint (bed.packets->len, ==, FZ_REFUSALS_BURST);
+  g_assert_cmpuint (bed_drops (&bed, FZ_DROP_RATE_LIMITED), ==, 1);
+  bed_run (&bed, 10 * FZ_MS); /* room for ten more */
+  for (unsigned i = 0; i < 20; i++)
+    bed_send (&bed, ME, "9.0.0.1", 80);
+  g_assert_cmpuint (bed.packets->len, ==, FZ_REFUSALS_BURST + 10);
 }
 
 /* -- authorizations -- */
@@ -495,6 +516,7 @@ main (int argc, char **argv)
   g_test_add_func ("/client/rename-is-no-change", test_rename_is_no_change);
   g_test_add_func ("/client/packets/checks", test_checks);
   g_test_add_func ("/client/packets/filter-refuses", test_filter_refuses);
+  g_test_add_func ("/client/packets/refusals-are-bounded", test_refusals_are_bounded);
   g_test_add_func ("/client/authorization/two-seconds", test_two_seconds);
   g_test_add_func ("/client/authorization/unwanted", test_answers_that_nobody_wants);
   g_test_add_func ("/client/authorization/candidates-follow", test_candidates_follow);
