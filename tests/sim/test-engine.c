@@ -274,6 +274,61 @@ test_gateway_restart (void)
 }
 
 static void
+test_gateway_goodbye (void)
+{
+  g_auto (FzSimWorld) world;
+  FzCommand command = { .kind = FZ_COMMAND_SHUT_DOWN };
+
+  setup (&world, fz_sim_seed (30), FZ_SIM_OPEN, FZ_SIM_OPEN);
+  assert_round_trip (&world, 1);
+  fz_sim_node_command (world.nodes[1], &command);
+  fz_sim_world_run (&world, 100 * FZ_MS);
+  fz_sim_portal_disconnect (world.portal, 1);
+  fz_sim_node_restart (world.nodes[1]);
+  fz_sim_portal_connect (world.portal, 1);
+  fz_sim_world_run (&world, FZ_S);
+  assert_round_trip (&world, 2); /* the client knew at once */
+}
+
+/* Failover: the portal chooses another gateway when the client asks again. */
+static void
+test_failover (void)
+{
+  g_auto (FzSimWorld) world;
+
+  setup (&world, fz_sim_seed (31), FZ_SIM_OPEN, FZ_SIM_OPEN);
+  fz_sim_world_add (&world, true, FZ_SIM_OPEN);
+  fz_sim_world_run (&world, FZ_S);
+  assert_round_trip (&world, 1);
+  fz_sim_portal_disconnect (world.portal, 1);
+  fz_sim_block (world.sim, "203.0.113.2", NULL); /* the first gateway's cable is cut */
+  fz_sim_block (world.sim, NULL, "203.0.113.2");
+  fz_sim_world_ping (&world, 0, SERVER, 2);
+  fz_sim_world_run (&world, 25 * FZ_S);
+  fz_sim_world_ping (&world, 0, SERVER, 3);
+  fz_sim_world_run (&world, 2 * FZ_S);
+  g_assert_cmpuint (fz_sim_world_count (&world, 2, 3), ==, 1);
+  g_assert_cmpuint (fz_sim_world_count (&world, 0, 3), ==, 1);
+}
+
+/* A router that restarts maps us anew: the checks find the new way, nothing is asked again. */
+static void
+test_router_restart (void)
+{
+  g_auto (FzSimWorld) world;
+
+  setup (&world, fz_sim_seed (32), FZ_SIM_NAT_SYMMETRIC, FZ_SIM_OPEN);
+  assert_round_trip (&world, 1);
+  fz_sim_forget_mappings (world.sim, world.routers[0]);
+  for (uint32_t mark = 2; mark < 12; mark++) {
+    fz_sim_world_ping (&world, 0, SERVER, mark);
+    fz_sim_world_run (&world, 2 * FZ_S);
+  }
+  assert_round_trip (&world, 12);
+  g_assert_cmpuint (fz_sim_portal_get_counters (world.portal)->n_requests, ==, 1);
+}
+
+static void
 test_client_restart (void)
 {
   g_auto (FzSimWorld) world;
@@ -565,6 +620,9 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/routes/gateway-itself", test_gateway_own_address);
   g_test_add_func ("/engine/routes/two-resources", test_two_resources_one_gateway);
   g_test_add_func ("/engine/faults/gateway-restart", test_gateway_restart);
+  g_test_add_func ("/engine/faults/gateway-goodbye", test_gateway_goodbye);
+  g_test_add_func ("/engine/faults/failover", test_failover);
+  g_test_add_func ("/engine/faults/router-restart", test_router_restart);
   g_test_add_func ("/engine/faults/client-restart", test_client_restart);
   g_test_add_func ("/engine/faults/client-shutdown", test_client_shutdown);
   g_test_add_func ("/engine/faults/portal-away", test_portal_away);
