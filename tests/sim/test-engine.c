@@ -525,11 +525,15 @@ test_nat (gconstpointer data)
 {
   g_auto (FzSimWorld) world;
   size_t i = GPOINTER_TO_SIZE (data);
+  FzEngineCounters counters;
 
   setup (&world, fz_sim_seed (40 + i), nats[i].client, nats[i].gateway);
   fz_sim_world_ping (&world, 0, SERVER, 1);
   fz_sim_world_run (&world, 5 * FZ_S);
   g_assert_cmpuint (fz_sim_world_count (&world, 0, 1), ==, 1);
+  /* Better paths are found one after the other: no new handshake for each (§2.8). */
+  fz_engine_get_counters (fz_sim_node_get_engine (world.nodes[0]), &counters);
+  g_assert_cmpuint (counters.handshakes_started, ==, 1);
   assert_round_trip (&world, 2);
   fz_sim_world_run (&world, 360 * FZ_S); /* idle checks keep the mappings */
   assert_round_trip (&world, 3);
@@ -562,6 +566,28 @@ test_idle_is_quiet (void)
     g_assert_cmpuint (n_wakeups, <=, 1800); /* 0.5 a second */
   }
   assert_round_trip (&world, 2);
+}
+
+/* An idle connection that wakes up watches its path closely again: consent is lost in seconds. */
+static void
+test_idle_wakes_up (void)
+{
+  g_auto (FzSimWorld) world;
+  uint64_t n_idle, n_awake;
+
+  setup (&world, fz_sim_seed (63), FZ_SIM_OPEN, FZ_SIM_OPEN);
+  assert_round_trip (&world, 1);
+  fz_sim_world_run (&world, 60 * FZ_S);
+  n_idle = fz_sim_node_get_stats (world.nodes[0])->n_transmits;
+  fz_sim_world_run (&world, 18 * FZ_S);
+  n_idle = fz_sim_node_get_stats (world.nodes[0])->n_transmits - n_idle;
+  assert_round_trip (&world, 2);
+  n_awake = fz_sim_node_get_stats (world.nodes[0])->n_transmits;
+  fz_sim_world_run (&world, 16 * FZ_S);
+  n_awake = fz_sim_node_get_stats (world.nodes[0])->n_transmits - n_awake;
+  g_test_message ("%" G_GUINT64_FORMAT " idle, %" G_GUINT64_FORMAT " awake", n_idle, n_awake);
+  g_assert_cmpuint (n_awake, >=, 20); /* every 1.5 s, several pairs */
+  g_assert_cmpuint (n_awake, >=, 2 * n_idle);
 }
 
 static void
@@ -635,6 +661,7 @@ main (int argc, char **argv)
   for (size_t i = 0; i < G_N_ELEMENTS (nats); i++)
     g_test_add_data_func (nats[i].path, GSIZE_TO_POINTER (i), test_nat);
   g_test_add_func ("/engine/quiet/idle", test_idle_is_quiet);
+  g_test_add_func ("/engine/quiet/wakes-up", test_idle_wakes_up);
   g_test_add_func ("/engine/quiet/without-peers", test_without_peers_is_silent);
   g_test_add_func ("/engine/repeatable", test_repeatable);
   return g_test_run ();

@@ -20,9 +20,9 @@ typedef struct {
 } Bed;
 
 static void
-bed_init (Bed *self)
+bed_init_role (Bed *self, FzRole role)
 {
-  FzNodeConfig config = { .role = FZ_ROLE_GATEWAY };
+  FzNodeConfig config = { .role = role };
 
   g_assert_true (fz_crypto_init ());
   *self = (Bed){ .now = FZ_S };
@@ -34,6 +34,25 @@ bed_init (Bed *self)
   config.reclaim = self->reclaim;
   config.outbox = self->outbox;
   self->node = fz_node_new (&config);
+}
+
+static void
+bed_init (Bed *self)
+{
+  bed_init_role (self, FZ_ROLE_GATEWAY);
+}
+
+/* With every deadline on the way. */
+static void
+bed_run_until (Bed *self, FzInstant until)
+{
+  FzInstant next;
+
+  while ((next = fz_node_next_timeout (self->node)) <= until) {
+    self->now = MAX (self->now, next);
+    fz_node_handle_timeout (self->node, self->now);
+  }
+  self->now = until;
 }
 
 static void
@@ -340,6 +359,36 @@ test_candidates (void)
   fz_node_invalidate_candidates (bed.node, &id, good, 1, bed.now);
 }
 
+/* The agent runs out of pairs: two seconds of grace, unless there is hope again (§3.7). */
+static void
+test_grace (void)
+{
+  static const char *const first[] = { "candidate:1 1 udp 2130706175 192.0.2.9 9 typ host" };
+  static const char *const second[] = { "candidate:2 1 udp 2130706174 192.0.2.9 10 typ host" };
+  g_auto (Bed) bed;
+  FzUuid id = id_of (1);
+  FzNodeEvent event;
+  FzInstant start;
+
+  bed_init_role (&bed, FZ_ROLE_CLIENT);
+  update_relays (&bed, NULL, 1);
+  answer (&bed, 1);
+  upsert (&bed, 1, "abcd");
+  start = bed.now;
+  fz_node_add_candidates (bed.node, &id, first, 1, start);
+  bed_run_until (&bed, start + 15500 * FZ_MS); /* given up at 15.25 s */
+  fz_node_add_candidates (bed.node, &id, second, 1, bed.now);
+  bed_run_until (&bed, start + 30 * FZ_S);
+  g_assert_nonnull (fz_node_find (bed.node, &id));
+  bed_run_until (&bed, start + (15500 + 15250 + 1900) * FZ_MS);
+  g_assert_nonnull (fz_node_find (bed.node, &id));
+  bed_run_until (&bed, start + (15500 + 15250 + 2100) * FZ_MS);
+  g_assert_null (fz_node_find (bed.node, &id));
+  while (fz_node_poll_event (bed.node, &event) && event.kind != FZ_NODE_EVENT_FAILED)
+    ;
+  g_assert_cmpint (event.kind, ==, FZ_NODE_EVENT_FAILED);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -350,5 +399,6 @@ main (int argc, char **argv)
   g_test_add_func ("/node/strangers", test_handshakes_of_strangers);
   g_test_add_func ("/node/upsert", test_upsert);
   g_test_add_func ("/node/candidates", test_candidates);
+  g_test_add_func ("/node/grace", test_grace);
   return g_test_run ();
 }
