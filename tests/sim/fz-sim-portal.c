@@ -13,6 +13,7 @@ typedef struct {
   FzSimNode *node;
   bool is_gateway;
   bool is_connected;
+  bool is_muted; /* its candidates go nowhere */
   FzUuid id;
   FzIp ipv4;
   FzIp ipv6;
@@ -453,8 +454,11 @@ handle_accepted (FzSimPortal *self, unsigned gateway, const char *ref)
 static void
 forward_candidates (FzSimPortal *self, unsigned from, const FzEvent *event, FzCommandKind kind)
 {
-  Message *message = post (self, find_node (self, &event->candidates.peer_id), kind);
+  Message *message;
 
+  if (self->nodes[from].is_muted)
+    return;
+  message = post (self, find_node (self, &event->candidates.peer_id), kind);
   message->other = from;
   message->candidates = g_new0 (char *, event->candidates.n_candidates + 1);
   for (size_t i = 0; i < event->candidates.n_candidates; i++)
@@ -671,6 +675,12 @@ void
 fz_sim_portal_set_lifetime (FzSimPortal *self, uint64_t lifetime_s)
 {
   self->lifetime_s = lifetime_s;
+}
+
+void
+fz_sim_portal_set_forwarding (FzSimPortal *self, unsigned index, bool is_forwarding)
+{
+  self->nodes[index].is_muted = !is_forwarding;
 }
 
 void

@@ -68,5 +68,8 @@ void fz_sim_portal_set_filters (FzSimPortal *self,
 /* How long a grant lives from now on, seconds; 0: for ever. */
 void fz_sim_portal_set_lifetime (FzSimPortal *self, uint64_t lifetime_s);
 
+/* Whether candidates of this node reach its peers. */
+void fz_sim_portal_set_forwarding (FzSimPortal *self, unsigned index, bool is_forwarding);
+
 /* Repeats every message to nodes as often; 1 is once. */
 void fz_sim_portal_set_copies (FzSimPortal *self, unsigned n_copies);

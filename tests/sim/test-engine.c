@@ -328,6 +328,56 @@ test_router_restart (void)
   g_assert_cmpuint (fz_sim_portal_get_counters (world.portal)->n_requests, ==, 1);
 }
 
+/* The gateway hears no candidate of the client's, only its checks: the path is proof enough. */
+static void
+test_candidates_one_way (void)
+{
+  g_auto (FzSimWorld) world;
+
+  setup (&world, fz_sim_seed (33), FZ_SIM_NAT_PORT_RESTRICTED, FZ_SIM_OPEN);
+  fz_sim_portal_set_forwarding (world.portal, 0, false);
+  assert_round_trip (&world, 1);
+  fz_sim_world_run (&world, 30 * FZ_S);
+  assert_round_trip (&world, 2);
+  g_assert_cmpuint (world.n_connected, ==, 2);
+  g_assert_cmpuint (fz_sim_portal_get_counters (world.portal)->n_requests, ==, 1);
+}
+
+/* A resource that moves to another gateway leaves the first without use: goodbye to that. */
+static void
+test_resource_moves (void)
+{
+  g_auto (FzSimWorld) world;
+
+  setup (&world, fz_sim_seed (34), FZ_SIM_OPEN, FZ_SIM_OPEN);
+  fz_sim_world_add (&world, true, FZ_SIM_OPEN);
+  fz_sim_world_run (&world, FZ_S);
+  fz_sim_portal_add_resource (world.portal, "10.30.0.0/16", NULL, 0);
+  fz_sim_portal_set_policy (world.portal, 0, 1, true);
+  assert_round_trip (&world, 1);
+  fz_sim_world_ping (&world, 0, "10.30.0.9", 2); /* both through the first gateway */
+  fz_sim_world_run (&world, FZ_S);
+  g_assert_cmpuint (fz_sim_world_count (&world, 1, 2), ==, 1);
+
+  fz_sim_portal_reject_silently (world.portal, 0, 0); /* the second keeps that connection up */
+  fz_sim_world_run (&world, FZ_S);
+  fz_sim_portal_disconnect (world.portal, 1);
+  fz_sim_world_ping (&world, 0, SERVER, 3); /* "prohibited": ask; the portal has the other left */
+  fz_sim_world_run (&world, 2 * FZ_S);
+  fz_sim_world_ping (&world, 0, SERVER, 4);
+  fz_sim_world_run (&world, 2 * FZ_S);
+  g_assert_cmpuint (fz_sim_world_count (&world, 2, 4), ==, 1);
+  g_assert_cmpuint (world.n_connected, ==, 4);
+
+  fz_sim_portal_connect (world.portal, 1);
+  fz_sim_portal_set_policy (world.portal, 0, 1, false); /* now the first is of no use */
+  fz_sim_world_run (&world, FZ_S);
+  g_assert_cmpuint (world.n_connected, ==, 2);
+  fz_sim_world_ping (&world, 0, SERVER, 5);
+  fz_sim_world_run (&world, FZ_S);
+  g_assert_cmpuint (fz_sim_world_count (&world, 0, 5), ==, 1);
+}
+
 static void
 test_client_restart (void)
 {
@@ -568,6 +618,22 @@ test_idle_is_quiet (void)
   assert_round_trip (&world, 2);
 }
 
+/* Two days: keys renewed a thousand times, relays refreshed, one question to the portal. */
+static void
+test_two_days (void)
+{
+  g_auto (FzSimWorld) world;
+
+  setup (&world, fz_sim_seed (64), FZ_SIM_NAT_SYMMETRIC, FZ_SIM_NAT_SYMMETRIC);
+  assert_round_trip (&world, 1);
+  for (uint32_t mark = 2; mark < 2 + 48 * 6; mark++) {
+    fz_sim_world_run (&world, 598 * FZ_S);
+    assert_round_trip (&world, mark);
+    fz_sim_world_forget (&world);
+  }
+  g_assert_cmpuint (fz_sim_portal_get_counters (world.portal)->n_requests, ==, 1);
+}
+
 /* An idle connection that wakes up watches its path closely again: consent is lost in seconds. */
 static void
 test_idle_wakes_up (void)
@@ -649,6 +715,8 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/faults/gateway-goodbye", test_gateway_goodbye);
   g_test_add_func ("/engine/faults/failover", test_failover);
   g_test_add_func ("/engine/faults/router-restart", test_router_restart);
+  g_test_add_func ("/engine/faults/candidates-one-way", test_candidates_one_way);
+  g_test_add_func ("/engine/faults/resource-moves", test_resource_moves);
   g_test_add_func ("/engine/faults/client-restart", test_client_restart);
   g_test_add_func ("/engine/faults/client-shutdown", test_client_shutdown);
   g_test_add_func ("/engine/faults/portal-away", test_portal_away);
@@ -661,6 +729,7 @@ main (int argc, char **argv)
   for (size_t i = 0; i < G_N_ELEMENTS (nats); i++)
     g_test_add_data_func (nats[i].path, GSIZE_TO_POINTER (i), test_nat);
   g_test_add_func ("/engine/quiet/idle", test_idle_is_quiet);
+  g_test_add_func ("/engine/quiet/two-days", test_two_days);
   g_test_add_func ("/engine/quiet/wakes-up", test_idle_wakes_up);
   g_test_add_func ("/engine/quiet/without-peers", test_without_peers_is_silent);
   g_test_add_func ("/engine/repeatable", test_repeatable);
