@@ -4,11 +4,12 @@
  * known about addresses is in the checklist, what is known about one way in its
  * pair.
  *
- * Two things are done better than the peers we have met do them, invisibly on the
+ * Three things are done better than the peers we have met do them, invisibly on the
  * wire. A pair that has not answered FZ_ICE_DISTRESS checks in a row gives way
  * to a working one at once, rather than when it is finally removed, which takes
- * a gateway ten minutes. And a valid request hastens our own unfinished check,
- * as RFC 8445 §7.3.1.4 asks.
+ * a gateway ten minutes. A valid request hastens our own unfinished check, as
+ * RFC 8445 §7.3.1.4 asks. And a way that works is left only for one that has been
+ * seen to work (§7.3.1.5), so that a repeated request cannot lead traffic away.
  */
 #include "src/engine/fz-ice-agent.h"
 
@@ -137,23 +138,37 @@ is_candidate_for_nomination (const FzIceAgent *self, const FzIcePair *pair)
   return self->list.is_controlling ? pair->has_succeeded : fz_ice_pair_is_nominated (pair);
 }
 
-/* Pairs are sorted: the first healthy one is the best; without one the best of the others. */
+/* Whether we know that the peer is at the other end: our own check was answered. */
+static bool
+is_proven (const FzIceAgent *self, const FzIcePair *pair)
+{
+  return self->list.is_controlling || pair->has_succeeded;
+}
+
+/* Pairs are sorted: the first healthy one is the best; without one the best of the others. Of a
+ * request we know who wrote it, not who sent it: somebody may have repeated it from an address of
+ * his own. So the controlled side follows a nomination at once only if it has no way that works;
+ * otherwise when its own check is answered, which is a round trip later. */
 static FzIcePair *
 pick_pair (const FzIceAgent *self)
 {
+  FzIcePair *unproven = NULL;
   FzIcePair *fallback = NULL;
 
   for (guint i = 0; i < self->list.pairs->len; i++) {
     FzIcePair *pair = fz_ice_checklist_pair (&self->list, i);
+    bool is_healthy = fz_ice_pair_count_unanswered (pair) < FZ_ICE_DISTRESS;
 
     if (!is_candidate_for_nomination (self, pair))
       continue;
-    if (fz_ice_pair_count_unanswered (pair) < FZ_ICE_DISTRESS)
+    if (is_healthy && is_proven (self, pair))
       return pair;
+    if (is_healthy && unproven == NULL)
+      unproven = pair;
     if (fallback == NULL)
       fallback = pair;
   }
-  return fallback;
+  return unproven != NULL ? unproven : fallback;
 }
 
 static FzPathKind

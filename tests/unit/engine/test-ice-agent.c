@@ -393,6 +393,47 @@ test_controlled (Fixture *f, gconstpointer data)
   g_assert_false (fz_stun_has (&m, FZ_STUN_HAS_USE_CANDIDATE));
 }
 
+/* Somebody on the way repeats the peer's request from a place of his own: it is authentic, and its
+ * pair would be the better one. A way that works is not left for a place that does not answer. */
+static void
+test_repeated_elsewhere (void)
+{
+  static const char relayed[] =
+      "candidate:1 1 udp 5 10.0.0.2 52625 typ relay raddr 0.0.0.0 rport 0";
+  FzSeededRng seeded;
+  g_autoptr (FzIceAgent) agent = make_agent (&seeded, FZ_ICE_CONTROLLED, FZ_ICE_SERVER_DEFAULT);
+  FzIceCheck check = { .is_controlling = true, .use_candidate = true };
+  FzInstant now = START;
+  FzIceTransmit transmit;
+  FzIceEvent event;
+
+  add_host (agent, US);
+  g_assert_true (fz_ice_agent_add_remote_candidate (agent, relayed));
+  g_assert_cmpint (request (agent, &check, US, THEM, START), ==, FZ_DROP_NONE);
+  g_assert_true (next_check (agent, START, &transmit, &now));
+  g_assert_cmpint (answer (agent, &transmit, THEIR_PW, now), ==, FZ_DROP_NONE);
+  drain (agent);
+
+  for (unsigned n = 0; n < 3; n++) {
+    g_assert_cmpint (request (agent, &check, US, "10.0.0.66:666", now), ==, FZ_DROP_NONE);
+    fz_ice_agent_handle_timeout (agent, now);
+    while (fz_ice_agent_poll_event (agent, &event))
+      g_assert_cmpint (event.kind, !=, FZ_ICE_EVENT_NOMINATED);
+    now += FZ_S / 10;
+  }
+
+  /* The peer itself has moved there: then our check is answered, and we follow. */
+  drain (agent);
+  request (agent, &check, US, "10.0.0.66:666", now);
+  do
+    g_assert_true (next_check (agent, now + 10 * FZ_S, &transmit, &now));
+  while (transmit.remote.port != 666);
+  g_assert_cmpint (answer (agent, &transmit, THEIR_PW, now), ==, FZ_DROP_NONE);
+  g_assert_true (fz_ice_agent_poll_event (agent, &event));
+  g_assert_cmpint (event.kind, ==, FZ_ICE_EVENT_NOMINATED);
+  g_assert_cmpuint (event.nominated.remote.port, ==, 666);
+}
+
 /* -- requests that must change nothing -- */
 
 static const struct {
@@ -1030,6 +1071,7 @@ main (int argc, char **argv)
               test_controlled,
               tear_down);
   g_test_add_func ("/ice-agent/nomination/equal-pairs", test_equal_pairs);
+  g_test_add_func ("/ice-agent/nomination/repeated-elsewhere", test_repeated_elsewhere);
   g_test_add_func ("/ice-agent/check/triggered", test_triggered);
   g_test_add_func ("/ice-agent/check/kept-by-requests", test_kept_by_requests);
   ADD ("/ice-agent/refused/requests", test_bad_requests);
