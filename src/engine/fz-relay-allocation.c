@@ -20,6 +20,7 @@
 
 #define RETRY_NS         (60 * FZ_S) /* after a refused Allocate (§11 #15) */
 #define REFRESH_RETRY_NS (30 * FZ_S) /* after a refused Refresh */
+#define NO_ROOM_RETRY_NS (1 * FZ_S)  /* of a Refresh that could not be sent */
 #define CHALLENGES_MAX   3u          /* per request */
 #define MISMATCHES_MAX   3u          /* 437 in a row */
 #define REALM_MAX        127u        /* characters, §5.1 */
@@ -179,9 +180,12 @@ allocate (FzRelayLink *self, FzInstant now)
 static void
 refresh (FzRelayLink *self, FzInstant now)
 {
-  self->deadline = FZ_INSTANT_NEVER; /* until it is answered */
-  fz_relay_link_request (
+  bool is_sent = fz_relay_link_request (
       self, &(FzRelayRequest){ .kind = FZ_RELAY_REQUEST_REFRESH }, FZ_RELAY_BUDGET_NS, now);
+
+  /* Until it is answered; or soon again, if so many channels are being bound that there is no room
+   * for it: candidates of a peer must not cost us the allocation. */
+  self->deadline = is_sent ? FZ_INSTANT_NEVER : fz_instant_add (now, NO_ROOM_RETRY_NS);
 }
 
 void

@@ -706,6 +706,37 @@ test_refresh (void)
   expect (&bed, FZ_STUN_ALLOCATE_REQUEST, &seen);
 }
 
+/* A peer makes us bind as many channels as we ever have under way, when the refresh is due. */
+static void
+test_refresh_without_room (void)
+{
+  g_auto (Bed) bed = { 0 };
+  bool is_refreshed = false;
+  Seen seen;
+
+  bed_init (&bed, V4, NULL);
+  go_to_active (&bed);
+  for (int i = 0; i < 11; i++) {
+    run_for (&bed, 25 * FZ_S);
+    expect (&bed, FZ_STUN_BINDING_REQUEST, &seen);
+    say_mapped (&bed, &seen, MAPPED4);
+  }
+  run_to (&bed, START + 300 * FZ_S - FZ_MS);
+  for (unsigned port = 1; port <= 1000; port++) {
+    g_autofree char *peer = g_strdup_printf ("203.0.113.20:%u", port);
+
+    bind_channel (&bed, peer);
+  }
+  run_to (&bed, START + 300 * FZ_S);
+  while (see (&bed, &seen))
+    if (seen.m.type == FZ_STUN_CHANNEL_BIND_REQUEST)
+      say_yes (&bed, &seen);
+  run_for (&bed, 2 * FZ_S);
+  while (see (&bed, &seen))
+    is_refreshed |= seen.m.type == FZ_STUN_REFRESH_REQUEST;
+  g_assert_true (is_refreshed);
+}
+
 /* A16; allocated anew rather than suspended (§11 #16). */
 static void
 test_expiry (void)
@@ -1085,6 +1116,7 @@ main (int argc, char **argv)
   g_test_add_func ("/relay/allocation/mismatch", test_mismatch);
   g_test_add_func ("/relay/allocation/endless-mismatch", test_endless_mismatch);
   g_test_add_func ("/relay/allocation/refresh", test_refresh);
+  g_test_add_func ("/relay/allocation/refresh-without-room", test_refresh_without_room);
   g_test_add_func ("/relay/allocation/expiry", test_expiry);
   g_test_add_func ("/relay/list-update/while-allocating", test_list_update_while_allocating);
   g_test_add_func ("/relay/list-update/unanswered", test_list_update_unanswered);
