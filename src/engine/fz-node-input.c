@@ -64,12 +64,14 @@ handle_response_to_us (FzNode *self,
   uint32_t number;
   FzDrop reason;
 
-  if (!fz_stun_in_flight_take (self->context.in_flight, &message->transaction_id, now, &number))
+  if (!fz_stun_in_flight_find (self->context.in_flight, &message->transaction_id, now, &number))
     return FZ_DROP_UNKNOWN_PEER;
   connection = fz_node_find_by_number (self, number);
   if (connection == NULL)
     return FZ_DROP_UNKNOWN_PEER;
   reason = fz_connection_handle_stun (connection, message, local, from, now);
+  if (reason == FZ_DROP_NONE) /* else it may be forged, and the peer's is still to come */
+    fz_stun_in_flight_remove (self->context.in_flight, &message->transaction_id);
   fz_node_book (self, connection, now);
   return reason;
 }

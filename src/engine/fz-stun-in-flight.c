@@ -92,20 +92,28 @@ fz_stun_in_flight_add (FzStunInFlight *self,
 }
 
 bool
-fz_stun_in_flight_take (FzStunInFlight *self,
+fz_stun_in_flight_find (FzStunInFlight *self,
                         const FzStunTransactionId *id,
                         FzInstant now,
                         uint32_t *out_connection_id)
 {
-  Entry *entry;
+  const Entry *entry;
 
   drop_old (self, now);
   entry = g_hash_table_lookup (self->by_id, id);
   if (entry == NULL)
     return false;
   *out_connection_id = entry->connection_id;
-  drop (self, entry);
   return true;
+}
+
+void
+fz_stun_in_flight_remove (FzStunInFlight *self, const FzStunTransactionId *id)
+{
+  Entry *entry = g_hash_table_lookup (self->by_id, id);
+
+  if (entry != NULL)
+    drop (self, entry);
 }
 
 void

@@ -227,6 +227,52 @@ check_from_peer (Bed *self, const char *ufrag, const char *password)
   return fz_node_handle_datagram (self->node, &local, &from, fz_span (bytes, w.length), self->now);
 }
 
+static FzDrop
+answer_check (Bed *self, const FzStunTransactionId *id, const char *password)
+{
+  FzSocketAddress local = parse_socket (LOCAL);
+  FzSocketAddress from = parse_socket ("192.0.2.9:9");
+  uint8_t bytes[FZ_STUN_WRITE_MAX];
+  FzWriter w;
+
+  fz_stun_begin (&w, bytes, sizeof bytes, FZ_STUN_BINDING_SUCCESS, id);
+  fz_stun_write_xor_address (&w, FZ_STUN_XOR_MAPPED_ADDRESS, &local);
+  fz_stun_sign (&w, fz_stun_short_term_key (password));
+  return fz_node_handle_datagram (self->node, &local, &from, fz_span (bytes, w.length), self->now);
+}
+
+/* Who sees a check can be quicker with an answer than the peer; the peer's counts all the same. */
+static void
+test_forged_answer (void)
+{
+  static const char *const candidates[] = {
+    "candidate:1 1 udp 2130706175 192.0.2.9 9 typ host ufrag peer"
+  };
+  g_auto (Bed) bed;
+  FzUuid id = id_of (1);
+  FzStunTransactionId check = { { 0 } };
+  bool is_checked = false;
+  FzTransmit transmit;
+
+  bed_init (&bed);
+  update_relays (&bed, NULL, 1);
+  answer (&bed, 1);
+  upsert (&bed, 1, "abcd");
+  fz_node_add_candidates (bed.node, &id, candidates, 1, bed.now);
+  while (fz_node_poll_transmit (bed.node, &transmit)) {
+    FzStunMessage message;
+
+    if (transmit.to.port != 9 || fz_stun_parse (transmit.data, &message) != FZ_DROP_NONE)
+      continue;
+    check = message.transaction_id;
+    is_checked = true;
+  }
+  g_assert_true (is_checked);
+  g_assert_cmpint (answer_check (&bed, &check, "not-the-password"), ==, FZ_DROP_BAD_MAC);
+  g_assert_cmpint (answer_check (&bed, &check, "password-of-the-other."), ==, FZ_DROP_NONE);
+  g_assert_cmpint (answer_check (&bed, &check, "password-of-the-other."), ==, FZ_DROP_UNKNOWN_PEER);
+}
+
 /* User fragments have 20 bits: two clients of one gateway may well have the same. */
 static void
 test_same_ufrag (void)
@@ -396,6 +442,7 @@ main (int argc, char **argv)
   g_test_add_func ("/node/peer-limit", test_peer_limit);
   g_test_add_func ("/node/relay-migration", test_relay_migration);
   g_test_add_func ("/node/same-ufrag", test_same_ufrag);
+  g_test_add_func ("/node/forged-answer", test_forged_answer);
   g_test_add_func ("/node/strangers", test_handshakes_of_strangers);
   g_test_add_func ("/node/upsert", test_upsert);
   g_test_add_func ("/node/candidates", test_candidates);

@@ -34,13 +34,18 @@ test_in_flight (void)
   fz_stun_in_flight_add (table, &one, 11, 0);
   fz_stun_in_flight_add (table, &two, 22, 0);
   fz_stun_in_flight_add (table, &three, 33, 5 * FZ_S);
-  g_assert_true (fz_stun_in_flight_take (table, &one, FZ_S, &connection));
+  g_assert_true (fz_stun_in_flight_find (table, &one, FZ_S, &connection));
   g_assert_cmpuint (connection, ==, 11);
-  g_assert_false (fz_stun_in_flight_take (table, &one, FZ_S, &connection));
+  g_assert_true (fz_stun_in_flight_find (table, &one, FZ_S, &connection)); /* until it is removed */
+  fz_stun_in_flight_remove (table, &one);
+  fz_stun_in_flight_remove (table, &one);
+  g_assert_false (fz_stun_in_flight_find (table, &one, FZ_S, &connection));
   fz_stun_in_flight_add (table, &one, 12, FZ_S);
-  g_assert_true (fz_stun_in_flight_take (table, &one, 10 * FZ_S, &connection));
-  g_assert_false (fz_stun_in_flight_take (table, &two, 10 * FZ_S, &connection));
-  g_assert_true (fz_stun_in_flight_take (table, &three, 15 * FZ_S - 1, &connection));
+  g_assert_true (fz_stun_in_flight_find (table, &one, 10 * FZ_S, &connection));
+  g_assert_false (fz_stun_in_flight_find (table, &two, 10 * FZ_S, &connection));
+  g_assert_true (fz_stun_in_flight_find (table, &three, 15 * FZ_S - 1, &connection));
+  fz_stun_in_flight_remove (table, &three);
+  fz_stun_in_flight_remove (table, &one);
   g_assert_cmpuint (fz_stun_in_flight_get_count (table), ==, 0);
 
   for (uint32_t i = 0; i <= FZ_STUN_IN_FLIGHT_MAX; i++) {
@@ -50,10 +55,10 @@ test_in_flight (void)
   }
   g_assert_cmpuint (fz_stun_in_flight_get_count (table), ==, FZ_STUN_IN_FLIGHT_MAX);
   one = txid (0);
-  g_assert_false (fz_stun_in_flight_take (table, &one, 20 * FZ_S, &connection));
+  g_assert_false (fz_stun_in_flight_find (table, &one, 20 * FZ_S, &connection));
   fz_stun_in_flight_clear (table);
   one = txid (7);
-  g_assert_false (fz_stun_in_flight_take (table, &one, 20 * FZ_S, &connection));
+  g_assert_false (fz_stun_in_flight_find (table, &one, 20 * FZ_S, &connection));
 }
 
 /* connectivity.md N6 */
