@@ -22,24 +22,6 @@
 /* dataplane.md §16: an honest peer initiates at most 50 times a second */
 #define INITIATION_GAP_NS (20 * FZ_MS)
 
-const FzTunnelProfile fz_tunnel_profile_bare = {
-  .rekey_attempt_s = 90,
-  .rekey_timeout_s = 5,
-  .keepalive_timeout_s = 10,
-};
-const FzTunnelProfile fz_tunnel_profile_ice = {
-  .rekey_attempt_s = 20,
-  .rekey_timeout_s = 5,
-  .keepalive_timeout_s = 10,
-  .is_standing = true,
-};
-const FzTunnelProfile fz_tunnel_profile_iceless = {
-  .rekey_attempt_s = 90,
-  .rekey_timeout_s = 2,
-  .keepalive_timeout_s = 5,
-  .is_standing = true,
-};
-
 typedef enum {
   STATE_QUIET,     /* no handshake of ours; deadlines: ages, traffic */
   STATE_SCHEDULED, /* an initiation goes out when its jitter is over */
