@@ -9,6 +9,7 @@
 #include "src/runtime/fz-log-json.h"
 
 #include "src/base/fz-log-filter.h"
+#include "src/base/fz-log-pipe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,8 +33,8 @@ struct FzLogJson {
   GPtrArray *filters;                   /* all there were; owned */
 
   pthread_mutex_t lock; /* guards what follows; the thread sanitizer sees it, unlike a GMutex */
-  char *path;           /* NULL: fd is borrowed */
-  int fd;
+  char *path;           /* NULL: the descriptor is borrowed */
+  FzLogPipe pipe;
   uint64_t file_bytes;
   uint64_t max_file_bytes;
   bool serves_glib; /* to the end of the process */
@@ -136,9 +137,9 @@ open_file (FzLogJson *self)
 
   if (fd < 0)
     return false;
-  if (self->fd >= 0)
-    close (self->fd);
-  self->fd = fd;
+  if (self->pipe.fd >= 0)
+    close (self->pipe.fd);
+  self->pipe = (FzLogPipe){ .fd = fd };
   self->file_bytes = fstat (fd, &info) == 0 ? (uint64_t) info.st_size : 0;
   return true;
 }
@@ -153,7 +154,7 @@ look_after_file (FzLogJson *self, size_t length)
 
   if (self->path == NULL)
     return;
-  if (fstat (self->fd, &info) == 0 && info.st_nlink == 0) {
+  if (fstat (self->pipe.fd, &info) == 0 && info.st_nlink == 0) {
     open_file (self);
     return;
   }
@@ -164,24 +165,18 @@ look_after_file (FzLogJson *self, size_t length)
     open_file (self);
 }
 
-static void
+/* Returns how many lines before this one were lost. */
+static uint64_t
 write_line (FzLogJson *self, const char *line, size_t length)
 {
-  size_t done = 0;
+  uint64_t n_lost;
 
   pthread_mutex_lock (&self->lock);
   look_after_file (self, length);
-  while (done < length) {
-    ssize_t n = write (self->fd, line + done, length - done);
-
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n <= 0)
-      break; /* disk full, pipe closed: there is nobody left to tell */
-    done += (size_t) n;
-  }
-  self->file_bytes += done;
+  n_lost = fz_log_pipe_write (&self->pipe, line, length);
+  self->file_bytes += length;
   pthread_mutex_unlock (&self->lock);
+  return n_lost;
 }
 
 /* -- the sink -- */
@@ -195,10 +190,9 @@ sink_wants (void *context, const char *target, FzLogLevel level)
       atomic_load_explicit (&self->filter, memory_order_acquire), target, level);
 }
 
-static void
-sink_write (void *context, const FzLogRecord *record)
+static uint64_t
+write_record (FzLogJson *self, const FzLogRecord *record)
 {
-  FzLogJson *self = context;
   char line[LINE_BYTES_MAX], time_text[TIME_TEXT_MAX];
   size_t length = 0;
 
@@ -214,7 +208,23 @@ sink_write (void *context, const FzLogRecord *record)
     length = write_human (record, NULL, line, sizeof line);
     break;
   }
-  write_line (self, line, length);
+  return write_line (self, line, length);
+}
+
+static void
+sink_write (void *context, const FzLogRecord *record)
+{
+  FzLogJson *self = context;
+  const FzKv lost = FZ_KV_U64 ("n_lines", write_record (self, record));
+  const FzLogRecord note = { .level = FZ_LOG_WARNING,
+                             .target = "log",
+                             .event = "log-lines-lost",
+                             .message = "lines of this log were lost: nobody read it in time",
+                             .fields = &lost,
+                             .n_fields = 1 };
+
+  if (lost.u64 > 0)
+    write_record (self, &note);
 }
 
 bool
@@ -244,7 +254,7 @@ fz_log_json_new (const FzLogJsonConfig *config, GError **error)
 
   self->sink = (FzLogSink){ .wants = sink_wants, .write = sink_write, .context = self };
   self->format = config->format;
-  self->fd = -1;
+  self->pipe.fd = -1;
   self->filters = g_ptr_array_new_with_free_func (g_free);
   pthread_mutex_init (&self->lock, NULL);
   self->max_file_bytes =
@@ -252,7 +262,7 @@ fz_log_json_new (const FzLogJsonConfig *config, GError **error)
   if (!fz_log_json_set_filter (self, config->filter != NULL ? config->filter : "info", error))
     return NULL;
   if (config->path == NULL) {
-    self->fd = config->fd != 0 ? config->fd : STDOUT_FILENO;
+    self->pipe.fd = config->fd != 0 ? config->fd : STDOUT_FILENO;
     return g_steal_pointer (&self);
   }
 
@@ -273,8 +283,8 @@ fz_log_json_free (FzLogJson *self)
 {
   if (self == NULL || self->serves_glib)
     return;
-  if (self->path != NULL && self->fd >= 0)
-    close (self->fd);
+  if (self->path != NULL && self->pipe.fd >= 0)
+    close (self->pipe.fd);
   pthread_mutex_destroy (&self->lock);
   g_ptr_array_unref (self->filters);
   g_free (self->path);

@@ -81,22 +81,9 @@ format_human (const FzLogRecord *record, const char *time, char *out, size_t cap
 }
 
 static void
-write_all (int fd, const char *data, size_t length)
-{
-  while (length > 0) {
-    ssize_t n = write (fd, data, length);
-
-    if (n <= 0)
-      return; /* nobody reads; there is no better place to say so */
-    data += n;
-    length -= (size_t) n;
-  }
-}
-
-static void
 write_record (void *context, const FzLogRecord *record)
 {
-  const FzServerLog *self = context;
+  FzServerLog *self = context;
   g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
   g_autofree char *seconds = g_date_time_format (now, "%Y-%m-%dT%H:%M:%S");
   g_autofree char *time =
@@ -105,7 +92,7 @@ write_record (void *context, const FzLogRecord *record)
   size_t length = self->is_human ? format_human (record, time, line, sizeof line)
                                  : fz_log_record_to_json (record, time, line, sizeof line);
 
-  write_all (self->fd, line, length);
+  fz_log_pipe_write (&self->pipe, line, length);
 }
 
 void
@@ -114,7 +101,7 @@ fz_server_log_init (FzServerLog *self, int fd, bool is_human, const FzLogFilter 
   self->sink = (FzLogSink){ wants, write_record, self };
   self->filter = *filter;
   self->is_human = is_human;
-  self->fd = fd;
+  self->pipe = (FzLogPipe){ .fd = fd };
 }
 
 FzLog

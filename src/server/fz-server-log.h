@@ -6,6 +6,7 @@
 #pragma once
 
 #include "src/base/fz-log-filter.h"
+#include "src/base/fz-log-pipe.h"
 #include "src/base/fz-log.h"
 
 #include <stdbool.h>
@@ -14,7 +15,7 @@ typedef struct {
   FzLogSink sink;
   FzLogFilter filter;
   bool is_human;
-  int fd; /* borrowed */
+  FzLogPipe pipe;
 } FzServerLog;
 
 /* @self must not move afterwards. */
