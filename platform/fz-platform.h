@@ -65,7 +65,8 @@ typedef void (*FzNetworkChangeFunc) (FzNetworkChange change, gpointer user_data)
 /**
  * fz_platform_linux_new / fz_platform_fake_new:
  *
- * The linux one opens its netlink sockets; @error: FZ_PLATFORM_ERROR.
+ * The linux one opens its netlink sockets, and makes /dev/net/tun if that is missing: the right to
+ * do so may be given up afterwards; @error: FZ_PLATFORM_ERROR.
  */
 FzPlatform *fz_platform_linux_new (const FzLog *log, GError **error);
 FzPlatform *fz_platform_fake_new (const FzLog *log);

@@ -77,6 +77,7 @@ fz_platform_linux_new (const FzLog *log, GError **error)
   int result;
 
   fz_platform_init (&self->base, &functions, log);
+  fz_linux_make_control_node ();
   result = fz_netlink_open (&self->route, NETLINK_ROUTE);
   if (result != 0) {
     fz_linux_set_error (error, -result, "opening the routing socket");

@@ -60,6 +60,10 @@ typedef enum {
   FZ_N_TUN_STEPS,
 } FzTunStep;
 
+/* In a container the node may be missing; making it takes CAP_MKNOD, which programs give up soon
+ * after they have started. */
+void fz_linux_make_control_node (void);
+
 /* Takes @step, or the next lower one that the kernel grants. */
 FzTun *fz_linux_open_tun_at (
     FzPlatform *platform, const char *name, unsigned n_queues, FzTunStep step, GError **error);

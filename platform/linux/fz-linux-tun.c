@@ -43,19 +43,19 @@ static const unsigned step_offloads[FZ_N_TUN_STEPS] = {
   [FZ_TUN_STEP_PLAIN] = 0,
 };
 
-/* In a container the node may be missing; making it takes CAP_MKNOD, which we may not have. */
+/* If that fails, opening it says what to do. */
+void
+fz_linux_make_control_node (void)
+{
+  if (access (TUN_PATH, F_OK) == 0 || errno != ENOENT)
+    return;
+  mkdir ("/dev/net", 0751);
+  mknod (TUN_PATH, S_IFCHR | 0600, TUN_DEVICE);
+}
+
 static int
 open_control_node (void)
 {
-  int fd = open (TUN_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-
-  if (fd >= 0 || errno != ENOENT)
-    return fd;
-  mkdir ("/dev/net", 0751);
-  if (mknod (TUN_PATH, S_IFCHR | 0600, TUN_DEVICE) != 0 && errno != EEXIST) {
-    errno = ENOENT;
-    return -1;
-  }
   return open (TUN_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 }
 
