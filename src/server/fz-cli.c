@@ -14,6 +14,7 @@
 #include "src/server/fz-server-error.h"
 #include "src/server/fz-server.h"
 
+#include <glib/gstdio.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
@@ -367,6 +368,11 @@ run_directly (const char *path,
                  path);
     return NULL;
   }
+  if (strcmp (verb->noun, "init") == 0) {
+    g_autofree char *folder = g_path_get_dirname (path);
+
+    g_mkdir (folder, 0700); /* its own folder, not its parents; a failure shows in what follows */
+  }
   lock = fz_instance_lock_take (path, LOCK_WAIT_MS, error);
   if (lock == NULL) {
     *out_is_locked =
@@ -673,7 +679,9 @@ fz_cli_run (int argc, char **argv)
     print_top_help (stdout);
     return EXIT_DONE;
   }
-  if (*noun == '\0' || *noun == '-') {
+  if (*noun == '-')
+    return usage_error ("there is no option \"%s\"", noun);
+  if (*noun == '\0') {
     print_top_help (stderr);
     return EXIT_USAGE;
   }
@@ -690,6 +698,11 @@ fz_cli_run (int argc, char **argv)
   }
   verb = words->len > 1 ? fz_manage_find (noun, g_ptr_array_index (words, 1)) : NULL;
   if (verb == NULL) {
+    if (words->len > 1)
+      fprintf (stderr,
+               "firezone-portal: %s: there is no verb \"%s\"\n\n",
+               noun,
+               (char *) words->pdata[1]);
     print_noun_help (stderr, noun);
     return EXIT_USAGE;
   }

@@ -17,6 +17,7 @@
 #include <glib-unix.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -257,6 +258,15 @@ on_signal (gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
+/* Keys of relays and connections are in memory. */
+static void
+forbid_dumps (void)
+{
+  const struct rlimit none = { 0, 0 };
+
+  setrlimit (RLIMIT_CORE, &none);
+}
+
 bool
 fz_server_run (const FzServerOptions *options, GError **error)
 {
@@ -264,6 +274,7 @@ fz_server_run (const FzServerOptions *options, GError **error)
   guint term_id;
   guint int_id;
 
+  forbid_dumps ();
   signal (SIGPIPE, SIG_IGN);
   if (!start_log (&self, options, error) || !open_store (&self, options, error) ||
       !load_certificate (&self, options, error) || !start_hub (&self, options, error) ||
