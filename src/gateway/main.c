@@ -7,7 +7,6 @@
 #include "src/portal/fz-device-id.h"
 #include "src/portal/fz-device-info.h"
 #include "src/session/fz-options.h"
-#include "src/session/fz-privileges.h"
 #include "src/session/fz-program.h"
 #include "src/session/fz-sysctl.h"
 
@@ -304,7 +303,7 @@ main (int argc, char **argv)
   Options options = { 0 };
   int status;
 
-  fz_privileges_forbid_dumps ();
+  fz_program_init ();
   parse_command_line (&options, &argc, &argv);
   read_environment (&options);
   if (!fz_crypto_init ()) {

@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
@@ -47,17 +49,32 @@ fz_sign_in_build_url (const char *auth_base_url, const char *account_slug, GErro
   return g_uri_to_string (url);
 }
 
+static struct termios shown; /* the terminal before it was told not to show */
+
+/* Cancelled while nothing is shown: give the shell a terminal that works. */
+static void
+show_and_leave (int number)
+{
+  (void) number;
+  tcsetattr (STDIN_FILENO, TCSAFLUSH, &shown);
+  _exit (EXIT_SUCCESS);
+}
+
 /* One line of standard input into locked memory; a terminal does not show what is typed. */
 static char *
 read_line_without_echo (void)
 {
   char *line = fz_secret_new (LINE_BYTES_MAX);
   bool is_terminal = isatty (STDIN_FILENO);
-  struct termios shown, hidden;
+  void (*on_interrupt) (int) = SIG_DFL;
+  void (*on_terminate) (int) = SIG_DFL;
+  struct termios hidden;
   size_t n = 0;
   char c;
 
   if (is_terminal && tcgetattr (STDIN_FILENO, &shown) == 0) {
+    on_interrupt = signal (SIGINT, show_and_leave);
+    on_terminate = signal (SIGTERM, show_and_leave);
     hidden = shown;
     hidden.c_lflag &= ~(tcflag_t) ECHO;
     tcsetattr (STDIN_FILENO, TCSAFLUSH, &hidden);
@@ -71,6 +88,8 @@ read_line_without_echo (void)
 
   if (is_terminal) {
     tcsetattr (STDIN_FILENO, TCSAFLUSH, &shown);
+    signal (SIGINT, on_interrupt);
+    signal (SIGTERM, on_terminate);
     putchar ('\n');
   }
   return line;

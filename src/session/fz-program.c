@@ -5,6 +5,7 @@
 #include "src/runtime/fz-notify.h"
 #include "src/session/fz-privileges.h"
 
+#include <fcntl.h>
 #include <glib-unix.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +22,39 @@ typedef struct {
   bool is_leaving;
   int status;
 } Program;
+
+/* -- before anything else -- */
+
+static void
+fill_standard_descriptors (void)
+{
+  int fd;
+
+  do
+    fd = open ("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd >= 0)
+    close (fd);
+}
+
+static void
+end_at_once (int number)
+{
+  (void) number;
+  _exit (EXIT_SUCCESS);
+}
+
+void
+fz_program_init (void)
+{
+  fill_standard_descriptors ();
+  fz_privileges_forbid_dumps ();
+  signal (SIGPIPE, SIG_IGN);
+  signal (SIGHUP, SIG_IGN);
+  signal (SIGUSR1, SIG_IGN);
+  signal (SIGINT, end_at_once);
+  signal (SIGTERM, end_at_once);
+}
 
 int
 fz_program_fail (const FzLog *log, const char *text)
@@ -125,7 +159,6 @@ typedef struct {
 static Signals
 watch_signals (Program *self)
 {
-  signal (SIGPIPE, SIG_IGN);
   return (Signals){ {
       g_unix_signal_add (SIGINT, on_terminate, self),
       g_unix_signal_add (SIGTERM, on_terminate, self),

@@ -20,6 +20,16 @@ typedef struct {
   bool skips_check;           /* --no-check: find out about missing rights when they are needed */
 } FzProgramConfig;
 
+/**
+ * fz_program_init:
+ *
+ * First thing in main(): descriptors 0 to 2 are open, so that no socket or device of ours gets a
+ * number that others write to; a closed pipe is an error of the write, not our end; no core dumps.
+ * Until fz_program_run() takes over, SIGINT and SIGTERM end the process with status 0, for nothing
+ * is set up yet, and SIGHUP and SIGUSR1 are ignored.
+ */
+void fz_program_init (void);
+
 /* Runs to the end; returns the exit status: 0 after a signal or for --exit, 1 after an error, which
  * has been logged and written to standard error. */
 int fz_program_run (const FzProgramConfig *config);

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 import time
 import unittest
@@ -344,6 +345,103 @@ class Faults(ChainCase):
         self.chain.portal.start(self.bed.path("relay.secret"))
         self.chain.start_client(self.client_token, name="client-late")
         self.chain.wait_fetch(True, timeout=30)
+
+
+class Supervision(ChainCase):
+    """What a service manager or a shell does to a program: the client stands for the gateway as well."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.chain.start_gateway(cls.gateway_token)
+        cls.headless = cls.chain.program("headless", "firezone-headless-client")
+
+    def start(self, *argv, stdout=subprocess.DEVNULL, **more):
+        client = subprocess.Popen(
+            self.chain.client_host.command(*argv), stdin=subprocess.DEVNULL, stdout=stdout, stderr=stdout,
+            env={**os.environ, **self.chain.client_environment(self.client_token, **more)})
+        self.addCleanup(lambda: (client.kill(), client.wait()))
+        return client
+
+    def assert_ends(self, client):
+        client.terminate()
+        self.assertEqual(client.wait(10), 0)
+        self.assertNotIn("tun-firezone", self.chain.client_host.ip("link"))
+
+    def test_closed_descriptors(self):
+        """None of ours gets the number of a standard one: log lines would be written into it."""
+        for closed in ("<&-", ">&-", "<&- >&- 2>&-"):
+            with self.subTest(closed=closed):
+                client = self.start("sh", "-c", f"exec {self.headless} {closed}")
+                self.chain.wait_fetch(True)
+                for number in (0, 1, 2):
+                    self.assertEqual(os.readlink(f"/proc/{client.pid}/fd/{number}"), "/dev/null")
+                self.assert_ends(client)
+
+    def test_nobody_reads_the_log(self):
+        reader, writer = os.pipe()
+        client = self.start(self.headless, stdout=writer, RUST_LOG="trace")
+        os.close(writer)
+        self.chain.wait_fetch(True)
+        self.chain.wait_fetch(True)
+        self.assert_ends(client)
+        os.close(reader)
+
+    def test_reader_of_the_log_is_gone(self):
+        reader, writer = os.pipe()
+        os.close(reader)
+        client = self.start(self.headless, stdout=writer)
+        os.close(writer)
+        self.chain.wait_fetch(True)
+        self.assert_ends(client)
+
+    def test_log_folder_on_a_full_disk(self):
+        folder = self.bed.path("full")
+        os.mkdir(folder)
+        client = self.start("sh", "-c", f"mount -t tmpfs -o size=16k tmpfs {folder} && exec {self.headless}",
+                            RUST_LOG="trace", LOG_DIR=folder)
+        self.chain.wait_fetch(True)
+        self.assert_ends(client)
+
+    def test_asked_to_end_while_starting(self):
+        """Status 0 and nothing left behind, whenever it comes."""
+        for after in (0.03, 0.05, 0.08, 0.12, 0.2):
+            with self.subTest(after=after):
+                client = self.start(self.headless)
+                while os.readlink(f"/proc/{client.pid}/exe") != os.path.realpath(self.headless):
+                    time.sleep(0.001)
+                time.sleep(after)
+                client.send_signal(signal.SIGHUP)  # nothing to make anew yet
+                self.assert_ends(client)
+
+    def test_missing_device_node(self):
+        """In a container without the node it is made, where we may."""
+        probe = self.chain.client_host.run(
+            "unshare", "-m", "sh", "-c", "mount -t tmpfs tmpfs /dev/net && mknod /dev/net/tun c 10 200 && "
+            "exec 3<>/dev/net/tun", check=False)
+        if probe.returncode != 0:
+            self.skipTest("no right to make device nodes")
+        result = self.chain.client_host.run(
+            "unshare", "-m", "sh", "-c", f"mount -t tmpfs tmpfs /dev/net && exec {self.headless} --exit",
+            env=self.chain.client_environment(self.client_token), check=False, timeout=30)
+        self.assertEqual(result.returncode, 0, result.stderr)
+
+    def test_rights_and_secrets_of_the_process(self):
+        """CAP_NET_ADMIN alone, in every thread; no dumps; no token where others may look."""
+        client = self.chain.start_client(self.client_token, name="looked-at")
+        for process, token in ((client, self.client_token), (self.chain.gateway, self.gateway_token)):
+            for task in os.listdir(f"/proc/{process.pid}/task"):
+                with open(f"/proc/{process.pid}/task/{task}/status", encoding="ascii") as file:
+                    status = dict(re.findall(r"^(\w+):\t(\w+)$", file.read(), re.M))
+                for name, wanted in (("CapEff", 1 << 12), ("CapPrm", 1 << 12), ("CapInh", 0), ("CapAmb", 0)):
+                    self.assertEqual(int(status[name], 16), wanted, name)
+                self.assertEqual(status["NoNewPrivs"], "1")
+            for name in ("cmdline", "environ"):
+                with open(f"/proc/{process.pid}/{name}", "rb") as file:
+                    self.assertNotIn(token.encode(), file.read())
+            with open(f"/proc/{process.pid}/limits", encoding="ascii") as file:
+                self.assertRegex(file.read(), r"Max core file size +0 +0 ")
+        self.assertEqual(client.stop(), 0)
 
 
 class BehindNat(ChainCase):
