@@ -98,6 +98,37 @@ test_fast_path (void)
   g_assert_cmpuint (fz_sim_node_get_stats (world.nodes[0])->n_messages - before.n_messages, <, 10);
 }
 
+/* Traffic all the time, over three renewals of the keys: nothing is lost, nothing overtakes,
+ * nothing waits, neither on a direct path nor on a relayed one. */
+static void
+test_renewal_under_traffic (gconstpointer data)
+{
+  int nat = GPOINTER_TO_INT (data);
+  g_auto (FzSimWorld) world;
+  uint32_t sent = 1, expected[2] = { 2, 2 };
+
+  setup (&world, fz_sim_seed (31), nat, nat);
+  assert_round_trip (&world, 1);
+  for (unsigned step = 0; step < 10; step++) { /* the path may still become better */
+    fz_sim_world_run (&world, FZ_S);
+    fz_sim_world_ping (&world, 0, SERVER, 1);
+  }
+  fz_sim_world_run (&world, FZ_S);
+
+  while (sent < 40000) {
+    fz_sim_world_forget (&world);
+    fz_sim_world_send_udp (&world, 0, SERVER, 0, ++sent);
+    fz_sim_world_run (&world, 10 * FZ_MS);
+    for (guint i = 0; i < world.seen->len; i++) {
+      const FzSimSeen *seen = &g_array_index (world.seen, FzSimSeen, i);
+
+      g_assert_cmpuint (seen->mark, ==, expected[seen->at]++);
+    }
+    g_assert_cmpuint (sent - expected[0], <, 50); /* half a second there and back */
+  }
+  g_assert_cmpuint (world.n_malformed, ==, 0);
+}
+
 static void
 test_ipv6_inside (void)
 {
@@ -703,6 +734,12 @@ main (int argc, char **argv)
   g_test_add_func ("/engine/first-packets/in-order", test_first_packets);
   g_test_add_func ("/engine/first-packets/bounded", test_buffer_is_bounded);
   g_test_add_func ("/engine/fast-path", test_fast_path);
+  g_test_add_data_func ("/engine/renewal-under-traffic/direct",
+                        GINT_TO_POINTER (FZ_SIM_OPEN),
+                        test_renewal_under_traffic);
+  g_test_add_data_func ("/engine/renewal-under-traffic/relayed",
+                        GINT_TO_POINTER (FZ_SIM_NAT_SYMMETRIC),
+                        test_renewal_under_traffic);
   g_test_add_func ("/engine/ipv6-inside", test_ipv6_inside);
   g_test_add_func ("/engine/policy/comes-and-goes", test_policy_comes_and_goes);
   g_test_add_func ("/engine/policy/refused-at-the-gateway", test_refused_at_the_gateway);
