@@ -105,6 +105,7 @@ fz_cookie_baker_check (const FzCookieBaker *self,
 {
   uint64_t slot = slot_at (now);
   uint8_t cookie[FZ_COOKIE_SIZE];
+  bool is_right;
 
   if (message->mac2 == NULL || from->ip.family == FZ_IP_NONE)
     return false;
@@ -113,12 +114,13 @@ fz_cookie_baker_check (const FzCookieBaker *self,
     return false;
 
   bake (self, from, slot, cookie);
-  if (is_sealed_with (message, cookie))
-    return true;
-  if (slot == 0)
-    return false;
-  bake (self, from, slot - 1, cookie);
-  return is_sealed_with (message, cookie);
+  is_right = is_sealed_with (message, cookie);
+  if (!is_right && slot > 0) {
+    bake (self, from, slot - 1, cookie);
+    is_right = is_sealed_with (message, cookie);
+  }
+  fz_wipe (cookie, sizeof cookie);
+  return is_right;
 }
 
 void

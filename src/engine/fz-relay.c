@@ -81,12 +81,8 @@ request_at (const FzRelayLink *self, guint i)
 }
 
 static size_t
-write_request (const FzRelayLink *self, FzRelayRequest *request, uint8_t *out)
+write_with (const FzRelayRequest *request, const FzTurnAuth *auth, uint8_t *out)
 {
-  FzTurnAuth credentials;
-  const FzTurnAuth *auth = fz_relay_allocation_get_auth (self, &credentials) ? &credentials : NULL;
-
-  request->had_nonce = auth != NULL;
   switch (request->kind) {
   case FZ_RELAY_REQUEST_BINDING:
     return fz_turn_write_binding (out, &request->id);
@@ -100,6 +96,18 @@ write_request (const FzRelayLink *self, FzRelayRequest *request, uint8_t *out)
     return fz_turn_write_channel_bind (out, &request->id, &request->peer, request->channel, auth);
   }
   return 0;
+}
+
+static size_t
+write_request (const FzRelayLink *self, FzRelayRequest *request, uint8_t *out)
+{
+  FzTurnAuth credentials = { 0 };
+  size_t n;
+
+  request->had_nonce = fz_relay_allocation_get_auth (self, &credentials);
+  n = write_with (request, request->had_nonce ? &credentials : NULL, out);
+  fz_wipe (&credentials, sizeof credentials);
+  return n;
 }
 
 /* A repeated binding request is the same message; any other is made anew (§5.3). */
