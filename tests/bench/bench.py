@@ -110,6 +110,14 @@ def run_rr(measure, count):
     measure.add("rr_p99_us", times["p99_us"])
 
 
+def run_cold(measure):
+    """The whole chain only: from the client's start to the first answer through its tunnel."""
+    contender = measure.contender
+    if hasattr(contender, "start_cold"):
+        ask_first = [sys.executable, RR, "first", contender.address, PORT + 1]
+        measure.add("cold_ms", contender.start_cold(ask_first) * 1000)
+
+
 def resident_mb(contender, peak):
     return max((process.peak_resident_kb() if peak else process.resident_kb()) / 1024
                for process in contender.processes)
@@ -156,6 +164,10 @@ def measure_topology(name, contenders, options):
                 if not options.only or re.search(options.only, "rr"):
                     run_rr(measure, options.requests)
         note_memory(measures, "peak_mb", peak=True)
+        for _ in range(options.rounds):
+            for measure in measures:
+                if not options.only or re.search(options.only, "cold"):
+                    run_cold(measure)
     say("")
     return measures
 
@@ -177,6 +189,7 @@ ROWS = [
     ("udp_lost_percent", f"UDP at {UDP_RATE}bit/s, lost, %", "{:.3f}", None),
     ("rr_p50_us", "request/response idle, p50, us", "{:.0f}", False),
     ("rr_p99_us", "request/response idle, p99, us", "{:.0f}", False),
+    ("cold_ms", "client's start to the first answer, ms", "{:.0f}", None),
     ("idle_mb", "resident, one end, idle, MB", "{:.1f}", False),
     ("peak_mb", "resident, one end, at most, MB", "{:.1f}", False),
 ]
@@ -278,7 +291,8 @@ def main():
     contenders = {
         "direct": [topologies.Raw(), topologies.ours(program, False),
                    topologies.wireguard_go(found.program, found.version, False)],
-        "gateway": [topologies.RawChain(), topologies.ours(program, True),
+        "gateway": [topologies.RawChain(), topologies.ours(program, True, name="firezone-c, bare engine"),
+                    topologies.WholeChain(options.build),
                     topologies.wireguard_go(found.program, found.version, True)],
     }
     results = {name: measure_topology(name, contenders[name], options)

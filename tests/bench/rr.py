@@ -3,6 +3,7 @@
 
 Usage: rr.py answer IP PORT          until it is ended
        rr.py ask IP PORT COUNT       prints p50, p90, p99 and the losses as JSON
+       rr.py first IP PORT           asks until it is answered once, prints the instant (CLOCK_MONOTONIC, s)
 """
 
 import json
@@ -42,10 +43,27 @@ def ask(ip, port, count):
     print(json.dumps({"p50_us": at(0.5), "p90_us": at(0.9), "p99_us": at(0.99), "lost": n_lost}))
 
 
+def first(ip, port):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(0.002)
+        print("asking", flush=True)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                client.sendto(b"first", (ip, port))
+                client.recv(2048)
+                print(f"answered {time.monotonic():.6f}", flush=True)
+                return
+            except OSError:  # no route yet, unreachable, or too early
+                continue
+
+
 def main():
     what, ip, port, *rest = sys.argv[1:]
     if what == "answer":
         answer(ip, int(port))
+    elif what == "first":
+        first(ip, int(port))
     else:
         ask(ip, int(port), int(rest[0]))
 

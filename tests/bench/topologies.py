@@ -9,9 +9,11 @@ Contender and put an instance into bench.py's list for its topology.
 
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "netns"))
 
+from chain import Chain  # noqa: E402
 from wgpeers import MTU, GoPeer, OurPeer  # noqa: E402
 
 SERVER_NET = "10.20.0.0/24"
@@ -116,6 +118,40 @@ class WireGuard(Contender):
         return peer.process.wait_for_log(r'"message":"(dataplane: [^"]*)"').group(1)
 
 
+class WholeChain(Contender):
+    """The product: client, portal, coturn, gateway with NAT and policy, a router between them."""
+
+    def __init__(self, build):
+        super().__init__("firezone-c, whole chain")
+        self._build = build
+        self._chain = self._token = None
+
+    def set_up(self, bed, prefix):
+        self._chain = chain = Chain(bed, self._build)
+        chain.start_portal()
+        chain.start_relay()
+        chain.start_web(with_iperf=False)
+        gateway_token, self._token = chain.administer()
+        chain.start_gateway(gateway_token)
+        chain.start_client(self._token)
+        self.client, self.server, self.address = chain.client_host, chain.web_host, SERVER
+        self.processes = [chain.client, chain.gateway]
+
+    def start_cold(self, ask_first):
+        """Seconds from the start of a client's process to the first answer through its tunnel.
+        `ask_first`: the argument list of a program that says when that was."""
+        self._chain.client.stop()
+        asker = self.client.spawn("first", *ask_first)
+        asker.wait_for_log("asking")
+        offset = len(asker.log())
+        started = time.monotonic()
+        self._chain.start_client(self._token)
+        self.processes[0] = self._chain.client
+        took = float(asker.wait_for_log(r"answered ([\d.]+)", timeout=35, after=offset).group(1)) - started
+        asker.popen.wait()
+        return took
+
+
 def ours(program, has_server, *options, name="firezone-c"):
     return WireGuard(name, lambda bed, host, number: OurPeer(bed, host, number, program, *options), has_server)
 
@@ -125,4 +161,4 @@ def wireguard_go(program, version, has_server):
                      lambda bed, host, number: GoPeer(bed, host, number, program), has_server)
 
 
-__all__ = ["MTU", "Raw", "RawChain", "ours", "tune", "wireguard_go"]
+__all__ = ["MTU", "Raw", "RawChain", "WholeChain", "ours", "tune", "wireguard_go"]

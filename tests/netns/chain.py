@@ -128,7 +128,7 @@ class Chain:
         probe = self.client_host.run("python3", "-c", STUN_PROBE, "203.0.113.2", check=False)
         return probe.returncode == 0
 
-    def start_web(self):
+    def start_web(self, with_iperf=True):
         folder = self.bed.path("www")
         os.makedirs(folder, exist_ok=True)
         with open(os.path.join(folder, "index.html"), "w", encoding="utf-8") as file:
@@ -137,8 +137,9 @@ class Chain:
         web.wait_until(
             lambda: self.web_host.run("curl", "-sf", f"http://{PRIVATE_V4}/", check=False).returncode == 0,
             "answer of the web server")
-        iperf = self.web_host.spawn("iperf3", "iperf3", "-s", "--forceflush")
-        iperf.wait_for_log("Server listening")
+        if with_iperf:
+            iperf = self.web_host.spawn("iperf3", "iperf3", "-s", "--forceflush")
+            iperf.wait_for_log("Server listening")
 
     def administration(self):
         """What the administrator does, as (sentence, action) in order."""
