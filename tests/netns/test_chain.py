@@ -439,6 +439,23 @@ class BehindNat(ChainCase):
         self.assert_page(PRIVATE_V6)
 
 
+class Relayed(ChainCase):
+    """No datagram passes between client and gateway directly: coturn carries everything."""
+
+    def test_page_and_bulk_through_the_relay(self):
+        self.chain.net.nft(
+            "table inet firewall {\n  chain block {\n    type filter hook forward priority filter;\n"
+            '    iifname "to-client" oifname "to-gateway" counter drop\n'
+            '    iifname "to-gateway" oifname "to-client" counter drop\n  }\n}\n')
+        self.start_both()
+        self.chain.wait_fetch(True, timeout=20)
+        self.assert_page(PRIVATE_V6)
+        self.chain.ping(count=20)
+        rate = self.chain.iperf(seconds=2)["end"]["sum_received"]["bits_per_second"]
+        self.assertGreater(rate, 1e6)
+        print(f"relayed by coturn: {rate / 1e6:.0f} Mbit/s")
+
+
 if __name__ == "__main__":
     require_rights()
     unittest.main(verbosity=2)
