@@ -167,8 +167,13 @@ finish_upgrade (FzWebsocket *self)
   }
 }
 
-/* False: the source has to go; the websocket may be gone as well. */
-static bool
+typedef enum {
+  READ_MORE,    /* some bytes came, and more are wanted */
+  READ_BLOCKED, /* nothing there at the moment */
+  READ_OVER,    /* the source has to go; the websocket may be gone as well */
+} ReadResult;
+
+static ReadResult
 read_some (FzWebsocket *self, GPollableInputStream *input)
 {
   g_autoptr (GError) error = NULL;
@@ -179,39 +184,38 @@ read_some (FzWebsocket *self, GPollableInputStream *input)
 
   n = g_pollable_input_stream_read_nonblocking (input, buffer, wanted, self->cancellable, &error);
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
-    return true;
+    return READ_BLOCKED;
   if (n < 0) {
     lose (self, error->message);
-    return false;
+    return READ_OVER;
   }
 
   is_good = n > 0 ? fz_upgrade_reader_feed (self->reader, buffer, (size_t) n, &error)
                   : fz_upgrade_reader_end (self->reader, &error);
   if (!is_good) {
     lose (self, error->message);
-    return false;
+    return READ_OVER;
   }
   if (fz_upgrade_reader_wants (self->reader) > 0)
-    return true;
+    return READ_MORE;
   finish_upgrade (self);
-  return false;
+  return READ_OVER;
 }
 
 static gboolean
 on_readable (GObject *input, gpointer user_data)
 {
   FzWebsocket *self = user_data;
-  gboolean goes_on = G_SOURCE_CONTINUE;
+  ReadResult result;
 
-  /* A few bytes at a time while in the head: go on as long as there are any, for a TLS stream
-   * that has them buffered may not wake us again. */
+  /* Until it blocks, for a few bytes are taken at a time: those that a TLS stream has decrypted
+   * already neither wake us nor count as readable. */
   g_rc_box_acquire (self);
   do
-    goes_on = read_some (self, G_POLLABLE_INPUT_STREAM (input));
-  while (goes_on && !self->is_over &&
-         g_pollable_input_stream_is_readable (G_POLLABLE_INPUT_STREAM (input)));
+    result = read_some (self, G_POLLABLE_INPUT_STREAM (input));
+  while (result == READ_MORE);
   unref_websocket (self);
-  return goes_on ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+  return result == READ_BLOCKED ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
 }
 
 static void
