@@ -248,6 +248,41 @@ test_bad_message_first (Bench *b, gconstpointer data)
   g_assert_cmpuint (b->stub.n_joins, ==, 1);
 }
 
+/* Every message a client knows, in an order that makes no sense, and then all of them again: what
+ * is left is what the last init says. */
+static void
+test_messages_reordered_and_repeated (Bench *b, gconstpointer data)
+{
+  static const char *const files[] = {
+    "client-authorization-created.json",
+    "client-invalidate-ice-candidates.json",
+    "client-ice-candidates.json",
+    "client-authorization-creation-failed.json",
+    "client-relays-presence.json",
+    "client-resource-deleted.json",
+    "client-resource-created-or-updated.json",
+    "client-config-changed.json",
+    "client-device-access-authorized.json",
+    "client-init.json",
+    "client-resource-deleted.json",
+    "client-resource-deleted.json",
+    "client-authorization-created.json",
+    "client-init.json",
+  };
+  const FzResourceView *resources;
+
+  for (int round = 0; round < 2; round++)
+    for (size_t i = 0; i < G_N_ELEMENTS (files); i++)
+      portal_stub_push_recorded (&b->stub, files[i]);
+  start (b, FZ_ROLE_CLIENT);
+  wait_for (b, strcmp (b->states->str, "C") == 0);
+  settle (100);
+  g_assert_cmpuint (fz_session_get_resources (b->session, &resources), ==, 3);
+  g_assert_true (fz_platform_fake_has_route (b->platform, "10.20.0.0/16"));
+  g_assert_cmpuint (b->stub.n_joins, ==, 1);
+  g_assert_false (b->is_ended);
+}
+
 static void
 test_bad_url (Bench *b, gconstpointer data)
 {
@@ -324,6 +359,7 @@ main (int argc, char **argv)
     { "/session/token-revoked", test_token_revoked },
     { "/session/network-reset", test_network_reset },
     { "/session/bad-message-first", test_bad_message_first },
+    { "/session/messages-reordered-and-repeated", test_messages_reordered_and_repeated },
     { "/session/bad-url", test_bad_url },
     { "/session/platform-fails", test_platform_fails },
     { "/session/interface-cannot-be-set", test_interface_cannot_be_set },
