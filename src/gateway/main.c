@@ -250,6 +250,10 @@ run (const Options *o, const FzToken *token, const FzLog *log)
           FZ_KV_TEXT ("component", FZ_PORTAL_COMPONENT_GATEWAY),
           FZ_KV_TEXT ("arch", names.machine),
           FZ_KV_TEXT ("kernel", names.release));
+  fz_options_warn_without_effect (log, o->has_flow_logs, "--flow-logs");
+  fz_options_warn_without_effect (log, o->validates_checksums, "--validate-checksums");
+  fz_options_warn_without_effect (log, g_strcmp0 (o->metrics, "sentry") != 0, "--metrics");
+  fz_options_warn_without_effect (log, o->otlp_endpoint != NULL, "--otlp-grpc-endpoint");
   if (!o->has_no_inc_buf)
     fz_sysctl_raise_buffers (log);
 

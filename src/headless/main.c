@@ -302,6 +302,23 @@ run_session (const Options *o, const FzToken *token, const char *device_id, cons
   return fz_program_run (&program);
 }
 
+/* CIDR resources are all that this version routes. */
+static void
+warn_without_effect (const Options *o, const FzLog *log)
+{
+  if (g_strcmp0 (o->dns_control, "disabled") != 0)
+    fz_log (log,
+            FZ_LOG_INFO,
+            "dns-left-alone",
+            "the system's resolvers are left alone: DNS resources are not routed in this version",
+            FZ_KV_TEXT ("dns_control", o->dns_control));
+  fz_options_warn_without_effect (
+      log, o->activates_internet_resource, "--activate-internet-resource");
+  fz_options_warn_without_effect (log, o->has_flow_logs, "--flow-logs");
+  fz_options_warn_without_effect (log, g_strcmp0 (o->metrics, "sentry") != 0, "--metrics");
+  fz_options_warn_without_effect (log, o->otlp_endpoint != NULL, "--otlp-grpc-endpoint");
+}
+
 static int
 run (const Options *o, FzToken *from_environment, const FzLog *log)
 {
@@ -319,6 +336,7 @@ run (const Options *o, FzToken *from_environment, const FzLog *log)
           FZ_KV_TEXT ("component", FZ_PORTAL_COMPONENT_HEADLESS),
           FZ_KV_TEXT ("arch", names.machine),
           FZ_KV_TEXT ("kernel", names.release));
+  warn_without_effect (o, log);
   if (o->inc_buf)
     fz_sysctl_raise_buffers (log);
 

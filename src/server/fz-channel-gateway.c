@@ -169,6 +169,8 @@ joined (FzSocket *socket, JsonNode *payload, void *hub)
   FzGatewayChannel *self;
   g_autoptr (FzDeviceRecord) device = NULL;
   g_autoptr (FzAccount) account = NULL;
+  g_autoptr (GError) error = NULL;
+  bool is_new = false;
 
   if (fz_hub_is_gateway_connected (session->device->id, hub)) {
     fz_socket_disconnect (socket, "token_expired"); /* the older connection stays, §8.3 */
@@ -181,6 +183,13 @@ joined (FzSocket *socket, JsonNode *payload, void *hub)
   self->resources = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   fz_relay_view_init (&self->relays, session->device->id, session->public_key, FZ_STORE_FOREVER);
   g_hash_table_insert (self->hub->gateways, session->device->id, socket);
+
+  /* a gateway that was started anew: what it granted before is void, and its clients hear of it */
+  if (!fz_store_gateway_joined (
+          self->hub->store, session->device->id, session->public_key, &is_new, &error))
+    fz_hub_log_error (self->hub, "noting a gateway's key", error);
+  if (is_new)
+    fz_hub_reconcile_soon (self->hub);
 
   if (load_identity (self, &device, &account) && push_init (self, device, account))
     return self;

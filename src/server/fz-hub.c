@@ -323,6 +323,13 @@ fz_hub_reconcile (FzHub *self)
   reconcile_channels (self, revoked);
 }
 
+void
+fz_hub_reconcile_soon (FzHub *self)
+{
+  if (self->leftover_id == 0)
+    self->leftover_id = g_idle_add (on_retry, self);
+}
+
 static gboolean
 on_recompute (gpointer user_data)
 {

@@ -53,6 +53,9 @@ void fz_hub_accept (FzHub *self, SoupWebsocketConnection *connection, FzSession 
 /* Brings everybody up to date; call it after every change in the store. */
 void fz_hub_reconcile (FzHub *self);
 
+/* The same from the main loop, for a caller whose own channel is not complete yet. */
+void fz_hub_reconcile_soon (FzHub *self);
+
 /* Says goodbye to all peers; they will come back to whoever listens then. */
 void fz_hub_close_all (FzHub *self);
 

@@ -96,6 +96,32 @@ fz_store_grants_of_receiver (FzStore *self, const char *receiver_id, int64_t now
 }
 
 bool
+fz_store_gateway_joined (
+    FzStore *self, const char *gateway_id, const char *public_key, bool *out_is_new, GError **error)
+{
+  int64_t has_changed = 0;
+
+  if (!fz_database_number (self->database,
+                           "SELECT EXISTS (SELECT 1 FROM device"
+                           " WHERE id = ?1 AND joined_key <> ?2)",
+                           FZ_ARGS (FZ_TEXT (gateway_id), FZ_TEXT (public_key)),
+                           0,
+                           &has_changed,
+                           error))
+    return false;
+  if (has_changed != 0 && !fz_database_run (self->database,
+                                            "DELETE FROM access_grant WHERE receiver_id = ?1",
+                                            FZ_ARGS (FZ_TEXT (gateway_id)),
+                                            error))
+    return false;
+  *out_is_new = has_changed != 0;
+  return fz_database_run (self->database,
+                          "UPDATE device SET joined_key = ?2 WHERE id = ?1",
+                          FZ_ARGS (FZ_TEXT (gateway_id), FZ_TEXT (public_key)),
+                          error);
+}
+
+bool
 fz_store_grant_exists (FzStore *self,
                        const char *client_id,
                        const char *receiver_id,

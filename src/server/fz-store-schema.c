@@ -55,6 +55,7 @@ static const char *const step_0[] = {
   "  site_id TEXT REFERENCES site ON DELETE CASCADE,"
   "  hostname TEXT, device_serial TEXT, device_uuid TEXT, verified_at INTEGER,"
   "  public_key TEXT, user_agent TEXT, version TEXT, remote_ip TEXT, last_seen_at INTEGER,"
+  "  joined_key TEXT," /* gateways: the public key that its grants belong to */
   "  created_at INTEGER NOT NULL,"
   "  UNIQUE (account_id, ipv4), UNIQUE (account_id, ipv6),"
   "  UNIQUE (actor_id, external_id), UNIQUE (site_id, external_id),"

@@ -354,6 +354,22 @@ char *fz_store_grant_put (FzStore *self, const FzGrantSpec *spec, GError **error
 GPtrArray *
 fz_store_grants_of_receiver (FzStore *self, const char *receiver_id, int64_t now, GError **error);
 
+/**
+ * fz_store_gateway_joined:
+ *
+ * A gateway has joined with @public_key. If that is another key than the last
+ * time, the process is a new one that knows none of its clients, and no session
+ * with it can go on: its grants are deleted, so that clients are told to ask again
+ * instead of finding out by silence.
+ *
+ * @out_is_new: whether that was the case: then fz_hub_reconcile_soon
+ */
+bool fz_store_gateway_joined (FzStore *self,
+                              const char *gateway_id,
+                              const char *public_key,
+                              bool *out_is_new,
+                              GError **error);
+
 /* Whether any grant in force joins the two: what candidate forwarding asks. */
 bool fz_store_grant_exists (FzStore *self,
                             const char *client_id,

@@ -134,3 +134,14 @@ fz_options_log_format (const char *value)
     return FZ_LOG_FORMAT_HUMAN;
   fz_options_die ("'%s' is not a log format; choose json or human", value);
 }
+
+void
+fz_options_warn_without_effect (const FzLog *log, bool is_given, const char *option)
+{
+  if (is_given)
+    fz_log (log,
+            FZ_LOG_WARNING,
+            "option-without-effect",
+            "an option is accepted for compatibility but does nothing in this version",
+            FZ_KV_TEXT ("option", option));
+}

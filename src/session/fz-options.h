@@ -41,5 +41,9 @@ void fz_options_flag (gboolean *value, const char *variable); /* 0, f, false, n,
 uint64_t fz_options_duration (char **value, const char *variable, uint64_t fallback_ns);
 uint32_t fz_options_bytes (const char *variable); /* 0: not set */
 
+/* A warning in the log for an option that was given, is taken for compatibility, and does nothing
+ * in this version: nobody is to rely on it unawares. */
+void fz_options_warn_without_effect (const FzLog *log, bool is_given, const char *option);
+
 /* "json" or "human"; NULL: what fits standard output, text for a terminal and JSON for the rest. */
 FzLogFormat fz_options_log_format (const char *value);

@@ -159,6 +159,32 @@ test_expiry (void)
   g_assert_cmpuint (bed_n_peers (&bed), ==, 0);
 }
 
+/* The wall clock is read with the command and never again: a step of years later neither ends nor
+ * prolongs what is granted, and what is granted after the step lasts as long as it should. */
+static void
+test_clock_steps (void)
+{
+  static const int64_t steps_s[] = { 0, 10 * 365 * 86400, -20 * 86400 };
+  g_auto (EngineBed) bed;
+
+  setup (&bed);
+  for (uint8_t i = 0; i < G_N_ELEMENTS (steps_s); i++) {
+    uint64_t unix_now = (uint64_t) ((int64_t) UNIX_NOW + steps_s[i]);
+    g_autofree char *network = g_strdup_printf ("10.%u.0.0/16", i + 1);
+    FzResource described = bed_cidr (i + 1, network);
+    FzCommand create = bed_create (&described, ALICE);
+
+    create.create_authorization.unix_now = unix_now;
+    create.create_authorization.expires_at = unix_now + 3;
+    bed_command (&bed, &create);
+  }
+  bed_run (&bed, 2900 * FZ_MS);
+  for (uint8_t i = 0; i < G_N_ELEMENTS (steps_s); i++)
+    assert_admitted (&bed, ALICE, i + 1, 80);
+  bed_run (&bed, 200 * FZ_MS);
+  g_assert_cmpuint (bed_n_peers (&bed), ==, 0);
+}
+
 static void
 test_init_retains (void)
 {
@@ -284,6 +310,7 @@ main (int argc, char **argv)
   g_test_add_func ("/gateway/no-relays", test_no_relays);
   g_test_add_func ("/gateway/reject", test_reject);
   g_test_add_func ("/gateway/expiry", test_expiry);
+  g_test_add_func ("/gateway/clock-steps", test_clock_steps);
   g_test_add_func ("/gateway/init-retains", test_init_retains);
   g_test_add_func ("/gateway/update", test_update);
   g_test_add_func ("/gateway/spoofing", test_spoofing);

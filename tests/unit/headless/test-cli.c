@@ -103,6 +103,8 @@ static const struct {
   { "no-token", "FZ_HEADLESS", "--token-path FOLDER/none", "", 1, "FIREZONE_TOKEN" },
   { "no-token-names-file", "FZ_HEADLESS", "", "FIREZONE_TOKEN_PATH=FOLDER/none", 1, "/none" },
   { "check", "FZ_HEADLESS", "--check", "FIREZONE_TOKEN=x", 0, "check passed" },
+  { "no-effect-1", "FZ_HEADLESS", "--check --flow-logs", "FIREZONE_TOKEN=x", 0, "does nothing" },
+  { "no-effect-2", "FZ_HEADLESS", "--check", "FIREZONE_TOKEN=x", 0, "resolvers are left alone" },
   { "check-standalone",
     "FZ_HEADLESS",
     "standalone --check",

@@ -500,11 +500,17 @@ client_new (Portal *portal, JsonObject **out_init)
 Peer *
 gateway_new (Portal *portal, JsonObject **out_init)
 {
+  return gateway_new_as (portal, KEY_2, out_init);
+}
+
+Peer *
+gateway_new_as (Portal *portal, const char *key, JsonObject **out_init)
+{
   PeerSpec spec = {
     .path = "/gateway/v2/websocket",
     .token = portal->gateway_token,
     .external_id = "gateway-one",
-    .public_key = KEY_2,
+    .public_key = key,
     .user_agent = "Debian/12.0.0 gateway/1.6.0 (x86_64; 6.1.0)",
   };
   Peer *peer = peer_connect (portal, "gateway", &spec);

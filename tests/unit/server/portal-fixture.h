@@ -88,6 +88,7 @@ Peer *client_new (Portal *portal, JsonObject **out_init);
 Peer *
 client_new_as (Portal *portal, const char *external_id, const char *key, JsonObject **out_init);
 Peer *gateway_new (Portal *portal, JsonObject **out_init);
+Peer *gateway_new_as (Portal *portal, const char *key, JsonObject **out_init);
 Peer *relay_new (Portal *portal, const char *stamp_secret);
 
 void peer_send_text (Peer *peer, const char *text);

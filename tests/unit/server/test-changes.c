@@ -449,6 +449,45 @@ test_duplicate_gateway (void)
   scene_clear (&scene);
 }
 
+static void
+restart_gateway (Scene *scene, const char *public_key, JsonObject **out_init)
+{
+  peer_free (scene->gateway);
+  turn_for (50);
+  scene->gateway = gateway_new_as (scene->portal, public_key, out_init);
+}
+
+/* The same process after a broken connection: grants and sessions go on. */
+static void
+test_gateway_reconnects (void)
+{
+  Scene scene = scene_new ();
+  g_autoptr (JsonObject) init = NULL;
+
+  restart_gateway (&scene, KEY_2, &init);
+  g_assert_cmpuint (
+      json_array_get_length (json_object_get_array_member (init, "authorizations")), ==, 1);
+  peer_skip (scene.gateway, "resource_updated"); /* its filters may have changed meanwhile */
+  expect_quiet (&scene);
+  scene_clear (&scene);
+}
+
+/* A new process has a new key and knows nobody: its clients are made to ask again at once. */
+static void
+test_gateway_starts_anew (void)
+{
+  Scene scene = scene_new ();
+  g_autoptr (JsonObject) init = NULL;
+
+  restart_gateway (&scene, KEY_3, &init);
+  g_assert_cmpuint (
+      json_array_get_length (json_object_get_array_member (init, "authorizations")), ==, 0);
+  expect_deleted (&scene);
+  expect_created_quietly (&scene);
+  expect_quiet (&scene);
+  scene_clear (&scene);
+}
+
 /* Two that were let in before either joined. */
 static void
 test_gateway_join_race (void)
@@ -764,6 +803,8 @@ main (int argc, char **argv)
   g_test_add_func ("/device/grant-removed", test_grant_removed);
   g_test_add_func ("/device/duplicate-client", test_duplicate_client);
   g_test_add_func ("/device/duplicate-gateway", test_duplicate_gateway);
+  g_test_add_func ("/device/gateway-reconnects", test_gateway_reconnects);
+  g_test_add_func ("/device/gateway-starts-anew", test_gateway_starts_anew);
   g_test_add_func ("/device/gateway-join-race", test_gateway_join_race);
   g_test_add_func ("/resource/renamed", test_resource_renamed);
   g_test_add_func ("/resource/filters", test_resource_filters);
