@@ -482,6 +482,7 @@ test_gateway_starts_anew (void)
   restart_gateway (&scene, KEY_3, &init);
   g_assert_cmpuint (
       json_array_get_length (json_object_get_array_member (init, "authorizations")), ==, 0);
+  expect_reject (&scene); /* of which it knows nothing, and which it ignores */
   expect_deleted (&scene);
   expect_created_quietly (&scene);
   expect_quiet (&scene);
