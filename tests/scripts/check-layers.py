@@ -31,6 +31,13 @@ ALLOWED = {
     "src/gateway": ["src/base", "src/crypto", "src/engine", "src/portal", "src/runtime", "src/session",
                     "platform"],
     "src/server": ["src/base", "src/crypto"],
+    "src/ipc": ["src/base"],
+    "src/logfile": ["src/base"],
+    "src/helper": ["src/base", "src/crypto", "src/engine", "src/portal", "src/runtime", "src/session",
+                   "src/ipc", "src/logfile", "platform"],
+    "src/cli": ["src/base", "src/ipc", "src/logfile"],
+    "src/app": ["src/base", "src/ipc", "src/logfile"],
+    "src/tray": [],
 }
 
 # folder -> system headers it must not see
