@@ -37,6 +37,7 @@ struct FzLogJson {
   FzLogPipe pipe;
   uint64_t file_bytes;
   uint64_t max_file_bytes;
+  unsigned n_old_files;
   bool serves_glib; /* to the end of the process */
 };
 
@@ -144,12 +145,26 @@ open_file (FzLogJson *self)
   return true;
 }
 
+/* PATH.1 becomes PATH.2 and so on; the oldest goes. */
+static bool
+shift_old_files (FzLogJson *self)
+{
+  for (unsigned i = self->n_old_files; i >= 1; i--) {
+    g_autofree char *to = g_strdup_printf ("%s.%u", self->path, i);
+    g_autofree char *from =
+        i > 1 ? g_strdup_printf ("%s.%u", self->path, i - 1) : g_strdup (self->path);
+
+    if (rename (from, to) < 0 && (i == 1 || errno != ENOENT))
+      return false;
+  }
+  return true;
+}
+
 /* Turns the page when the file is full, and makes it again when somebody deleted it. A failure
  * leaves us with the file we have. */
 static void
 look_after_file (FzLogJson *self, size_t length)
 {
-  g_autofree char *old = NULL;
   struct stat info;
 
   if (self->path == NULL)
@@ -160,8 +175,7 @@ look_after_file (FzLogJson *self, size_t length)
   }
   if (self->file_bytes + length <= self->max_file_bytes)
     return;
-  old = g_strconcat (self->path, ".1", NULL);
-  if (rename (self->path, old) == 0)
+  if (shift_old_files (self))
     open_file (self);
 }
 
@@ -227,6 +241,43 @@ sink_write (void *context, const FzLogRecord *record)
     write_record (self, &note);
 }
 
+static bool
+is_same_filter (const FzLogFilter *a, const FzLogFilter *b)
+{
+  if (a->default_level != b->default_level || a->n_directives != b->n_directives)
+    return false;
+  for (size_t i = 0; i < a->n_directives; i++)
+    if (a->directives[i].level != b->directives[i].level ||
+        strcmp (a->directives[i].target, b->directives[i].target) != 0)
+      return false;
+  return true;
+}
+
+/* A thread may be looking at any filter there ever was, so none is freed; the same one is kept
+ * only once. */
+static bool
+take_filter (FzLogJson *self, FzLogFilter *owned, GError **error)
+{
+  g_autofree FzLogFilter *filter = owned;
+
+  for (guint i = 0; i < self->filters->len; i++)
+    if (is_same_filter (filter, g_ptr_array_index (self->filters, i))) {
+      atomic_store_explicit (
+          &self->filter, g_ptr_array_index (self->filters, i), memory_order_release);
+      return true;
+    }
+  if (self->filters->len >= FZ_LOG_FILTERS_MAX) {
+    g_set_error_literal (error,
+                         G_OPTION_ERROR,
+                         G_OPTION_ERROR_FAILED,
+                         "too many different log filters for one run; restart the program");
+    return false;
+  }
+  atomic_store_explicit (&self->filter, filter, memory_order_release);
+  g_ptr_array_add (self->filters, g_steal_pointer (&filter));
+  return true;
+}
+
 bool
 fz_log_json_set_filter (FzLogJson *self, const char *text, GError **error)
 {
@@ -242,9 +293,7 @@ fz_log_json_set_filter (FzLogJson *self, const char *text, GError **error)
                  bad);
     return false;
   }
-  atomic_store_explicit (&self->filter, filter, memory_order_release);
-  g_ptr_array_add (self->filters, g_steal_pointer (&filter));
-  return true;
+  return take_filter (self, g_steal_pointer (&filter), error);
 }
 
 FzLogJson *
@@ -259,6 +308,7 @@ fz_log_json_new (const FzLogJsonConfig *config, GError **error)
   pthread_mutex_init (&self->lock, NULL);
   self->max_file_bytes =
       config->max_file_bytes != 0 ? config->max_file_bytes : FZ_LOG_FILE_BYTES_DEFAULT;
+  self->n_old_files = CLAMP (config->n_old_files, 1, FZ_LOG_OLD_FILES_MAX);
   if (!fz_log_json_set_filter (self, config->filter != NULL ? config->filter : "info", error))
     return NULL;
   if (config->path == NULL) {
@@ -276,6 +326,28 @@ fz_log_json_new (const FzLogJsonConfig *config, GError **error)
                config->path,
                g_strerror (errno));
   return NULL;
+}
+
+int
+fz_log_json_open_file (FzLogJson *self, GError **error)
+{
+  int fd = -1;
+
+  if (self->path != NULL) {
+    pthread_mutex_lock (&self->lock); /* never between two pages */
+    fd = open (self->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    pthread_mutex_unlock (&self->lock);
+  } else {
+    errno = ENOENT;
+  }
+  if (fd < 0)
+    g_set_error (error,
+                 G_FILE_ERROR,
+                 (int) g_file_error_from_errno (errno),
+                 "log file %s: %s",
+                 self->path != NULL ? self->path : "(none)",
+                 g_strerror (errno));
+  return fd;
 }
 
 void

@@ -17,6 +17,8 @@ typedef enum {
 } FzLogFormat;
 
 #define FZ_LOG_FILE_BYTES_DEFAULT (16u << 20)
+#define FZ_LOG_OLD_FILES_MAX      9u
+#define FZ_LOG_FILTERS_MAX        256u /* different ones in the life of a sink */
 
 /* Zero-initialise it: every zero field means the default named here. */
 typedef struct {
@@ -25,6 +27,7 @@ typedef struct {
   FzLogFormat format;
   const char *filter;      /* "info,wireguard=debug"; NULL: "info" */
   uint64_t max_file_bytes; /* then PATH becomes PATH.1; 0: FZ_LOG_FILE_BYTES_DEFAULT */
+  unsigned n_old_files; /* PATH.1, the newest, … PATH.N; 0: one; at most FZ_LOG_OLD_FILES_MAX */
 } FzLogJsonConfig;
 
 typedef struct FzLogJson FzLogJson;
@@ -37,8 +40,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (FzLogJson, fz_log_json_free)
 /* A log of ours for @target (static text); valid as long as @self. */
 FzLog fz_log_json_get (FzLogJson *self, const char *target);
 
-/* Replaces the filter at run time; false and unchanged for a bad one. */
+/* Replaces the filter at run time; false and unchanged for a bad one, or for one more than
+ * FZ_LOG_FILTERS_MAX different ones: other threads may still look at the old. Main thread only. */
 bool fz_log_json_set_filter (FzLogJson *self, const char *filter, GError **error);
+
+/* The file now being written, opened anew for reading (close-on-exec, at its start); -1 with
+ * G_FILE_ERROR. */
+int fz_log_json_open_file (FzLogJson *self, GError **error);
 
 /* Sends GLib's own messages (g_warning and friends of the libraries) through the sink, under
  * their log domain as target. Call once; @self then lives as long as the process. */

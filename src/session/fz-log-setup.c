@@ -1,5 +1,7 @@
 #include "src/session/fz-log-setup.h"
 
+#include "src/runtime/fz-log-journal.h"
+
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
@@ -7,8 +9,10 @@
 #include <unistd.h>
 
 struct FzLogSetup {
-  FzLogJson *output; /* standard output */
-  FzLogJson *file;   /* NULL: none */
+  FzLogJson *output;     /* standard output */
+  FzLogJournal *journal; /* NULL: standard output it is */
+  FzLogJson *file;       /* NULL: none */
+  char *filter;
   FzLog to_output;
   FzLog to_file;
   FzLogSink both;
@@ -60,10 +64,15 @@ newest_first (gconstpointer a, gconstpointer b)
   return -strcmp (left->path, right->path);
 }
 
+/* "x.log", "x.log.1" … "x.log.9" */
 static bool
 is_log_name (const char *name)
 {
-  return g_str_has_suffix (name, ".log") || g_str_has_suffix (name, ".log.1");
+  size_t length = strlen (name);
+
+  if (length > 2 && name[length - 2] == '.' && g_ascii_isdigit (name[length - 1]))
+    length -= 2;
+  return length > 4 && strncmp (name + length - 4, ".log", 4) == 0;
 }
 
 static GArray *
@@ -98,7 +107,7 @@ fz_log_setup_clean (const char *directory, uint64_t max_bytes)
     const Entry *entry = &g_array_index (entries, Entry, i);
 
     sum += entry->bytes;
-    if (i > 0 && sum > max_bytes && g_unlink (entry->path) == 0)
+    if (i > 0 && (sum > max_bytes || i >= FZ_LOG_FOLDER_FILES_MAX) && g_unlink (entry->path) == 0)
       sum -= entry->bytes;
   }
 }
@@ -130,7 +139,12 @@ open_file (FzLogSetup *self, const FzLogSetupConfig *config, GError **error)
   g_autofree char *stamp = g_date_time_format (now, "%Y-%m-%d-%H-%M-%S");
   g_autofree char *file = g_strdup_printf ("%s.%s.log", config->name, stamp);
   g_autofree char *path = g_build_filename (config->directory, file, NULL);
-  FzLogJsonConfig json = { .path = path, .filter = config->filter };
+  FzLogJsonConfig json = {
+    .path = path,
+    .filter = config->filter,
+    .max_file_bytes = config->max_file_bytes,
+    .n_old_files = FZ_LOG_SETUP_OLD_FILES,
+  };
 
   if (g_mkdir_with_parents (config->directory, 0755) < 0) {
     g_set_error (error,
@@ -163,8 +177,12 @@ fz_log_setup_new (const FzLogSetupConfig *config, GError **error)
     return NULL;
   if (config->directory != NULL && !open_file (self, config, error))
     return NULL;
+  if (config->uses_journal && fz_log_journal_is_there ())
+    self->journal = fz_log_journal_new (self->output);
 
-  self->to_output = fz_log_json_get (self->output, "");
+  self->filter = g_strdup (config->filter != NULL ? config->filter : "info");
+  self->to_output = self->journal != NULL ? fz_log_journal_get (self->journal, "")
+                                          : fz_log_json_get (self->output, "");
   if (self->file != NULL)
     self->to_file = fz_log_json_get (self->file, "");
   self->both = (FzLogSink){ wants_either, write_both, self };
@@ -179,8 +197,10 @@ fz_log_setup_free (FzLogSetup *self)
     return;
 
   g_clear_handle_id (&self->clean_id, g_source_remove);
+  g_clear_pointer (&self->journal, fz_log_journal_free);
   g_clear_pointer (&self->output, fz_log_json_free);
   g_clear_pointer (&self->file, fz_log_json_free);
+  g_free (self->filter);
   g_free (self->directory);
   g_free (self);
 }
@@ -188,6 +208,43 @@ fz_log_setup_free (FzLogSetup *self)
 FzLog
 fz_log_setup_get (FzLogSetup *self, const char *target)
 {
-  return self->file != NULL ? (FzLog){ &self->both, target }
-                            : fz_log_json_get (self->output, target);
+  return (FzLog){ self->file != NULL ? &self->both : self->to_output.sink, target };
+}
+
+bool
+fz_log_setup_set_filter (FzLogSetup *self, const char *filter, GError **error)
+{
+  if (!fz_log_json_set_filter (self->output, filter, error))
+    return false;
+  if (self->file != NULL && !fz_log_json_set_filter (self->file, filter, error)) {
+    fz_log_json_set_filter (self->output, self->filter, NULL);
+    return false;
+  }
+  g_free (self->filter);
+  self->filter = g_strdup (filter);
+  return true;
+}
+
+const char *
+fz_log_setup_get_filter (const FzLogSetup *self)
+{
+  return self->filter;
+}
+
+int
+fz_log_setup_open_file (FzLogSetup *self, GError **error)
+{
+  if (self->file != NULL)
+    return fz_log_json_open_file (self->file, error);
+  g_set_error_literal (error,
+                       G_FILE_ERROR,
+                       G_FILE_ERROR_NOENT,
+                       "no log file is written: this program was started without a log folder");
+  return -1;
+}
+
+const char *
+fz_log_setup_get_directory (const FzLogSetup *self)
+{
+  return self->directory;
 }

@@ -2,6 +2,7 @@
 
 #include "src/runtime/fz-bell.h"
 #include "src/runtime/fz-clock.h"
+#include "src/runtime/fz-log-journal.h"
 #include "src/runtime/fz-log-json.h"
 #include "src/runtime/fz-metrics.h"
 
@@ -141,6 +142,111 @@ test_rotation (Place *place, gconstpointer data)
   g_assert_cmpint (old.st_size, <=, 1000);
 }
 
+/* However long it runs, it keeps so many pages of such a size, the newest ones. */
+static void
+test_many_pages (Place *place, gconstpointer data)
+{
+  const FzLogJsonConfig config = { .path = place->path, .max_file_bytes = 1000, .n_old_files = 3 };
+  g_autoptr (FzLogJson) sink = fz_log_json_new (&config, NULL);
+  FzLog log = fz_log_json_get (sink, "x");
+  g_autofree char *last = NULL;
+  uint64_t sum = 0;
+
+  for (unsigned i = 0; i < 1000; i++)
+    fz_log (&log, FZ_LOG_INFO, "line", "a line of some length", FZ_KV_U64 ("i", i));
+  for (unsigned i = 1; i <= 4; i++) {
+    g_autofree char *path = g_strdup_printf ("%s.%u", place->path, i);
+    struct stat info;
+    bool is_there = stat (path, &info) == 0;
+
+    g_assert_cmpint (is_there, ==, i <= 3);
+    sum += is_there ? (uint64_t) info.st_size : 0;
+    if (is_there)
+      g_assert_cmpint (info.st_mode & 0777, ==, 0640);
+    g_unlink (path);
+  }
+  g_assert_cmpuint (sum, <=, 3000);
+  g_assert_cmpuint (sum, >, 2500);
+  last = contents (place->path);
+  g_assert_nonnull (strstr (last, "\"i\":999"));
+}
+
+static void
+test_reading (Place *place, gconstpointer data)
+{
+  g_autoptr (FzLogJson) sink = open_log (place, FZ_LOG_FORMAT_JSON, NULL, 0);
+  FzLog log = fz_log_json_get (sink, "x");
+  char text[512] = "";
+  int fd;
+
+  fz_log_plain (&log, FZ_LOG_INFO, "hello", "hello");
+  fd = fz_log_json_open_file (sink, NULL);
+  g_assert_cmpint (fd, >=, 0);
+  g_assert_cmpint (read (fd, text, sizeof text - 1), >, 0);
+  g_assert_nonnull (strstr (text, "hello"));
+  g_assert_cmpint (write (fd, "x", 1), ==, -1);
+  close (fd);
+}
+
+/* Somebody who changes the filter for ever cannot make us grow for ever. */
+static void
+test_filters_are_bounded (Place *place, gconstpointer data)
+{
+  g_autoptr (FzLogJson) sink = open_log (place, FZ_LOG_FORMAT_JSON, NULL, 0);
+  g_autoptr (GError) error = NULL;
+  unsigned n = 0;
+
+  for (unsigned i = 0; i < 1000; i++)
+    g_assert_true (fz_log_json_set_filter (sink, i % 2 != 0 ? "info" : "debug", NULL));
+  while (n < 10000 && error == NULL) {
+    g_autofree char *filter = g_strdup_printf ("t%u=debug", n++);
+
+    fz_log_json_set_filter (sink, filter, &error);
+  }
+  g_assert_error (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED);
+  g_assert_cmpuint (n, <=, FZ_LOG_FILTERS_MAX);
+  g_assert_true (fz_log_json_set_filter (sink, "debug", NULL));
+}
+
+static bool
+has_journal_field (const struct iovec *iov, size_t n, const char *text)
+{
+  for (size_t i = 0; i < n; i++)
+    if (iov[i].iov_len == strlen (text) && memcmp (iov[i].iov_base, text, iov[i].iov_len) == 0)
+      return true;
+  return false;
+}
+
+static void
+test_journal (void)
+{
+  g_autofree char *huge = g_strnfill (FZ_LOG_JOURNAL_BYTES_MAX, 'x');
+  const FzKv fields[] = {
+    FZ_KV_U64 ("handshake_ms", 41),
+    FZ_KV_TEXT ("huge", huge),
+    FZ_KV_BOOL ("is-relayed", true),
+    FZ_KV_TEXT ("text", "a=b\nc"),
+  };
+  const FzLogRecord record = { .level = FZ_LOG_WARNING,
+                               .target = "wireguard",
+                               .event = "late",
+                               .message = "a late handshake",
+                               .fields = fields,
+                               .n_fields = G_N_ELEMENTS (fields) };
+  struct iovec iov[FZ_LOG_JOURNAL_FIELDS_MAX];
+  char text[FZ_LOG_JOURNAL_BYTES_MAX];
+  size_t n = fz_log_journal_format (&record, text, iov);
+
+  g_assert_cmpuint (n, ==, 7); /* all but the one that does not fit */
+  g_assert_true (has_journal_field (iov, n, "PRIORITY=4"));
+  g_assert_true (has_journal_field (iov, n, "MESSAGE=a late handshake"));
+  g_assert_true (has_journal_field (iov, n, "FZ_TARGET=wireguard"));
+  g_assert_true (has_journal_field (iov, n, "FZ_EVENT=late"));
+  g_assert_true (has_journal_field (iov, n, "FZ_HANDSHAKE_MS=41"));
+  g_assert_true (has_journal_field (iov, n, "FZ_IS_RELAYED=true"));
+  g_assert_true (has_journal_field (iov, n, "FZ_TEXT=a=b\nc"));
+}
+
 static void
 test_deleted (Place *place, gconstpointer data)
 {
@@ -270,9 +376,13 @@ main (int argc, char **argv)
   ADD ("/log-json/human", test_human);
   ADD ("/log-json/filter-changes", test_filter_changes);
   ADD ("/log-json/rotation", test_rotation);
+  ADD ("/log-json/many-pages", test_many_pages);
+  ADD ("/log-json/reading", test_reading);
+  ADD ("/log-json/filters-are-bounded", test_filters_are_bounded);
   ADD ("/log-json/deleted", test_deleted);
   ADD ("/log-json/threads", test_threads);
   g_test_add_func ("/log-json/bad-path", test_bad_path);
+  g_test_add_func ("/log-journal/fields", test_journal);
   g_test_add_func ("/metrics/render", test_metrics);
   g_test_add_func ("/clock/skip", test_clock);
   g_test_add_func ("/bell/only-when-armed", test_bell);

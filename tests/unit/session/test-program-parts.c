@@ -143,8 +143,10 @@ test_log_cleaning (void)
   put_log (directory, "b.log.1", 100, 1500);
   put_log (directory, "c.log", 100, 3000);
   put_log (directory, "notes.txt", 1000, 1);
+  put_log (directory, "a.log.9", 100, 10);
 
   fz_log_setup_clean (directory, 400);
+  g_assert_false (has_file (directory, "a.log.9"));
   g_assert_cmpuint (count_files (directory), ==, 5);
   fz_log_setup_clean (directory, 399);
   g_assert_false (has_file (directory, "a.log"));
@@ -192,6 +194,12 @@ test_log_folder (void)
   g_assert_true (g_file_get_contents (latest, &text, NULL, NULL));
   g_assert_nonnull (strstr (text, "\"message\":\"said to both\""));
   g_assert_cmpuint (count_files (directory), ==, 2);
+
+  g_assert_cmpstr (fz_log_setup_get_filter (setup), ==, "info");
+  g_assert_true (fz_log_setup_set_filter (setup, "warn,test=debug", NULL));
+  g_assert_true (fz_log_wants (&log, FZ_LOG_DEBUG));
+  g_assert_false (fz_log_setup_set_filter (setup, "=", NULL));
+  g_assert_cmpstr (fz_log_setup_get_filter (setup), ==, "warn,test=debug");
   remove_folder (parent);
 }
 
