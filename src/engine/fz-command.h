@@ -31,7 +31,10 @@ typedef enum {
   FZ_COMMAND_UPDATE_RESOURCE,
 
   /* from the host */
-  FZ_COMMAND_ADD_BARE_PEER, /* FZ_ROLE_BARE: a static WireGuard peer */
+  FZ_COMMAND_SET_RESOLVERS,   /* client: whom the system asked before we took over */
+  FZ_COMMAND_DNS_ANSWER,      /* client, to FZ_EVENT_DNS_QUERY */
+  FZ_COMMAND_DOMAIN_RESOLVED, /* gateway, to FZ_EVENT_RESOLVE_DOMAIN */
+  FZ_COMMAND_ADD_BARE_PEER,   /* FZ_ROLE_BARE: a static WireGuard peer */
   FZ_COMMAND_NETWORK_CHANGED,
   FZ_COMMAND_SHUT_DOWN, /* goodbye to every peer; poll the transmits, then free the engine */
 } FzCommandKind;
@@ -119,6 +122,24 @@ typedef struct {
       FzUuid client_id;
       FzUuid resource_id;
     } reject_access;
+
+    struct {
+      const FzIp *ips; /* in the order of the system; sentinels and repetitions are left out */
+      size_t n_ips;
+    } set_resolvers;
+
+    struct {
+      uint32_t id; /* of the event */
+      const uint8_t *message;
+      size_t length; /* 0: the resolver could not be asked */
+    } dns_answer;
+
+    struct {
+      uint32_t id;     /* of the event */
+      const FzIp *ips; /* of either family; none: the name has no address */
+      size_t n_ips;
+      bool is_failed; /* nobody could say */
+    } domain_resolved;
 
     struct {
       FzUuid id;

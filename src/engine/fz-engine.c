@@ -252,6 +252,9 @@ check_command (const FzEngine *self, const FzCommand *command, GError **error)
   case FZ_COMMAND_AUTHORIZATION_FAILED:
   case FZ_COMMAND_REJECT_ACCESS:
   case FZ_COMMAND_UPDATE_RESOURCE:
+  case FZ_COMMAND_SET_RESOLVERS:
+  case FZ_COMMAND_DNS_ANSWER:
+  case FZ_COMMAND_DOMAIN_RESOLVED:
   case FZ_COMMAND_ADD_BARE_PEER:
   case FZ_COMMAND_NETWORK_CHANGED:
   case FZ_COMMAND_SHUT_DOWN:
@@ -360,6 +363,9 @@ handle_common_command (FzEngine *self, const FzCommand *command, FzInstant now, 
   case FZ_COMMAND_CREATE_AUTHORIZATION:
   case FZ_COMMAND_REJECT_ACCESS:
   case FZ_COMMAND_UPDATE_RESOURCE:
+  case FZ_COMMAND_SET_RESOLVERS:
+  case FZ_COMMAND_DNS_ANSWER:
+  case FZ_COMMAND_DOMAIN_RESOLVED:
   case FZ_COMMAND_ADD_BARE_PEER:
     return handle_role_command (self, command, now, error);
   }

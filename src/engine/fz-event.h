@@ -25,6 +25,8 @@ typedef enum {
   FZ_EVENT_PEER_DISCONNECTED,
   FZ_EVENT_GATEWAYS_OFFLINE,         /* client: once per resource */
   FZ_EVENT_GATEWAY_VERSION_MISMATCH, /* client: once per resource */
+  FZ_EVENT_DNS_QUERY,                /* client: to a resolver, past the tunnel */
+  FZ_EVENT_RESOLVE_DOMAIN,           /* gateway: the addresses of a name */
 } FzEventKind;
 
 typedef enum {
@@ -55,8 +57,11 @@ typedef struct {
 
     struct {
       FzInterface interface;
-      const FzIpNetwork *routes; /* sorted, no duplicates */
+      const FzIpNetwork *routes; /* sorted, no duplicates; sentinels and proxies included */
       size_t n_routes;
+      const FzSentinel *sentinels; /* client: what the system shall ask, in this order; with none,
+                                    * its resolvers stay as they are */
+      size_t n_sentinels;
     } interface_changed;
 
     struct {
@@ -66,5 +71,22 @@ typedef struct {
     } peer; /* PEER_… */
 
     FzUuid resource_id; /* GATEWAYS_OFFLINE, GATEWAY_VERSION_MISMATCH */
+
+    /* The host sends @message from a fresh socket that the tunnel's rules let past, and answers
+     * with FZ_COMMAND_DNS_ANSWER. After FZ_DNS_QUERY_S the engine does not listen any more. */
+    struct {
+      uint32_t id;
+      FzSocketAddress server; /* FZ_IP_NONE: doh_url */
+      const char *doh_url;    /* NULL: server */
+      bool is_tcp;
+      const uint8_t *message; /* without TCP's length in front */
+      size_t length;
+    } dns_query;
+
+    /* The host answers with FZ_COMMAND_DOMAIN_RESOLVED, within FZ_DNS_RESOLVE_S. */
+    struct {
+      uint32_t id;
+      const char *domain; /* no final dot */
+    } resolve_domain;
   };
 } FzEvent;

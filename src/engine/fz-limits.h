@@ -18,6 +18,10 @@
 #define FZ_CANDIDATE_LENGTH_MAX     512u   /* bytes of one candidate's text */
 #define FZ_CREDENTIAL_LENGTH_MAX    256u   /* bytes of an ICE user fragment or password */
 #define FZ_TEXT_MAX                 1024u  /* bytes of a name, description, pattern or URL */
+#define FZ_SYSTEM_RESOLVERS_MAX     32u    /* more are left out */
+#define FZ_RESOLVED_IPS_MAX         64u    /* addresses of one name; more are left out */
+#define FZ_DNS_QUERY_S              5u     /* a resolver past the tunnel (tunnel.md §4.11) */
+#define FZ_DNS_RESOLVE_S            10u    /* a gateway's lookup of a name (tunnel.md §6.3) */
 #define FZ_REF_MAX                  16384u /* bytes of an authorization's reference */
 #define FZ_ALLOWED_MAX              4096u  /* networks of a bare peer */
 #define FZ_HELD_CANDIDATES_MAX      128u   /* per connection and list, while the portal is away */

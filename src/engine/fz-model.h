@@ -27,9 +27,16 @@ typedef struct {
 
 typedef enum {
   FZ_RESOURCE_CIDR,
-  FZ_RESOURCE_DNS,      /* listed, not yet routed */
+  FZ_RESOURCE_DNS,      /* names by a pattern, reached through proxy addresses */
   FZ_RESOURCE_INTERNET, /* listed, not yet routed */
 } FzResourceKind;
+
+/* Of which families a DNS resource has addresses. */
+typedef enum {
+  FZ_IP_STACK_DUAL,
+  FZ_IP_STACK_IPV4_ONLY,
+  FZ_IP_STACK_IPV6_ONLY,
+} FzIpStack;
 
 typedef struct {
   FzUuid id;
@@ -43,11 +50,20 @@ typedef struct {
   const char *description; /* NULL: none */
   FzIpNetwork network;     /* FZ_RESOURCE_CIDR */
   const char *pattern;     /* FZ_RESOURCE_DNS */
+  FzIpStack ip_stack;      /* FZ_RESOURCE_DNS; client only */
   const FzFilter *filters;
   size_t n_filters;
   const FzSite *sites; /* client only */
   size_t n_sites;
 } FzResource;
+
+/* A DNS server that the client plays inside the tunnel, on port 53, and whom it asks about names
+ * that are none of ours (tunnel.md §4.1). */
+typedef struct {
+  FzIp ip;
+  FzIp upstream;       /* FZ_IP_NONE: doh_url */
+  const char *doh_url; /* NULL: upstream */
+} FzSentinel;
 
 typedef struct {
   FzUuid id;

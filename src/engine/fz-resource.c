@@ -159,7 +159,7 @@ has_same_address (const FzResource *a, const FzResource *b)
   case FZ_RESOURCE_CIDR:
     return fz_ip_network_equal (&a->network, &b->network);
   case FZ_RESOURCE_DNS:
-    return g_strcmp0 (a->pattern, b->pattern) == 0;
+    return a->ip_stack == b->ip_stack && g_strcmp0 (a->pattern, b->pattern) == 0;
   case FZ_RESOURCE_INTERNET:
     return true;
   }

@@ -49,14 +49,18 @@ read_named (FzMessageContext *c, JsonObject *o, FzResource *out)
       c, fz_json_get_optional_array (&c->r, o, "resource", "filters"), &out->n_filters);
 }
 
-static void
-check_ip_stack (FzMessageContext *c, JsonObject *o)
+static FzIpStack
+read_ip_stack (FzMessageContext *c, JsonObject *o)
 {
   const char *stack = fz_json_get_optional_string (&c->r, o, "resource", "ip_stack");
 
-  if (stack != NULL && strcmp (stack, "dual") != 0 && strcmp (stack, "ipv4_only") != 0 &&
-      strcmp (stack, "ipv6_only") != 0)
+  if (stack == NULL || strcmp (stack, "dual") == 0)
+    return FZ_IP_STACK_DUAL;
+  if (strcmp (stack, "ipv4_only") == 0)
+    return FZ_IP_STACK_IPV4_ONLY;
+  if (strcmp (stack, "ipv6_only") != 0)
     fz_json_fail (&c->r, "resource", "ip_stack", "dual, ipv4_only or ipv6_only");
+  return FZ_IP_STACK_IPV6_ONLY;
 }
 
 /* The members of one resource whose type is known and ours. */
@@ -74,7 +78,7 @@ read_resource_members (FzMessageContext *c, JsonObject *o, FzResource *out)
   case FZ_RESOURCE_DNS:
     read_named (c, o, out);
     out->pattern = fz_json_get_string (&c->r, o, "resource", "address");
-    check_ip_stack (c, o);
+    out->ip_stack = read_ip_stack (c, o);
     break;
   case FZ_RESOURCE_INTERNET:
     out->name = INTERNET_RESOURCE_NAME;

@@ -187,6 +187,8 @@ name_event (FzRole role, FzEventKind kind)
   case FZ_EVENT_PEER_DISCONNECTED:
   case FZ_EVENT_GATEWAYS_OFFLINE:
   case FZ_EVENT_GATEWAY_VERSION_MISMATCH:
+  case FZ_EVENT_DNS_QUERY:
+  case FZ_EVENT_RESOLVE_DOMAIN:
     return NULL;
   }
   g_assert_not_reached ();

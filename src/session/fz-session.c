@@ -247,6 +247,9 @@ on_host_event (const FzEvent *event, gpointer user_data)
             FZ_SESSION_NOTICE_VERSION_MISMATCH,
             "the gateways for a resource do not work with this version; update this program");
     break;
+  case FZ_EVENT_DNS_QUERY:
+  case FZ_EVENT_RESOLVE_DOMAIN:
+    break; /* the host's own affair */
   }
 }
 

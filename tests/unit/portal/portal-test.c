@@ -105,6 +105,9 @@ put_resource (GString *out, const FzResource *resource)
     g_string_append_printf (out, "  network %s\n", fz_ip_network_format (&resource->network, text));
   if (resource->kind == FZ_RESOURCE_DNS)
     g_string_append_printf (out, "  pattern %s\n", resource->pattern);
+  if (resource->ip_stack != FZ_IP_STACK_DUAL)
+    g_string_append_printf (
+        out, "  only %s\n", resource->ip_stack == FZ_IP_STACK_IPV4_ONLY ? "ipv4" : "ipv6");
   for (size_t i = 0; i < resource->n_filters; i++)
     g_string_append_printf (out,
                             "  filter %s %u-%u\n",
@@ -252,6 +255,9 @@ put_members (GString *out, const FzCommand *command)
     break;
   case FZ_COMMAND_PORTAL_CONNECTED:
   case FZ_COMMAND_PORTAL_DISCONNECTED:
+  case FZ_COMMAND_SET_RESOLVERS:
+  case FZ_COMMAND_DNS_ANSWER:
+  case FZ_COMMAND_DOMAIN_RESOLVED:
   case FZ_COMMAND_ADD_BARE_PEER:
   case FZ_COMMAND_NETWORK_CHANGED:
   case FZ_COMMAND_SHUT_DOWN:

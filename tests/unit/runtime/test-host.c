@@ -22,7 +22,7 @@ typedef struct {
   uint8_t public_key[FZ_KEY_SIZE];
   FzIp ipv4;
   FzIp ipv6;
-  unsigned events[FZ_EVENT_GATEWAY_VERSION_MISMATCH + 1];
+  unsigned events[FZ_EVENT_RESOLVE_DOMAIN + 1];
   char *fatal; /* the error's text */
 } End;
 
