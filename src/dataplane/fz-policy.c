@@ -242,6 +242,7 @@ fz_policy_lookup (const FzPolicy *self,
 {
   const FzPolicyEntry *best_denying = NULL;
   Key address = make_key (ip);
+  bool is_covered = false;
 
   for (size_t i = 0; i < self->n_levels; i++) {
     const Group *group;
@@ -252,6 +253,12 @@ fz_policy_lookup (const FzPolicy *self,
     for (uint32_t j = 0; group != NULL && j < group->n_entries; j++) {
       const FzPolicyEntry *entry = &self->entries[group->first + j];
 
+      if (entry->kind == FZ_POLICY_ENTRY_HOLE)
+        is_covered = true;
+      if (entry->kind == FZ_POLICY_ENTRY_HOLE ||
+          (entry->kind == FZ_POLICY_ENTRY_FALLBACK && is_covered))
+        continue;
+      is_covered = true;
       if (fz_filters_admit (entry->filters, entry->n_filters, key)) {
         if (out_entry != NULL)
           *out_entry = entry;

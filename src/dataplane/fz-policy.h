@@ -3,8 +3,8 @@
  * An immutable table from networks to entries, asked with an address and a
  * protocol key. All entries of all covering networks compete; the best is the
  * one that (1) admits the key, (2) has the longer prefix, (3) the higher
- * resource id (tunnel.md §3.2). Serves as the client's routes, a gateway's
- * routes to its clients, and each peer's permissions.
+ * resource id (tunnel.md §3.2); the Internet resource's come after all (§3.3). Serves as the
+ * client's routes, a gateway's routes to its clients, and each peer's permissions.
  */
 #pragma once
 
@@ -14,7 +14,15 @@
 
 struct FzPeer;
 
+typedef enum {
+  FZ_POLICY_ENTRY_PLAIN,
+  FZ_POLICY_ENTRY_FALLBACK, /* a default route: counts only where no other entry covers the address
+                             */
+  FZ_POLICY_ENTRY_HOLE,     /* admits nothing itself, and keeps a shorter fallback out */
+} FzPolicyEntryKind;
+
 typedef struct {
+  FzPolicyEntryKind kind;
   FzIpNetwork network;
   FzUuid resource;         /* zero for routes that belong to no resource */
   const FzFilter *filters; /* copied by fz_policy_new */

@@ -13,6 +13,43 @@ static const FzIpNetwork ranges[FZ_N_RANGES] = {
                              120 },
 };
 
+const FzIpNetwork fz_address_plan_everything[2] = {
+  { { .family = FZ_IP_V4 }, 0 },
+  { { .family = FZ_IP_V6 }, 0 },
+};
+
+static const FzIpNetwork private_networks[] = {
+  { { FZ_IP_V4, { 10 } }, 8 },
+  { { FZ_IP_V4, { 172, 16 } }, 12 },
+  { { FZ_IP_V4, { 192, 168 } }, 16 },
+  { { FZ_IP_V4, { 127 } }, 8 },
+  { { FZ_IP_V4, { 169, 254 } }, 16 },
+  { { FZ_IP_V4, { 100, 64 } }, 10 },
+  { { FZ_IP_V4, { 224 } }, 4 },
+  { { FZ_IP_V4, { 240 } }, 4 },
+  { { FZ_IP_V6, { [15] = 1 } }, 128 },
+  { { FZ_IP_V6, { [10] = 0xff, [11] = 0xff } }, 96 }, /* IPv4-mapped */
+  { { FZ_IP_V6, { 0xfc } }, 7 },
+  { { FZ_IP_V6, { 0xfe, 0x80 } }, 10 },
+  { { FZ_IP_V6, { 0xff } }, 8 },
+};
+
+const FzIpNetwork *
+fz_address_plan_get_private (size_t *out_n)
+{
+  *out_n = sizeof private_networks / sizeof *private_networks;
+  return private_networks;
+}
+
+bool
+fz_address_plan_is_private (const FzIp *ip)
+{
+  for (size_t i = 0; i < sizeof private_networks / sizeof *private_networks; i++)
+    if (fz_ip_network_contains (&private_networks[i], ip))
+      return true;
+  return false;
+}
+
 const FzIpNetwork *
 fz_address_plan_get (FzRange range)
 {

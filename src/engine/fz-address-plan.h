@@ -19,5 +19,13 @@ typedef enum {
 
 const FzIpNetwork *fz_address_plan_get (FzRange range);
 
+/* Both default routes. */
+extern const FzIpNetwork fz_address_plan_everything[2];
+
+/* What is not the Internet: private, local, shared and multicast addresses, which the Internet
+ * resource never reaches (tunnel.md §6.4). */
+const FzIpNetwork *fz_address_plan_get_private (size_t *out_n);
+bool fz_address_plan_is_private (const FzIp *ip);
+
 /* Order of routes in events: IPv4 before IPv6, by address, by prefix length. */
 int fz_ip_network_compare (const FzIpNetwork *a, const FzIpNetwork *b);

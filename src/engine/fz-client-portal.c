@@ -24,9 +24,26 @@ disable_resource (FzClient *self, const FzUuid *resource_id, FzInstant now)
   FzClientGateway *gateway = fz_client_gateways_deauthorize (self->gateways, resource_id);
 
   fz_authorizations_forget (self->pending, resource_id);
+  g_hash_table_remove (self->denied, resource_id);
   fz_client_gateways_forget_resource (self->gateways, resource_id);
   if (gateway != NULL)
     fz_client_close_if_unused (self, gateway, now);
+}
+
+/* §2.4: off takes the resource's connection; on only adds routes, traffic does the rest. */
+static void
+set_internet (FzClient *self, bool is_on, FzInstant now)
+{
+  if (self->is_internet_on == is_on)
+    return;
+  self->is_internet_on = is_on;
+  for (size_t i = 0; i < fz_resources_get_count (self->resources); i++) {
+    const FzResource *resource = fz_resources_get (self->resources, i);
+
+    if (resource->kind == FZ_RESOURCE_INTERNET && !is_on)
+      disable_resource (self, &resource->id, now);
+  }
+  fz_client_note_resources (self);
 }
 
 static void
@@ -156,6 +173,7 @@ handle_authorization (FzClient *self, const FzCommand *command, FzInstant now, G
   /* A new connection to a known gateway: what was authorized on the old one is gone there. */
   if (before != 0 && before != fz_connection_get_connection_id (connection))
     fz_client_clean_up_gateway (self, &request.id, now);
+  g_hash_table_remove (self->denied, resource_id);
   note_authorized (self, command, resource_id, now);
   waiting = fz_authorizations_steal (self->pending, resource_id);
   fz_client_replay (self, waiting, now);
@@ -208,6 +226,16 @@ handle_offline (FzClient *self, const FzResource *resource, FzInstant now)
              &get_notice (self, &resource->id)->is_offline_told);
 }
 
+/* What waits stays: further traffic asks again (§8.6). */
+static void
+note_denied (FzClient *self, const FzUuid *resource_id)
+{
+  FzUuid *id = g_new (FzUuid, 1);
+
+  *id = *resource_id;
+  g_hash_table_replace (self->denied, id, id);
+}
+
 static void
 handle_failure (FzClient *self, const FzUuid *resource_id, FzFailureReason reason, FzInstant now)
 {
@@ -231,9 +259,11 @@ handle_failure (FzClient *self, const FzUuid *resource_id, FzFailureReason reaso
                FZ_EVENT_GATEWAY_VERSION_MISMATCH,
                &get_notice (self, resource_id)->is_version_told);
     return;
+  case FZ_FAILURE_FORBIDDEN:
+    note_denied (self, resource_id);
+    return;
   case FZ_FAILURE_UNKNOWN:
   case FZ_FAILURE_NOT_FOUND:
-  case FZ_FAILURE_FORBIDDEN:
   case FZ_FAILURE_DISABLED:
     return; /* what waits stays: further traffic asks again (§8.6) */
   }
@@ -319,6 +349,9 @@ fz_client_handle_command (FzClient *self, const FzCommand *command, FzInstant no
                     &command->authorization_failed.resource_id,
                     command->authorization_failed.reason,
                     now);
+    return true;
+  case FZ_COMMAND_SET_INTERNET:
+    set_internet (self, command->set_internet, now);
     return true;
   case FZ_COMMAND_PORTAL_CONNECTED:
   case FZ_COMMAND_PORTAL_DISCONNECTED:

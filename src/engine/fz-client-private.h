@@ -16,8 +16,15 @@ struct FzClient {
   FzAuthorizations *pending;
   FzClientGateways *gateways;
   GHashTable *notified; /* resources that a user was told about; of Notice */
-  FzPolicy *policy;     /* of resources alone, for the engine's own lookups; NULL: rebuild */
+  GHashTable *denied;   /* set of resource ids: the portal's last answer was no */
+  bool is_internet_on;  /* the user's switch; it may come before the resource */
+  GArray *resource_views;
+  GArray *gateway_views;
+  FzPolicy *policy; /* of resources alone, for the engine's own lookups; NULL: rebuild */
 };
+
+/* Whether @resource takes part in routing: an Internet resource only while it is switched on. */
+bool fz_client_is_routed (const FzClient *self, const FzResource *resource);
 
 /* What the lanes have of routes is out of date; with resources also the TUN's networks. */
 void fz_client_note_routes (FzClient *self);

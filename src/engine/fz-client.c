@@ -5,6 +5,7 @@
 #include "src/engine/fz-client-private.h"
 #include "src/engine/fz-limits.h"
 #include "src/engine/fz-quoted.h"
+#include "src/engine/fz-resource-routes.h"
 #include "src/engine/fz-uuid-table.h"
 #include "src/proto/fz-p2p-control.h"
 
@@ -18,6 +19,9 @@ fz_client_new (FzRoleContext *context)
   self->pending = fz_authorizations_new ();
   self->gateways = fz_client_gateways_new ();
   self->notified = fz_uuid_table_new (g_free);
+  self->denied = fz_uuid_table_new (g_free);
+  self->resource_views = g_array_new (FALSE, FALSE, sizeof (FzResourceView));
+  self->gateway_views = g_array_new (FALSE, FALSE, sizeof (FzGatewayView));
   return self;
 }
 
@@ -30,6 +34,9 @@ fz_client_free (FzClient *self)
   g_clear_pointer (&self->pending, fz_authorizations_free);
   g_clear_pointer (&self->gateways, fz_client_gateways_free);
   g_hash_table_unref (self->notified);
+  g_hash_table_unref (self->denied);
+  g_array_unref (self->resource_views);
+  g_array_unref (self->gateway_views);
   g_clear_pointer (&self->policy, fz_policy_free);
   g_free (self);
 }
@@ -44,6 +51,12 @@ peer_of (const FzClient *self, const FzClientGateway *gateway)
   return connection != NULL && fz_connection_is_established (connection)
              ? fz_connection_get_peer (connection)
              : NULL;
+}
+
+bool
+fz_client_is_routed (const FzClient *self, const FzResource *resource)
+{
+  return resource->kind != FZ_RESOURCE_INTERNET || self->is_internet_on;
 }
 
 void
@@ -77,28 +90,24 @@ fz_client_set_sources (FzClient *self, const FzClientGateway *gateway)
   g_hash_table_iter_init (&iter, gateway->resources);
   while (g_hash_table_iter_next (&iter, &key, NULL)) {
     const FzResource *resource = fz_resources_find (self->resources, key);
-    FzPolicyEntry entry = { 0 };
+    FzResource unfiltered;
 
-    if (resource == NULL || resource->kind != FZ_RESOURCE_CIDR)
+    if (resource == NULL || !fz_client_is_routed (self, resource))
       continue;
-    entry.network = resource->network;
-    entry.resource = resource->id;
-    g_array_append_val (entries, entry);
+    unfiltered = *resource;
+    unfiltered.n_filters = 0;
+    fz_resource_routes_append (entries, &unfiltered, NULL);
   }
   fz_connection_set_sources (connection,
                              fz_policy_new ((const FzPolicyEntry *) entries->data, entries->len));
 }
 
-static FzPolicyEntry
-entry_of (const FzResource *resource, FzPeer *peer)
+/* The tunnel's own addresses are peers' or nobody's (§3.3). */
+static void
+append_holes (GArray *entries)
 {
-  return (FzPolicyEntry){
-    .network = resource->network,
-    .resource = resource->id,
-    .filters = resource->filters,
-    .n_filters = resource->n_filters,
-    .peer = peer,
-  };
+  fz_resource_routes_append_holes (entries, fz_address_plan_get (FZ_RANGE_TUNNEL_V4), 1);
+  fz_resource_routes_append_holes (entries, fz_address_plan_get (FZ_RANGE_TUNNEL_V6), 1);
 }
 
 static const FzPolicy *
@@ -111,11 +120,11 @@ get_policy (FzClient *self)
   entries = g_array_new (FALSE, FALSE, sizeof (FzPolicyEntry));
   for (size_t i = 0; i < fz_resources_get_count (self->resources); i++) {
     const FzResource *resource = fz_resources_get (self->resources, i);
-    FzPolicyEntry entry = entry_of (resource, NULL);
 
-    if (resource->kind == FZ_RESOURCE_CIDR)
-      g_array_append_val (entries, entry);
+    if (fz_client_is_routed (self, resource))
+      fz_resource_routes_append (entries, resource, NULL);
   }
+  append_holes (entries);
   self->policy = fz_policy_new ((const FzPolicyEntry *) entries->data, entries->len);
   return self->policy;
 }
@@ -129,13 +138,12 @@ fz_client_add_routes (FzClient *self, GArray *entries)
   for (size_t i = 0; i < fz_resources_get_count (self->resources); i++) {
     const FzResource *resource = fz_resources_get (self->resources, i);
     const FzClientGateway *gateway = fz_client_gateways_find_for (self->gateways, &resource->id);
-    FzPolicyEntry entry;
 
-    if (resource->kind != FZ_RESOURCE_CIDR)
-      continue;
-    entry = entry_of (resource, gateway != NULL ? peer_of (self, gateway) : NULL);
-    g_array_append_val (entries, entry);
+    if (fz_client_is_routed (self, resource))
+      fz_resource_routes_append (
+          entries, resource, gateway != NULL ? peer_of (self, gateway) : NULL);
   }
+  append_holes (entries);
   fz_client_gateways_iter_init (self->gateways, &iter);
   while (g_hash_table_iter_next (&iter, NULL, &value)) {
     const FzClientGateway *gateway = value;
@@ -152,6 +160,9 @@ fz_client_add_networks (const FzClient *self, GArray *networks)
 
     if (resource->kind == FZ_RESOURCE_CIDR)
       g_array_append_val (networks, resource->network);
+    else if (resource->kind == FZ_RESOURCE_INTERNET && self->is_internet_on)
+      g_array_append_vals (
+          networks, fz_address_plan_everything, G_N_ELEMENTS (fz_address_plan_everything));
   }
   for (int i = 0; i < FZ_N_RANGES; i++)
     g_array_append_val (networks, *fz_address_plan_get ((FzRange) i));
@@ -244,7 +255,8 @@ static void
 refuse (FzClient *self, const FzIpPacket *packet, FzInstant now)
 {
   uint8_t error[FZ_ICMP_ERROR_MAX];
-  size_t length = fz_role_write_refusal (self->context, packet, FZ_DROP_NOT_ALLOWED, now, error);
+  size_t length = fz_role_write_refusal (
+      self->context, packet, FZ_ICMP_PROHIBITED, FZ_DROP_NOT_ALLOWED, now, error);
 
   if (length > 0)
     fz_role_deliver (self->context, fz_span (error, length));
@@ -445,12 +457,6 @@ FzInstant
 fz_client_next_timeout (const FzClient *self)
 {
   return fz_resources_next_timeout (self->resources);
-}
-
-size_t
-fz_client_get_view (FzClient *self, const FzResourceView **out)
-{
-  return fz_resources_get_view (self->resources, out);
 }
 
 bool

@@ -36,4 +36,6 @@ void fz_client_add_routes (FzClient *self, GArray *entries); /* of FzPolicyEntry
 void fz_client_add_networks (const FzClient *self,
                              GArray *networks); /* of FzIpNetwork: the TUN's */
 size_t fz_client_get_view (FzClient *self, const FzResourceView **out);
+size_t fz_client_get_gateways (FzClient *self, uint64_t unix_ns_at_zero, const FzGatewayView **out);
+bool fz_client_is_internet_on (const FzClient *self);
 bool fz_client_poll_resources_changed (FzClient *self);

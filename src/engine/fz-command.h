@@ -37,6 +37,9 @@ typedef enum {
   FZ_COMMAND_ADD_BARE_PEER,   /* FZ_ROLE_BARE: a static WireGuard peer */
   FZ_COMMAND_NETWORK_CHANGED,
   FZ_COMMAND_SHUT_DOWN, /* goodbye to every peer; poll the transmits, then free the engine */
+
+  /* from the user, client */
+  FZ_COMMAND_SET_INTERNET, /* whether the Internet resource, where there is one, takes everything */
 } FzCommandKind;
 
 typedef enum {
@@ -75,6 +78,7 @@ typedef struct {
     FzInterface config_changed;
     FzResource resource; /* UPSERT_RESOURCE, UPDATE_RESOURCE */
     FzUuid remove_resource;
+    bool set_internet;
 
     struct {
       FzUuid resource_id;

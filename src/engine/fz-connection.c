@@ -531,6 +531,12 @@ fz_connection_get_path (const FzConnection *self, FzPath *out)
 }
 
 bool
+fz_connection_get_rtt (const FzConnection *self, uint64_t *out_ns)
+{
+  return self->has_path && self->agent != NULL && fz_path_agent_get_rtt (self->agent, out_ns);
+}
+
+bool
 fz_connection_matches (const FzConnection *self, const FzConnectionRequest *request)
 {
   static const uint8_t none[FZ_KEY_SIZE];

@@ -122,7 +122,8 @@ const char *fz_connection_get_local_ufrag (const FzConnection *self); /* NULL: b
 const FzUuid *fz_connection_get_relay_id (const FzConnection *self);
 FzPeer *fz_connection_get_peer (FzConnection *self);
 bool fz_connection_is_established (const FzConnection *self);
-bool fz_connection_get_path (const FzConnection *self, FzPath *out); /* false: none yet */
+bool fz_connection_get_path (const FzConnection *self, FzPath *out);     /* false: none yet */
+bool fz_connection_get_rtt (const FzConnection *self, uint64_t *out_ns); /* false: unknown */
 bool fz_connection_matches (const FzConnection *self, const FzConnectionRequest *request);
 
 /* -- what the role says about it; policies are taken -- */

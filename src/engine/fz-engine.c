@@ -28,6 +28,8 @@ struct FzEngine {
   FzBare *bare;
   GArray *networks;            /* of FzIpNetwork: routes of the TUN at the last event */
   FzInterface *told_interface; /* at the last event; NULL: never */
+  GArray *relay_views;         /* of FzRelayView */
+  uint64_t unix_ns_at_zero;
 };
 
 /* -- construction -- */
@@ -51,6 +53,8 @@ fz_engine_new (const FzEngineConfig *config)
   self->outbox = fz_candidate_outbox_new ();
   node.outbox = self->outbox;
   self->networks = g_array_new (FALSE, FALSE, sizeof (FzIpNetwork));
+  self->relay_views = g_array_new (FALSE, FALSE, sizeof (FzRelayView));
+  self->unix_ns_at_zero = config->unix_ns_at_zero;
 
   self->context.log = fz_log_for (&config->log, "engine");
   self->context.node = fz_node_new (&node);
@@ -91,6 +95,7 @@ fz_engine_free (FzEngine *self)
   g_clear_pointer (&self->told_interface, fz_interface_free);
   g_clear_pointer (&self->outbox, fz_candidate_outbox_free);
   g_array_unref (self->networks);
+  g_array_unref (self->relay_views);
   fz_reclaim_collect (self->published->reclaim);
   g_free (self);
 }
@@ -250,6 +255,7 @@ check_command (const FzEngine *self, const FzCommand *command, GError **error)
   case FZ_COMMAND_UPSERT_RESOURCE:
   case FZ_COMMAND_REMOVE_RESOURCE:
   case FZ_COMMAND_AUTHORIZATION_FAILED:
+  case FZ_COMMAND_SET_INTERNET:
   case FZ_COMMAND_REJECT_ACCESS:
   case FZ_COMMAND_UPDATE_RESOURCE:
   case FZ_COMMAND_SET_RESOLVERS:
@@ -359,6 +365,7 @@ handle_common_command (FzEngine *self, const FzCommand *command, FzInstant now, 
   case FZ_COMMAND_REMOVE_RESOURCE:
   case FZ_COMMAND_AUTHORIZATION_CREATED:
   case FZ_COMMAND_AUTHORIZATION_FAILED:
+  case FZ_COMMAND_SET_INTERNET:
   case FZ_COMMAND_GATEWAY_INIT:
   case FZ_COMMAND_CREATE_AUTHORIZATION:
   case FZ_COMMAND_REJECT_ACCESS:
@@ -636,6 +643,29 @@ fz_engine_get_resources (FzEngine *self, const FzResourceView **out)
 {
   *out = NULL;
   return self->client != NULL ? fz_client_get_view (self->client, out) : 0;
+}
+
+size_t
+fz_engine_get_gateways (FzEngine *self, const FzGatewayView **out)
+{
+  return self->role == FZ_ROLE_CLIENT
+             ? fz_client_get_gateways (self->client, self->unix_ns_at_zero, out)
+             : 0;
+}
+
+size_t
+fz_engine_get_relays (FzEngine *self, const FzRelayView **out)
+{
+  g_array_set_size (self->relay_views, 0);
+  fz_node_add_relay_views (self->context.node, self->relay_views);
+  *out = (const FzRelayView *) self->relay_views->data;
+  return self->relay_views->len;
+}
+
+bool
+fz_engine_is_internet_on (const FzEngine *self)
+{
+  return self->role == FZ_ROLE_CLIENT && fz_client_is_internet_on (self->client);
 }
 
 void

@@ -24,6 +24,7 @@
 #include "src/dataplane/fz-snapshot.h"
 #include "src/engine/fz-command.h"
 #include "src/engine/fz-event.h"
+#include "src/engine/fz-view.h"
 
 #include <glib.h>
 
@@ -88,10 +89,22 @@ typedef enum {
 typedef struct {
   const FzResource *resource;
   FzResourceStatus status;
+  FzReach reach;
+  FzUuid gateway_id; /* that carries it, or will; zero: none */
 } FzResourceView;
 
 /* Client: Internet first, then by name and id; valid until the next call into the engine. */
 size_t fz_engine_get_resources (FzEngine *self, const FzResourceView **out);
+
+/* Client: the gateways it has to do with, in no order; valid until the next call into the engine.
+ */
+size_t fz_engine_get_gateways (FzEngine *self, const FzGatewayView **out);
+
+/* The relays, in the portal's order; valid until the next call into the engine. */
+size_t fz_engine_get_relays (FzEngine *self, const FzRelayView **out);
+
+/* Client: FZ_COMMAND_SET_INTERNET's switch, whether or not there is such a resource. */
+bool fz_engine_is_internet_on (const FzEngine *self);
 
 typedef struct {
   uint64_t drops[FZ_N_DROPS];

@@ -2,6 +2,7 @@
 
 #include "src/engine/fz-gateway.h"
 
+#include "src/dataplane/fz-verdict.h"
 #include "src/engine/fz-address-plan.h"
 #include "src/engine/fz-grants.h"
 #include "src/engine/fz-limits.h"
@@ -368,6 +369,7 @@ fz_gateway_handle_command (FzGateway *self, const FzCommand *command, FzInstant 
   case FZ_COMMAND_SET_RESOLVERS:
   case FZ_COMMAND_DNS_ANSWER:
   case FZ_COMMAND_DOMAIN_RESOLVED:
+  case FZ_COMMAND_SET_INTERNET:
   case FZ_COMMAND_ADD_BARE_PEER:
   case FZ_COMMAND_NETWORK_CHANGED:
   case FZ_COMMAND_SHUT_DOWN:
@@ -440,6 +442,21 @@ handle_control (FzGateway *self, FzConnection *connection, const FzIpPacket *pac
   }
 }
 
+/* Told "prohibited", a client asks the portal again; what the Internet resource never reaches is
+ * not for asking (tunnel.md §6.4). */
+static FzIcmpReason
+choose_refusal (FzGateway *self, const FzConnection *connection, const FzIpPacket *packet)
+{
+  const FzGrantee *grantee = fz_grants_find (self->grants, fz_connection_get_id (connection));
+  FzFlow flow = fz_flow_from_packet (packet);
+
+  return grantee != NULL && fz_grants_has_internet (grantee) &&
+                 fz_address_plan_is_private (&flow.destination) &&
+                 !fz_verdict_is_tunnel_ip (&flow.destination)
+             ? FZ_ICMP_UNREACHABLE
+             : FZ_ICMP_PROHIBITED;
+}
+
 void
 fz_gateway_handle_inner (FzGateway *self,
                          FzConnection *connection,
@@ -459,7 +476,8 @@ fz_gateway_handle_inner (FzGateway *self,
   }
 
   /* Also to a spoofed source: inside the tunnel it reaches the spoofer (Q14). */
-  length = fz_role_write_refusal (self->context, packet, reason, now, error);
+  length = fz_role_write_refusal (
+      self->context, packet, choose_refusal (self, connection, packet), reason, now, error);
   if (length > 0)
     send_to_client (self, connection, fz_span (error, length), now);
 }

@@ -3,7 +3,9 @@
 #include "src/engine/fz-grants.h"
 
 #include "src/base/fz-heap.h"
+#include "src/engine/fz-address-plan.h"
 #include "src/engine/fz-limits.h"
+#include "src/engine/fz-resource-routes.h"
 #include "src/engine/fz-resource.h"
 #include "src/engine/fz-uuid-table.h"
 
@@ -313,25 +315,32 @@ fz_grants_next_timeout (const FzGrants *self)
   return fz_heap_next (self->deadlines);
 }
 
-FzPolicy *
-fz_grants_make_permissions (const FzGrantee *grantee)
+bool
+fz_grants_has_internet (const FzGrantee *grantee)
 {
-  g_autoptr (GArray) entries = g_array_new (FALSE, FALSE, sizeof (FzPolicyEntry));
   GHashTableIter iter;
   gpointer value;
 
   g_hash_table_iter_init (&iter, grantee->grants);
-  while (g_hash_table_iter_next (&iter, NULL, &value)) {
-    const FzResource *resource = ((const FzHeldGrant *) value)->resource;
-    FzPolicyEntry entry = {
-      .network = resource->network,
-      .resource = resource->id,
-      .filters = resource->filters,
-      .n_filters = resource->n_filters,
-    };
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    if (((const FzHeldGrant *) value)->resource->kind == FZ_RESOURCE_INTERNET)
+      return true;
+  return false;
+}
 
-    if (resource->kind == FZ_RESOURCE_CIDR)
-      g_array_append_val (entries, entry);
-  }
+FzPolicy *
+fz_grants_make_permissions (const FzGrantee *grantee)
+{
+  g_autoptr (GArray) entries = g_array_new (FALSE, FALSE, sizeof (FzPolicyEntry));
+  const FzIpNetwork *private_networks;
+  GHashTableIter iter;
+  gpointer value;
+  size_t n;
+
+  g_hash_table_iter_init (&iter, grantee->grants);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    fz_resource_routes_append (entries, ((const FzHeldGrant *) value)->resource, NULL);
+  private_networks = fz_address_plan_get_private (&n);
+  fz_resource_routes_append_holes (entries, private_networks, n);
   return fz_policy_new ((const FzPolicyEntry *) entries->data, entries->len);
 }

@@ -66,5 +66,9 @@ bool fz_grants_update (FzGrantee *grantee, const FzResource *resource);
 FzGrantee *fz_grants_pop_expired (FzGrants *self, FzInstant now);
 FzInstant fz_grants_next_timeout (const FzGrants *self);
 
+/* Whether it holds an Internet resource: then what is no public address is unreachable, rather
+ * than prohibited (tunnel.md §6.4). */
+bool fz_grants_has_internet (const FzGrantee *grantee);
+
 /* What the client may reach, for the lanes. The caller frees it. */
 FzPolicy *fz_grants_make_permissions (const FzGrantee *grantee);

@@ -333,6 +333,17 @@ fz_ice_agent_get_role (const FzIceAgent *self)
   return self->list.is_controlling ? FZ_ICE_CONTROLLING : FZ_ICE_CONTROLLED;
 }
 
+bool
+fz_ice_agent_get_rtt (const FzIceAgent *self, uint64_t *out_ns)
+{
+  const FzIcePair *pair = self->list.selected;
+
+  if (pair == NULL || pair->rtt_ns == 0)
+    return false;
+  *out_ns = pair->rtt_ns;
+  return true;
+}
+
 FzIceState
 fz_ice_agent_get_state (const FzIceAgent *self)
 {

@@ -98,6 +98,8 @@ bool fz_ice_agent_has_credentials (const FzIceAgent *self,
                                    const FzIceCredentials *remote);
 const char *fz_ice_agent_get_local_ufrag (const FzIceAgent *self);
 FzIceRole fz_ice_agent_get_role (const FzIceAgent *self); /* may differ from the configured one */
+/* Of the selected pair, from its checks; false while unknown. */
+bool fz_ice_agent_get_rtt (const FzIceAgent *self, uint64_t *out_ns);
 FzIceState fz_ice_agent_get_state (const FzIceAgent *self);
 
 /* Takes effect for the next check of every pair at once. */

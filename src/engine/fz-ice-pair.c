@@ -118,6 +118,9 @@ fz_ice_pair_record_answer (FzIcePair *self,
                            const FzIceTiming *timing,
                            FzInstant now)
 {
+  uint64_t sample_ns = fz_instant_since (attempt->sent, now);
+
+  self->rtt_ns = self->rtt_ns > 0 ? (7 * self->rtt_ns + sample_ns) / 8 : MAX (sample_ns, 1);
   attempt->is_answered = true;
   self->has_succeeded = true;
   if (attempt->is_nominated && self->nomination == FZ_ICE_NOMINATION_SENT)

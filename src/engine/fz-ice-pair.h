@@ -36,6 +36,7 @@ typedef struct {
   uint64_t priority; /* RFC 8445 §6.1.2.3 */
   bool has_succeeded;
   FzIceNomination nomination;
+  uint64_t rtt_ns;        /* smoothed as RFC 6298 §2; 0: no answer yet */
   FzInstant last_request; /* newest valid request on this pair; FZ_INSTANT_NEVER if none */
   FzInstant next_attempt; /* 0: nominated and not sent, 1: never tried */
   unsigned first;         /* oldest attempt in the ring */

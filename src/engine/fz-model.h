@@ -28,7 +28,7 @@ typedef struct {
 typedef enum {
   FZ_RESOURCE_CIDR,
   FZ_RESOURCE_DNS,      /* names by a pattern, reached through proxy addresses */
-  FZ_RESOURCE_INTERNET, /* listed, not yet routed */
+  FZ_RESOURCE_INTERNET, /* everything else, where the user has switched it on */
 } FzResourceKind;
 
 /* Of which families a DNS resource has addresses. */

@@ -612,6 +612,12 @@ fz_node_publish (FzNode *self)
 }
 
 void
+fz_node_add_relay_views (const FzNode *self, GArray *views)
+{
+  fz_relay_pool_add_views (self->context.relays, views);
+}
+
+void
 fz_node_add_counters (const FzNode *self, FzEngineCounters *counters)
 {
   const FzConnectionContext *context = &self->context;

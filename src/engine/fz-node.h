@@ -115,4 +115,5 @@ size_t fz_node_get_peers (FzNode *self, FzPeer *const **out);
  * snapshot with fz_node_get_peers was published if fz_node_have_peers_changed. */
 void fz_node_publish (FzNode *self);
 
+void fz_node_add_relay_views (const FzNode *self, GArray *views); /* of FzRelayView */
 void fz_node_add_counters (const FzNode *self, FzEngineCounters *counters);

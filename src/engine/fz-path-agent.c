@@ -68,6 +68,12 @@ fz_path_agent_is_settled (const FzPathAgent *self)
   return state == FZ_ICE_CONNECTED || state == FZ_ICE_COMPLETED;
 }
 
+bool
+fz_path_agent_get_rtt (const FzPathAgent *self, uint64_t *out_ns)
+{
+  return fz_ice_agent_get_rtt (self->ice, out_ns);
+}
+
 void
 fz_path_agent_set_idle (FzPathAgent *self, bool is_idle)
 {

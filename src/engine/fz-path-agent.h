@@ -57,6 +57,7 @@ const char *fz_path_agent_get_local_ufrag (const FzPathAgent *self); /* NULL: no
 
 /* Settled: a path is chosen, and the connection may go idle. */
 bool fz_path_agent_is_settled (const FzPathAgent *self);
+bool fz_path_agent_get_rtt (const FzPathAgent *self, uint64_t *out_ns); /* false: unknown */
 void fz_path_agent_set_idle (FzPathAgent *self, bool is_idle);
 
 /* -- candidates; texts as on the portal -- */

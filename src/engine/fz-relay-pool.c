@@ -191,6 +191,16 @@ fz_relay_pool_get_n_relays (const FzRelayPool *self)
   return self->links->len;
 }
 
+void
+fz_relay_pool_add_views (const FzRelayPool *self, GArray *views)
+{
+  for (guint i = 0; i < self->links->len; i++) {
+    FzRelayView view = fz_relay_link_get_view (link_at (self, i));
+
+    g_array_append_val (views, view);
+  }
+}
+
 bool
 fz_relay_pool_has_relay (const FzRelayPool *self, const FzUuid *relay_id)
 {

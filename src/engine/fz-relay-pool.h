@@ -15,7 +15,7 @@
 #include "src/base/fz-instant.h"
 #include "src/base/fz-log.h"
 #include "src/base/fz-rng.h"
-#include "src/engine/fz-model.h"
+#include "src/engine/fz-view.h"
 #include "src/proto/fz-candidate.h"
 #include "src/proto/fz-stun.h"
 
@@ -79,6 +79,8 @@ void fz_relay_pool_reset (FzRelayPool *self, FzInstant now);
 
 size_t fz_relay_pool_get_n_relays (const FzRelayPool *self);
 bool fz_relay_pool_has_relay (const FzRelayPool *self, const FzUuid *relay_id);
+
+void fz_relay_pool_add_views (const FzRelayPool *self, GArray *views); /* of FzRelayView */
 
 /**
  * fz_relay_pool_select:

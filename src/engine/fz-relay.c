@@ -339,6 +339,19 @@ fz_relay_link_get_rtt (const FzRelayLink *self, uint64_t *out)
   return self->has_rtt;
 }
 
+FzRelayView
+fz_relay_link_get_view (const FzRelayLink *self)
+{
+  FzRelayView view = { .id = self->id, .address = self->active };
+
+  view.is_answering = self->active.ip.family != FZ_IP_NONE;
+  if (!view.is_answering)
+    view.address = self->sockets[self->sockets[0].ip.family != FZ_IP_NONE ? 0 : 1];
+  if (self->has_rtt)
+    view.rtt_us = (uint32_t) MIN (self->rtt_ns / 1000u, UINT32_MAX);
+  return view;
+}
+
 const FzCandidate *
 fz_relay_link_get_candidate (const FzRelayLink *self, FzCandidateKind kind, FzIpFamily family)
 {

@@ -59,6 +59,8 @@ bool fz_relay_link_is_finished (const FzRelayLink *self);
 /* Smoothed round-trip time, ns; false before the first answer. */
 bool fz_relay_link_get_rtt (const FzRelayLink *self, uint64_t *out);
 
+FzRelayView fz_relay_link_get_view (const FzRelayLink *self);
+
 /* The known candidate of a kind and family (FZ_IP_V4, FZ_IP_V6), NULL if there is none. */
 const FzCandidate *
 fz_relay_link_get_candidate (const FzRelayLink *self, FzCandidateKind kind, FzIpFamily family);

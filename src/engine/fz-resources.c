@@ -206,7 +206,8 @@ fz_resources_get_view (FzResources *self, const FzResourceView **out)
     g_array_set_size (self->view, 0);
     for (guint i = 0; i < self->list->len; i++) {
       const FzResource *resource = self->list->pdata[i];
-      FzResourceView view = { resource, fz_resources_get_status (self, resource) };
+      FzResourceView view = { .resource = resource,
+                              .status = fz_resources_get_status (self, resource) };
 
       g_array_append_val (self->view, view);
     }

@@ -46,13 +46,14 @@ may_refuse (FzRoleContext *self, FzInstant now)
 size_t
 fz_role_write_refusal (FzRoleContext *self,
                        const FzIpPacket *packet,
+                       FzIcmpReason error,
                        FzDrop reason,
                        FzInstant now,
                        uint8_t out[FZ_ICMP_ERROR_MAX])
 {
   fz_role_drop (self, reason);
   if (may_refuse (self, now))
-    return fz_icmp_write_error (FZ_ICMP_PROHIBITED, packet, out);
+    return fz_icmp_write_error (error, packet, out);
   fz_role_drop (self, FZ_DROP_RATE_LIMITED);
   return 0;
 }

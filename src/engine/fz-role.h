@@ -45,6 +45,7 @@ void fz_role_deliver (FzRoleContext *self, FzSpan packet);
 
 /**
  * fz_role_write_refusal:
+ * @error: what the sender is told
  * @reason: what is counted
  *
  * Writes the ICMP error that refuses @packet.
@@ -53,6 +54,7 @@ void fz_role_deliver (FzRoleContext *self, FzSpan packet);
  */
 size_t fz_role_write_refusal (FzRoleContext *self,
                               const FzIpPacket *packet,
+                              FzIcmpReason error,
                               FzDrop reason,
                               FzInstant now,
                               uint8_t out[FZ_ICMP_ERROR_MAX]);

@@ -291,6 +291,7 @@ run_session (const Options *o, const FzToken *token, const char *device_id, cons
       .receive_buffer_bytes = fz_options_bytes ("FIREZONE_UDP_RECV_BUFFER_SIZE"),
       .send_buffer_bytes = fz_options_bytes ("FIREZONE_UDP_SEND_BUFFER_SIZE"),
     },
+    .session.is_internet_on = o->activates_internet_resource,
     .log = *log,
     .token_advice = advice,
     .ends_when_ready = o->exits,
@@ -302,7 +303,7 @@ run_session (const Options *o, const FzToken *token, const char *device_id, cons
   return fz_program_run (&program);
 }
 
-/* CIDR resources are all that this version routes. */
+/* Resources that are known by name are not routed yet. */
 static void
 warn_without_effect (const Options *o, const FzLog *log)
 {
@@ -312,8 +313,6 @@ warn_without_effect (const Options *o, const FzLog *log)
             "dns-left-alone",
             "the system's resolvers are left alone: DNS resources are not routed in this version",
             FZ_KV_TEXT ("dns_control", o->dns_control));
-  fz_options_warn_without_effect (
-      log, o->activates_internet_resource, "--activate-internet-resource");
   fz_options_warn_without_effect (log, o->has_flow_logs, "--flow-logs");
   fz_options_warn_without_effect (log, g_strcmp0 (o->metrics, "sentry") != 0, "--metrics");
   fz_options_warn_without_effect (log, o->otlp_endpoint != NULL, "--otlp-grpc-endpoint");

@@ -30,6 +30,8 @@ struct FzPhoenixChannel {
   uint64_t next_ref;
   uint64_t join_ref;
   uint64_t heartbeats[FZ_CHANNEL_HEARTBEATS_LOST]; /* refs of the unanswered */
+  FzInstant sent[FZ_CHANNEL_HEARTBEATS_LOST];      /* when each left */
+  uint64_t rtt_ns; /* of the newest answered heartbeat; 0: none yet */
   size_t n_heartbeats;
   GQueue queued; /* Queued */
 
@@ -213,20 +215,22 @@ hiccup (FzPhoenixChannel *self, const char *why, FzInstant now)
 /* -- arriving frames -- */
 
 static bool
-answers_heartbeat (FzPhoenixChannel *self, uint64_t ref)
+answers_heartbeat (FzPhoenixChannel *self, uint64_t ref, FzInstant now)
 {
   for (size_t i = 0; i < self->n_heartbeats; i++)
     if (self->heartbeats[i] == ref) {
+      self->rtt_ns = fz_instant_since (self->sent[i], now);
       self->heartbeats[i] = self->heartbeats[--self->n_heartbeats];
+      self->sent[i] = self->sent[self->n_heartbeats];
       return true;
     }
   return false;
 }
 
 static void
-handle_ok (FzPhoenixChannel *self, const FzPhoenixFrame *frame)
+handle_ok (FzPhoenixChannel *self, const FzPhoenixFrame *frame, FzInstant now)
 {
-  if (answers_heartbeat (self, frame->ref))
+  if (answers_heartbeat (self, frame->ref, now))
     return;
   if (self->state != FZ_CHANNEL_JOINING || frame->ref != self->join_ref ||
       strcmp (frame->topic, self->config.topic) != 0)
@@ -299,7 +303,7 @@ handle_frame (FzPhoenixChannel *self, const FzPhoenixFrame *frame, FzInstant now
                     "portal-reply-without-ref",
                     "ignored a reply of the portal that does not say what it answers");
     else if (frame->kind == FZ_FRAME_OK)
-      handle_ok (self, frame);
+      handle_ok (self, frame, now);
     else if (frame->kind == FZ_FRAME_ERROR_REPLY)
       handle_error_reply (self, frame, now);
     break;
@@ -342,6 +346,12 @@ fz_phoenix_channel_free (FzPhoenixChannel *self)
   g_queue_clear_full (&self->queued, free_queued);
   g_queue_clear_full (&self->out, free_out);
   g_free (self);
+}
+
+uint64_t
+fz_phoenix_channel_get_rtt_ns (const FzPhoenixChannel *self)
+{
+  return self->state == FZ_CHANNEL_JOINED ? self->rtt_ns : 0;
 }
 
 FzChannelState
@@ -551,6 +561,7 @@ static void
 send_heartbeat (FzPhoenixChannel *self, FzInstant now)
 {
   self->next_heartbeat = fz_instant_add (now, FZ_CHANNEL_HEARTBEAT_NS);
+  self->sent[self->n_heartbeats] = now;
   self->heartbeats[self->n_heartbeats++] = send_frame (self, "phoenix", "heartbeat", "{}");
   if (self->n_heartbeats == FZ_CHANNEL_HEARTBEATS_LOST)
     hiccup (self, "the portal left too many heartbeats unanswered", now);

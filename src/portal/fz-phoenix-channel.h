@@ -82,6 +82,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (FzPhoenixChannel, fz_phoenix_channel_free)
 
 FzChannelState fz_phoenix_channel_get_state (const FzPhoenixChannel *self);
 
+/* Of the newest answered heartbeat; 0 while that is unknown. */
+uint64_t fz_phoenix_channel_get_rtt_ns (const FzPhoenixChannel *self);
+
 /* -- input -- */
 
 /* Deliberate (re)connect: at once, back-off forgotten. */

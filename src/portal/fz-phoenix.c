@@ -310,3 +310,9 @@ fz_phoenix_is_joined (const FzPhoenix *self)
 {
   return fz_phoenix_channel_get_state (self->channel) == FZ_CHANNEL_JOINED;
 }
+
+uint64_t
+fz_phoenix_get_rtt_ns (const FzPhoenix *self)
+{
+  return fz_phoenix_channel_get_rtt_ns (self->channel);
+}

@@ -47,3 +47,4 @@ void fz_phoenix_close (FzPhoenix *self);
 void fz_phoenix_send (FzPhoenix *self, const char *event, const char *payload);
 
 bool fz_phoenix_is_joined (const FzPhoenix *self);
+uint64_t fz_phoenix_get_rtt_ns (const FzPhoenix *self); /* 0: unknown */

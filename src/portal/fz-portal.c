@@ -163,3 +163,9 @@ fz_portal_is_connected (const FzPortal *self)
 {
   return fz_phoenix_is_joined (self->phoenix);
 }
+
+uint64_t
+fz_portal_get_rtt_ns (const FzPortal *self)
+{
+  return fz_phoenix_get_rtt_ns (self->phoenix);
+}

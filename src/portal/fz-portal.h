@@ -62,3 +62,4 @@ void fz_portal_close (FzPortal *self);
 void fz_portal_handle_event (FzPortal *self, const FzEvent *event);
 
 bool fz_portal_is_connected (const FzPortal *self);
+uint64_t fz_portal_get_rtt_ns (const FzPortal *self); /* of a heartbeat; 0: unknown */

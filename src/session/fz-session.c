@@ -17,6 +17,8 @@ struct FzSession {
   FzRole role;
   FzSessionState state;
   bool has_interface;
+  FzIp ipv4; /* of the interface */
+  FzIp ipv6;
   bool is_stopping;
 
   FzHost *host;
@@ -193,7 +195,16 @@ handle_interface (FzSession *self, const FzEvent *event)
           FZ_KV_IP ("ipv6", &event->interface_changed.interface.ipv6),
           FZ_KV_U64 ("n_routes", event->interface_changed.n_routes));
   self->has_interface = true;
+  self->ipv4 = event->interface_changed.interface.ipv4;
+  self->ipv6 = event->interface_changed.interface.ipv6;
   update_state (self);
+}
+
+static void
+tell_resources (FzSession *self)
+{
+  if (self->callbacks.on_resources != NULL)
+    self->callbacks.on_resources (self->user_data);
 }
 
 static void
@@ -219,14 +230,15 @@ on_host_event (const FzEvent *event, gpointer user_data)
     handle_interface (self, event);
     break;
   case FZ_EVENT_RESOURCES_CHANGED:
-    if (self->callbacks.on_resources != NULL)
-      self->callbacks.on_resources (self->user_data);
+    tell_resources (self);
     break;
   case FZ_EVENT_PEER_CONNECTED:
     log_peer (self, event, "peer-connected", "connected to a peer");
+    tell_resources (self);
     break;
   case FZ_EVENT_PEER_PATH_CHANGED:
     log_peer (self, event, "peer-path-changed", "the path to a peer has changed");
+    tell_resources (self);
     break;
   case FZ_EVENT_PEER_DISCONNECTED:
     fz_log (&self->log,
@@ -234,6 +246,7 @@ on_host_event (const FzEvent *event, gpointer user_data)
             "peer-disconnected",
             "connection to a peer ended",
             FZ_KV_UUID ("peer", &event->peer.peer_id));
+    tell_resources (self);
     break;
   case FZ_EVENT_GATEWAYS_OFFLINE:
     notice (self,
@@ -311,6 +324,8 @@ fz_session_new (const FzSessionConfig *config,
   if (!make_portal (self, config, error) || !make_host (self, config, error))
     return NULL;
 
+  if (config->is_internet_on)
+    fz_session_set_internet (self, true);
   fz_portal_connect (self->portal, fz_engine_get_public_key (fz_host_get_engine (self->host)));
   return g_steal_pointer (&self);
 }
@@ -359,6 +374,58 @@ size_t
 fz_session_get_resources (FzSession *self, const FzResourceView **out)
 {
   return fz_engine_get_resources (fz_host_get_engine (self->host), out);
+}
+
+size_t
+fz_session_get_gateways (FzSession *self, const FzGatewayView **out)
+{
+  return fz_engine_get_gateways (fz_host_get_engine (self->host), out);
+}
+
+size_t
+fz_session_get_relays (FzSession *self, const FzRelayView **out)
+{
+  return fz_engine_get_relays (fz_host_get_engine (self->host), out);
+}
+
+bool
+fz_session_get_addresses (FzSession *self, FzIp *out_ipv4, FzIp *out_ipv6)
+{
+  if (!self->has_interface)
+    return false;
+  *out_ipv4 = self->ipv4;
+  *out_ipv6 = self->ipv6;
+  return true;
+}
+
+uint32_t
+fz_session_get_portal_rtt_us (FzSession *self)
+{
+  uint64_t rtt_us = self->portal != NULL ? fz_portal_get_rtt_ns (self->portal) / 1000u : 0;
+
+  return (uint32_t) MIN (rtt_us, UINT32_MAX);
+}
+
+void
+fz_session_set_internet (FzSession *self, bool is_on)
+{
+  FzCommand command = { .kind = FZ_COMMAND_SET_INTERNET, .set_internet = is_on };
+
+  if (!self->is_stopping && self->state != FZ_SESSION_ENDED && self->role == FZ_ROLE_CLIENT)
+    fz_host_run_command (self->host, &command, NULL);
+}
+
+FzSessionInternet
+fz_session_get_internet (FzSession *self)
+{
+  const FzResourceView *resources;
+  size_t n = fz_session_get_resources (self, &resources);
+
+  /* it comes first in the list */
+  if (n == 0 || resources[0].resource->kind != FZ_RESOURCE_INTERNET)
+    return FZ_SESSION_INTERNET_UNAVAILABLE;
+  return fz_engine_is_internet_on (fz_host_get_engine (self->host)) ? FZ_SESSION_INTERNET_ON
+                                                                    : FZ_SESSION_INTERNET_OFF;
 }
 
 FzHost *

@@ -35,7 +35,8 @@ typedef struct {
   /* (optional) Entered @state. In CONNECTED for the first time, routes and addresses are set. */
   void (*on_state) (FzSessionState state, gpointer user_data);
 
-  /* (optional) fz_session_get_resources has something new; clients only. */
+  /* (optional) fz_session_get_resources or _get_gateways has something new; clients only. Byte
+   * counts and round-trip times change without notice. */
   void (*on_resources) (gpointer user_data);
 
   /* (optional) Something a user should hear; once per resource and session. */
@@ -49,6 +50,7 @@ typedef struct {
 typedef struct {
   FzPortalConfig portal; /* role, URL, identity, token; log, rng and mark are filled in here */
   FzHostConfig host;     /* platform and sizes; role, log and callbacks are filled in here */
+  bool is_internet_on;   /* clients: the switch's first position */
   FzLog log;             /* its sink outlives the session */
 } FzSessionConfig;
 
@@ -81,7 +83,23 @@ const char *fz_session_describe_state (FzSessionState state); /* a sentence for 
 /* The network has changed, or somebody asks for it: paths are made anew. Clients only. */
 void fz_session_reset_network (FzSession *self);
 
-/* Clients: what there is to reach; valid until the main loop runs again. */
+/* -- what a person wants to see; clients; valid until the main loop runs again -- */
 size_t fz_session_get_resources (FzSession *self, const FzResourceView **out);
+size_t fz_session_get_gateways (FzSession *self, const FzGatewayView **out);
+size_t fz_session_get_relays (FzSession *self, const FzRelayView **out);
+
+/* Addresses of the interface; false before the portal has named them. */
+bool fz_session_get_addresses (FzSession *self, FzIp *out_ipv4, FzIp *out_ipv6);
+uint32_t fz_session_get_portal_rtt_us (FzSession *self); /* 0: unknown */
+
+typedef enum {
+  FZ_SESSION_INTERNET_UNAVAILABLE, /* the account has no Internet resource for us */
+  FZ_SESSION_INTERNET_OFF,
+  FZ_SESSION_INTERNET_ON,
+} FzSessionInternet;
+
+/* The switch may be set before there is such a resource, and is kept. Clients only. */
+void fz_session_set_internet (FzSession *self, bool is_on);
+FzSessionInternet fz_session_get_internet (FzSession *self);
 
 FzHost *fz_session_get_host (FzSession *self); /* for its metrics */

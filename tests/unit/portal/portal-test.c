@@ -220,6 +220,9 @@ put_members (GString *out, const FzCommand *command)
   case FZ_COMMAND_GATEWAY_INIT:
     put_gateway_init (out, command);
     break;
+  case FZ_COMMAND_SET_INTERNET:
+    g_string_append_printf (out, "internet: %d\n", command->set_internet);
+    break;
   case FZ_COMMAND_CONFIG_CHANGED:
     put_interface (out, &command->config_changed);
     break;
