@@ -451,6 +451,38 @@ class BehindNat(ChainCase):
         self.assert_page(PRIVATE_V6)
 
 
+class Internet(ChainCase):
+    """An address that only the gateway can reach, and the Internet resource to it."""
+
+    PUBLIC_V4 = "93.184.216.34"
+    PUBLIC_V6 = "2606:2800:220:1::34"
+
+    def test_everything_goes_through_the_gateway_when_switched_on(self):
+        chain = self.chain
+        for address, family in ((self.PUBLIC_V4 + "/32", "-4"), (self.PUBLIC_V6 + "/128", "-6")):
+            chain.web_host.ip("addr", "add", address, "dev", "eth0", *(("nodad",) if family == "-6" else ()))
+            chain.gateway_host.ip(family, "route", "add", address, "dev", "private0")
+        do = chain.portal.command
+        do("resource", "add", "--name", "Internet", "--type", "internet", "--site", "office")
+        do("policy", "add", "--group", "engineers", "--resource", "Internet")
+
+        self.start_both()
+        self.assertIsNone(chain.fetch(self.PUBLIC_V4, timeout=1), "reachable without the switch")
+        chain.client.stop()
+        chain.start_client(self.client_token, name="client-on", FIREZONE_ACTIVATE_INTERNET_RESOURCE="true")
+        chain.wait_fetch(True, self.PUBLIC_V4)
+        chain.wait_fetch(True, self.PUBLIC_V6)
+        self.assert_page()
+        # private addresses are not the Internet: told at once, and nobody asks the portal again
+        refused = chain.client_host.run("ping", "-c", "1", "-W", "3", "10.99.0.1", check=False)
+        self.assertIn("Unreachable", refused.stdout)
+        self.assertNotIn("filtered", refused.stdout)
+        # the engine's own datagrams stay outside: the portal and the relay are still reached directly
+        do("resource", "remove", "Internet")
+        chain.wait_fetch(False, self.PUBLIC_V4)
+        self.assert_page()
+
+
 class Relayed(ChainCase):
     """No datagram passes between client and gateway directly: coturn carries everything."""
 

@@ -190,6 +190,47 @@ scan (const FzPolicyEntry *entries, size_t n, const FzIp *ip, FzProtocolKey key,
   return best;
 }
 
+/* The Internet resource: behind everything else, and kept out of holes. */
+static void
+test_fallback (void)
+{
+  FzPolicyEntry entries[] = {
+    { .kind = FZ_POLICY_ENTRY_FALLBACK, .network = { { .family = FZ_IP_V4 }, 0 } },
+    { .kind = FZ_POLICY_ENTRY_HOLE, .network = { { FZ_IP_V4, { 10 } }, 8 } },
+    { .network = { { FZ_IP_V4, { 10, 1 } }, 16 } },
+    { .network = { { FZ_IP_V4, { 9 } }, 8 }, .filters = dns, .n_filters = 1 },
+  };
+  static const struct {
+    FzIp ip;
+    FzPolicyAnswer answer;
+    unsigned entry;
+    const char *why;
+  } rows[] = {
+    { { FZ_IP_V4, { 1, 1, 1, 1 } }, FZ_POLICY_ADMITTED, 0, "nothing else covers it" },
+    { { FZ_IP_V4, { 10, 2, 0, 1 } }, FZ_POLICY_NO_ENTRY, 0, "in the hole" },
+    { { FZ_IP_V4, { 10, 1, 0, 1 } }, FZ_POLICY_ADMITTED, 2, "an entry inside the hole" },
+    { { FZ_IP_V4, { 9, 1, 0, 1 } }, FZ_POLICY_DENIED, 3, "a filter is no gap to slip through" },
+  };
+  FzPolicy *policy;
+
+  for (size_t i = 0; i < G_N_ELEMENTS (entries); i++)
+    entries[i].resource.bytes[0] = (uint8_t) (1 + i);
+  policy = fz_policy_new (entries, G_N_ELEMENTS (entries));
+  for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
+    const FzPolicyEntry *found = NULL;
+    FzPolicyAnswer answer =
+        fz_policy_lookup (policy, &rows[i].ip, (FzProtocolKey){ FZ_PROTOCOL_TCP, 80 }, &found);
+
+    g_test_message ("%s", rows[i].why);
+    g_assert_cmpint (answer, ==, rows[i].answer);
+    if (answer == FZ_POLICY_NO_ENTRY)
+      g_assert_null (found);
+    else
+      g_assert_cmpuint (found->resource.bytes[0], ==, 1 + rows[i].entry);
+  }
+  fz_policy_free (policy);
+}
+
 static void
 test_model (void)
 {
@@ -251,6 +292,7 @@ main (int argc, char **argv)
   g_test_add_func ("/policy/order", test_order);
   g_test_add_func ("/policy/default-routes", test_default_routes);
   g_test_add_func ("/policy/empty", test_empty);
+  g_test_add_func ("/policy/fallback", test_fallback);
   g_test_add_func ("/policy/model", test_model);
   return g_test_run ();
 }

@@ -166,6 +166,84 @@ test_checks (void)
 }
 
 static void
+switch_internet (EngineBed *bed, bool is_on)
+{
+  FzCommand command = { .kind = FZ_COMMAND_SET_INTERNET, .set_internet = is_on };
+
+  bed_command (bed, &command);
+}
+
+static FzReach
+reach_of_first (EngineBed *bed)
+{
+  const FzResourceView *view;
+
+  g_assert_cmpuint (fz_engine_get_resources (bed->engine, &view), >=, 1);
+  return view[0].reach;
+}
+
+/* §2.4: the switch may come first; off closes what hangs on it; tunnel addresses stay peers'. */
+static void
+test_internet (void)
+{
+  g_auto (EngineBed) bed;
+  FzResource internet = { .kind = FZ_RESOURCE_INTERNET, .id = bed_uuid (0x1e), .name = "Internet" };
+
+  setup (&bed);
+  switch_internet (&bed, true);
+  bed_expect (&bed, NULL); /* there is none yet */
+  upsert (&bed, &internet);
+  bed_expect (&bed, "interface " ME " 0.0.0.0/0 10.0.0.0/8" RANGES_V4 " ::/0" RANGES_V6);
+  bed_expect (&bed, "resources");
+  g_assert_cmpint (reach_of_first (&bed), ==, FZ_REACH_IDLE);
+
+  bed_send (&bed, ME, "100.64.0.77", 80);
+  g_assert_cmpuint (bed_drops (&bed, FZ_DROP_NO_ROUTE), ==, 1);
+  bed_send (&bed, ME, "10.0.0.1", 80);
+  bed_expect (&bed, "request 11"); /* the better entry first */
+  bed_send (&bed, ME, "1.1.1.1", 80);
+  bed_expect (&bed, "request 1e");
+  g_assert_cmpint (reach_of_first (&bed), ==, FZ_REACH_CONNECTING);
+  fail_authorization (&bed, 0x1e, FZ_FAILURE_FORBIDDEN);
+  g_assert_cmpint (reach_of_first (&bed), ==, FZ_REACH_DENIED);
+  grant (&bed, 0x1e, 0x9a);
+  g_assert_cmpint (reach_of_first (&bed), ==, FZ_REACH_CONNECTING); /* no path yet */
+  g_assert_cmpuint (bed_n_peers (&bed), ==, 1);
+  bed_forget (&bed);
+
+  switch_internet (&bed, false);
+  bed_expect (&bed, "interface " ME " 10.0.0.0/8" RANGES_V4 RANGES_V6);
+  g_assert_cmpuint (bed_n_peers (&bed), ==, 0);
+  g_assert_cmpint (reach_of_first (&bed), ==, FZ_REACH_IDLE);
+  bed_forget (&bed);
+  bed_send (&bed, ME, "1.1.1.1", 80);
+  bed_expect (&bed, NULL);
+  g_assert_cmpuint (bed_drops (&bed, FZ_DROP_NO_ROUTE), ==, 2);
+  switch_internet (&bed, false); /* as it is already */
+  bed_expect (&bed, NULL);
+}
+
+static void
+test_views (void)
+{
+  g_auto (EngineBed) bed;
+  const FzGatewayView *gateways;
+  const FzRelayView *relays;
+
+  setup (&bed);
+  g_assert_cmpuint (fz_engine_get_relays (bed.engine, &relays), ==, 1);
+  g_assert_true (relays[0].is_answering);
+  g_assert_cmpuint (fz_engine_get_gateways (bed.engine, &gateways), ==, 0);
+  bed_send (&bed, ME, "10.0.0.1", 80);
+  grant (&bed, 0x11, 0x9a);
+  g_assert_cmpuint (fz_engine_get_gateways (bed.engine, &gateways), ==, 1);
+  g_assert_cmpint (gateways[0].reach, ==, FZ_REACH_CONNECTING);
+  g_assert_cmpint (gateways[0].remote.ip.family, ==, FZ_IP_NONE);
+  g_assert_cmpuint (gateways[0].last_handshake_us, ==, 0);
+  g_assert_cmphex (gateways[0].id.bytes[0], ==, 0x9a);
+}
+
+static void
 test_filter_refuses (void)
 {
   g_auto (EngineBed) bed;
@@ -515,6 +593,8 @@ main (int argc, char **argv)
   g_test_add_func ("/client/interface", test_interface);
   g_test_add_func ("/client/rename-is-no-change", test_rename_is_no_change);
   g_test_add_func ("/client/packets/checks", test_checks);
+  g_test_add_func ("/client/internet", test_internet);
+  g_test_add_func ("/client/views", test_views);
   g_test_add_func ("/client/packets/filter-refuses", test_filter_refuses);
   g_test_add_func ("/client/packets/refusals-are-bounded", test_refusals_are_bounded);
   g_test_add_func ("/client/authorization/two-seconds", test_two_seconds);
