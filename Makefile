@@ -2,7 +2,9 @@
 
 BUILD ?= build
 
-.PHONY: all run test bench lint sanitize clean packages build
+PREFIX ?= /usr
+
+.PHONY: all run test bench lint sanitize clean packages build install uninstall
 
 all: build
 
@@ -24,6 +26,14 @@ test: build
 # Ours and wireguard-go side by side; QUICK=1 for a short run. BENCH_OUT is where the report goes.
 bench: build
 	@tests/bench/bench.py --build $(BUILD) $(if $(QUICK),--quick) $(if $(BENCH_OUT),--out $(BENCH_OUT))
+
+# Into this machine, or with DESTDIR into a folder, as for a package.
+install: build
+	@platform/linux/install --build $(BUILD) --prefix $(PREFIX) --destdir "$(DESTDIR)"
+
+# What install put there goes; PURGE=1 takes state, logs and users as well.
+uninstall:
+	@platform/linux/uninstall --build $(BUILD) --destdir "$(DESTDIR)" $(if $(PURGE),--purge)
 
 # Style, layering, licences. Changes nothing.
 lint: packages

@@ -156,8 +156,9 @@ parse_command_line (Options *o, int *argc, char ***argv)
       "Connects this machine to a Firezone account, without a desktop.\n\n"
       "  sign-in    sign in with a browser and save the token\n"
       "  sign-out   delete the saved token",
-      "The token comes from FIREZONE_TOKEN, or from the token file. It is never an option: it "
-      "would show in process lists.\n"
+      "The token comes from FIREZONE_TOKEN, from the systemd credential FIREZONE_TOKEN, or from "
+      "the "
+      "token file. It is never an option: it would show in process lists.\n"
       "Names in brackets are environment variables; RUST_LOG filters the log (\"info,ice=debug\").",
       FZ_PORTAL_COMPONENT_HEADLESS,
       entries,
@@ -249,6 +250,14 @@ find_token (FzToken *from_environment, const char *path, GError **error)
 
   if (from_environment != NULL)
     return fz_token_dup (from_environment);
+
+  token = fz_token_read_credential (FZ_TOKEN_ENV, &local);
+  if (token != NULL)
+    return token;
+  if (local != NULL) {
+    g_propagate_error (error, g_steal_pointer (&local));
+    return NULL;
+  }
 
   token = fz_token_read_file (path, &local);
   if (token != NULL)

@@ -58,14 +58,19 @@ fz_privileges_keep_net_admin (const FzLog *log, GError **error)
   drop_bounding_set (log);
   prctl (PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   if (syscall (SYS_capget, &header, data) == 0) {
+    bool has_more = false;
+
     for (size_t i = 0; i < G_N_ELEMENTS (data); i++) {
       uint32_t mask = i == CAP_TO_INDEX (CAP_NET_ADMIN) ? kept : 0;
 
+      has_more = has_more || ((data[i].effective | data[i].permitted) & ~mask) != 0;
       data[i].effective &= mask;
       data[i].permitted &= mask;
       data[i].inheritable = 0;
     }
-    if (syscall (SYS_capset, &header, data) == 0 && prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
+    /* A unit that grants no more need not allow the call that drops. */
+    if ((syscall (SYS_capset, &header, data) == 0 || !has_more) &&
+        prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
       return true;
   }
   g_set_error (error,
