@@ -16,8 +16,10 @@
 
 #include <glib/gstdio.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 #define DEFAULT_DATABASE "/var/lib/firezone-portal/portal.db"
@@ -115,7 +117,7 @@ print_noun_help (FILE *out, const char *noun)
   for (size_t t = 0; tables[t] != NULL; t++)
     for (const FzManageVerb *entry = tables[t]; entry->noun != NULL; entry++)
       if (strcmp (entry->noun, noun) == 0)
-        fprintf (out, "  %-14s %s\n", entry->verb, entry->summary);
+        fprintf (out, "  %-15s %s\n", entry->verb, entry->summary);
   fprintf (out, "\n\"firezone-portal %s VERB --help\" shows the options.\n", noun);
 }
 
@@ -180,7 +182,7 @@ parsed_clear (FzParsed *self)
   for (size_t i = 0; self->verb->options[i].name != NULL; i++) {
     const FzManageOption *option = &self->verb->options[i];
 
-    if (option->placeholder == NULL || (option->flags & FZ_OPTION_POSITIONAL))
+    if (option->placeholder == NULL || (option->flags & (FZ_OPTION_POSITIONAL | FZ_OPTION_PROMPT)))
       continue;
     if (is_list (option))
       g_strfreev (self->values[i].texts);
@@ -234,10 +236,10 @@ make_context (const FzManageVerb *verb, FzParsed *parsed, FzCommonOptions *commo
     const FzManageOption *option = &verb->options[i];
 
     g_assert (i < OPTIONS_MAX);
-    if (option->flags & FZ_OPTION_POSITIONAL) {
+    if (option->flags & (FZ_OPTION_POSITIONAL | FZ_OPTION_OR_WORD))
       positional = option->placeholder;
+    if (option->flags & (FZ_OPTION_POSITIONAL | FZ_OPTION_PROMPT))
       continue;
-    }
     entries[n++] =
         (GOptionEntry){ option->name,       0, 0, arg_of (option), &parsed->values[i], option->help,
                         option->placeholder };
@@ -297,29 +299,142 @@ set_texts (JsonObject *args, const FzManageOption *option, char **values, GError
   return true;
 }
 
-/* What was given, as arguments of the request. */
+/* -- secrets that are typed -- */
+
+/* One line without its end; NULL at the end of input. */
+static char *
+read_line (FILE *in)
+{
+  char line[FZ_PASSWORD_MAX + 3]; /* with the line's end, and one byte to see that it is too long */
+  char *text = NULL;
+
+  if (fgets (line, sizeof line, in) != NULL) {
+    line[strcspn (line, "\r\n")] = '\0';
+    text = g_strdup (line);
+  }
+  fz_wipe (line, sizeof line);
+  return text;
+}
+
+/* Without echo. Signals wait meanwhile: a Ctrl-C must not leave a terminal behind that stays
+ * silent. */
+static char *
+ask (FILE *terminal, const char *question)
+{
+  struct termios normal, silent;
+  sigset_t all, before;
+  char *text;
+
+  if (tcgetattr (fileno (terminal), &normal) != 0)
+    return NULL;
+  silent = normal;
+  silent.c_lflag &= ~(tcflag_t) ECHO;
+  sigfillset (&all);
+  sigprocmask (SIG_BLOCK, &all, &before);
+  fputs (question, terminal);
+  fflush (terminal);
+  tcsetattr (fileno (terminal), TCSAFLUSH, &silent);
+  text = read_line (terminal);
+  tcsetattr (fileno (terminal), TCSAFLUSH, &normal);
+  sigprocmask (SIG_SETMASK, &before, NULL);
+  fputc ('\n', terminal);
+  return text;
+}
+
+static char *
+ask_twice (GError **error)
+{
+  FILE *terminal = fopen ("/dev/tty", "r+");
+  char *first = terminal != NULL ? ask (terminal, "Password: ") : NULL;
+  char *second = first != NULL ? ask (terminal, "Again: ") : NULL;
+  bool is_same = second != NULL && strcmp (first, second) == 0;
+
+  if (terminal != NULL)
+    fclose (terminal);
+  if (second != NULL)
+    fz_wipe (second, strlen (second));
+  g_free (second);
+  if (is_same)
+    return first;
+  if (first != NULL)
+    fz_wipe (first, strlen (first));
+  g_free (first);
+  g_set_error (error,
+               FZ_SERVER_ERROR,
+               FZ_SERVER_ERROR_INVALID,
+               "the two passwords are not the same; nothing has changed");
+  return NULL;
+}
+
+static bool
+prompt (JsonObject *args, const FzManageOption *option, GError **error)
+{
+  g_autofree char *text = isatty (STDIN_FILENO) ? ask_twice (error) : read_line (stdin);
+  bool ok;
+
+  if (text == NULL) {
+    if (error != NULL && *error == NULL)
+      g_set_error (error,
+                   FZ_SERVER_ERROR,
+                   FZ_SERVER_ERROR_INVALID,
+                   "there is no %s on standard input",
+                   option->name);
+    return false;
+  }
+  ok = set_text (args, option, text, error);
+  fz_wipe (text, strlen (text));
+  return ok;
+}
+
+/* One option that is not a secret. */
+static bool
+collect_option (const FzParsed *parsed, size_t i, JsonObject *args, GError **error)
+{
+  const FzManageOption *option = &parsed->verb->options[i];
+  const char *word = parsed->words != NULL ? parsed->words[0] : NULL;
+  const char *value;
+
+  if (option->flags & FZ_OPTION_POSITIONAL)
+    return word == NULL || set_text (args, option, word, error);
+  if (option->placeholder == NULL) {
+    if (parsed->values[i].flag)
+      json_object_set_boolean_member (args, option->name, TRUE);
+    return true;
+  }
+  if (is_list (option))
+    return parsed->values[i].texts == NULL ||
+           set_texts (args, option, parsed->values[i].texts, error);
+
+  value = parsed->values[i].text;
+  if ((option->flags & FZ_OPTION_OR_WORD) && word != NULL) {
+    if (value != NULL) {
+      g_set_error (error,
+                   FZ_SERVER_ERROR,
+                   FZ_SERVER_ERROR_INVALID,
+                   "say --%s once: it is both \"%s\" and \"%s\"",
+                   option->name,
+                   value,
+                   word);
+      return false;
+    }
+    value = word;
+  }
+  return value == NULL || set_text (args, option, value, error);
+}
+
+/* What was given, as arguments of the request; what is typed comes last. */
 static bool
 collect (const FzParsed *parsed, JsonObject *args, GError **error)
 {
-  for (size_t i = 0; parsed->verb->options[i].name != NULL; i++) {
-    const FzManageOption *option = &parsed->verb->options[i];
-    bool ok = true;
+  const FzManageOption *options = parsed->verb->options;
 
-    if (option->flags & FZ_OPTION_POSITIONAL) {
-      if (parsed->words != NULL && parsed->words[0] != NULL)
-        ok = set_text (args, option, parsed->words[0], error);
-    } else if (option->placeholder == NULL) {
-      if (parsed->values[i].flag)
-        json_object_set_boolean_member (args, option->name, TRUE);
-    } else if (is_list (option)) {
-      if (parsed->values[i].texts != NULL)
-        ok = set_texts (args, option, parsed->values[i].texts, error);
-    } else if (parsed->values[i].text != NULL) {
-      ok = set_text (args, option, parsed->values[i].text, error);
-    }
-    if (!ok)
+  for (size_t i = 0; options[i].name != NULL; i++)
+    if (!(options[i].flags & FZ_OPTION_PROMPT) && !collect_option (parsed, i, args, error))
       return false;
-  }
+  for (size_t i = 0; options[i].name != NULL; i++)
+    if ((options[i].flags & FZ_OPTION_PROMPT) && !json_object_has_member (args, "generate") &&
+        !prompt (args, &options[i], error))
+      return false;
   return true;
 }
 
@@ -341,7 +456,7 @@ static bool
 takes_word (const FzManageVerb *verb)
 {
   for (const FzManageOption *option = verb->options; option->name != NULL; option++)
-    if (option->flags & FZ_OPTION_POSITIONAL)
+    if (option->flags & (FZ_OPTION_POSITIONAL | FZ_OPTION_OR_WORD))
       return true;
   return false;
 }
@@ -408,24 +523,44 @@ execute (const char *path, const FzManageVerb *verb, JsonObject *args, GError **
   }
 }
 
-static bool
-is_token_create (const FzManageVerb *verb)
+/* A secret of the result that is shown this once; NULL if there is none. */
+static const char *
+secret_of (const FzManageVerb *verb, JsonNode *result, const char **out_what)
 {
-  return strcmp (verb->noun, "token") == 0 && g_strcmp0 (verb->verb, "create") == 0;
+  static const struct {
+    const char *noun;
+    const char *verb;
+    const char *member;
+    const char *what;
+  } secrets[] = {
+    { "token", "create", "token", "Token" },
+    { "actor", "password set", "generated_password", "Password of actor" },
+  };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (secrets); i++) {
+    if (strcmp (verb->noun, secrets[i].noun) != 0 || g_strcmp0 (verb->verb, secrets[i].verb) != 0)
+      continue;
+    *out_what = secrets[i].what;
+    return fz_json_text (json_node_get_object (result), secrets[i].member);
+  }
+  return NULL;
 }
 
 static void
 print_result (const FzManageVerb *verb, JsonNode *result, bool is_json)
 {
+  const char *what = NULL;
+
   if (is_json) {
     fz_print_json (stdout, result);
   } else if (JSON_NODE_HOLDS_ARRAY (result)) {
     fz_print_table (stdout, json_node_get_array (result), verb->columns);
-  } else if (is_token_create (verb)) {
+  } else if (secret_of (verb, result, &what) != NULL) {
     /* Alone on standard output, for TOKEN=$(firezone-portal token create …). */
-    printf ("%s\n", fz_json_text (json_node_get_object (result), "token"));
+    printf ("%s\n", secret_of (verb, result, &what));
     fprintf (stderr,
-             "Token %s; keep it safe, it is not shown again.\n",
+             "%s %s; keep it safe, it is not shown again.\n",
+             what,
              fz_json_text (json_node_get_object (result), "id"));
   } else {
     fz_print_object (stdout, json_node_get_object (result));
@@ -608,6 +743,37 @@ run_serve (int argc, char **argv)
 
 /* -- words -- */
 
+/* The verb behind the noun: two words if there is such a verb, else one; NULL if there is none. */
+static const FzManageVerb *
+find_verb (const char *noun, GPtrArray *words, unsigned *out_n_words)
+{
+  const FzManageVerb *verb = NULL;
+
+  if (words->len > 2) {
+    g_autofree char *both =
+        g_strdup_printf ("%s %s", (char *) words->pdata[1], (char *) words->pdata[2]);
+
+    verb = fz_manage_find (noun, both);
+  }
+  *out_n_words = verb != NULL ? 3 : 2;
+  return verb != NULL || words->len < 2 ? verb : fz_manage_find (noun, words->pdata[1]);
+}
+
+/* "password" of "password set". */
+static bool
+is_half_verb (const char *noun, const char *word)
+{
+  const FzManageVerb *const *tables = fz_manage_tables ();
+  size_t length = strlen (word);
+
+  for (size_t t = 0; tables[t] != NULL; t++)
+    for (const FzManageVerb *entry = tables[t]; entry->noun != NULL; entry++)
+      if (strcmp (entry->noun, noun) == 0 && entry->verb != NULL &&
+          strncmp (entry->verb, word, length) == 0 && entry->verb[length] == ' ')
+        return true;
+  return false;
+}
+
 /* Options that stand before the command move behind it; then [0] is the command. */
 static GPtrArray *
 command_first (int argc, char **argv)
@@ -665,6 +831,7 @@ fz_cli_run (int argc, char **argv)
   g_autoptr (GPtrArray) words = command_first (argc, argv);
   const char *noun = words->len > 0 ? g_ptr_array_index (words, 0) : "";
   const FzManageVerb *verb;
+  unsigned n_words = 0;
 
   setlocale (LC_ALL, "");
   if (!fz_crypto_init ()) {
@@ -696,9 +863,9 @@ fz_cli_run (int argc, char **argv)
     print_noun_help (stdout, noun);
     return EXIT_DONE;
   }
-  verb = words->len > 1 ? fz_manage_find (noun, g_ptr_array_index (words, 1)) : NULL;
+  verb = find_verb (noun, words, &n_words);
   if (verb == NULL) {
-    if (words->len > 1)
+    if (words->len > 1 && !is_half_verb (noun, words->pdata[1]))
       fprintf (stderr,
                "firezone-portal: %s: there is no verb \"%s\"\n\n",
                noun,
@@ -706,5 +873,5 @@ fz_cli_run (int argc, char **argv)
     print_noun_help (stderr, noun);
     return EXIT_USAGE;
   }
-  return run_rest (run_verb, verb, words, 2);
+  return run_rest (run_verb, verb, words, n_words);
 }

@@ -1,13 +1,15 @@
 /* fz-http.c
  *
  * libsoup's server with two kinds of route: websocket endpoints, whose check
- * runs before the upgrade so that a refusal is a proper HTTP answer, and plain
- * pages. A request that is not in the table gets 404.
+ * runs before the upgrade so that a refusal is a proper HTTP answer, and pages:
+ * those of the table, and for all else fz-sign-in. No request may be large.
  */
 #include "src/server/fz-http.h"
 
 #include "src/base/fz-address.h"
+#include "src/server/fz-form.h"
 #include "src/server/fz-server-error.h"
+#include "src/server/fz-sign-in.h"
 #include "src/server/fz-upgrade.h"
 
 #include <libsoup/soup.h>
@@ -19,6 +21,7 @@
 #define UNSENT_LIMIT_MS       30000 /* a peer that takes nothing for so long is cut off */
 #define REFUSALS_LOGGED_PER_S 10u   /* strangers must not fill the log */
 #define QUERY_BYTES_MAX       8192u
+#define BODY_IGNORED_MAX      1048576u /* bytes of a request that is too large but gets an answer */
 
 struct FzHttp {
   SoupServer *server;
@@ -29,6 +32,8 @@ struct FzHttp {
   FzIpNetwork proxies[FZ_HTTP_PROXIES_MAX];
   size_t n_proxies;
   bool has_tls;
+  bool is_https_outside;
+  FzSignIn *sign_in;
   FzConnectLimiter *limiter;
   int64_t refusals_since_us; /* start of the second that the next two count */
   unsigned n_refusals;
@@ -288,6 +293,148 @@ on_websocket (SoupServer *server,
   fz_hub_accept (self->hub, connection, session);
 }
 
+/* -- sign-in pages -- */
+
+/* A request whose answer is on its way. */
+typedef struct {
+  SoupServerMessage *message;
+  bool is_paused;
+} FzWaiting;
+
+static void
+set_page_headers (SoupMessageHeaders *headers, const FzPageReply *reply)
+{
+  static const char *const fixed[][2] = {
+    { "Content-Security-Policy",
+      "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none';"
+      " frame-ancestors 'none'" },
+    { "X-Content-Type-Options", "nosniff" },
+    { "X-Frame-Options", "DENY" },
+    /* not "no-referrer": with that browsers hide the origin of our own form from us */
+    { "Referrer-Policy", "same-origin" },
+    { "Cross-Origin-Opener-Policy", "same-origin" },
+    { "Cross-Origin-Resource-Policy", "same-origin" },
+  };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (fixed); i++)
+    soup_message_headers_replace (headers, fixed[i][0], fixed[i][1]);
+  soup_message_headers_replace (
+      headers, "Cache-Control", reply->may_be_cached ? "public, max-age=600" : "no-store");
+  if (reply->location != NULL)
+    soup_message_headers_replace (headers, "Location", reply->location);
+  if (reply->set_cookie != NULL)
+    soup_message_headers_append (headers, "Set-Cookie", reply->set_cookie);
+  if (reply->retry_after_s != 0) {
+    g_autofree char *seconds = g_strdup_printf ("%u", reply->retry_after_s);
+
+    soup_message_headers_replace (headers, "Retry-After", seconds);
+  }
+}
+
+static void
+send_page (const FzPageReply *reply, void *context)
+{
+  FzWaiting *waiting = context;
+  SoupServerMessage *message = waiting->message;
+
+  set_page_headers (soup_server_message_get_response_headers (message), reply);
+  soup_server_message_set_status (message, reply->status, NULL);
+  soup_server_message_set_response (message,
+                                    reply->type != NULL ? reply->type : "text/plain",
+                                    SOUP_MEMORY_COPY,
+                                    reply->body != NULL ? reply->body : "",
+                                    reply->body != NULL ? reply->body_length : 0);
+  if (waiting->is_paused)
+    soup_server_message_unpause (message);
+  g_object_unref (message);
+  g_free (waiting);
+}
+
+static bool
+is_https (const FzHttp *self, SoupServerMessage *message)
+{
+  g_autofree char *peer = peer_address (message);
+  const char *forwarded = soup_message_headers_get_one (
+      soup_server_message_get_request_headers (message), "X-Forwarded-Proto");
+
+  if (self->has_tls || self->is_https_outside)
+    return true;
+  return forwarded != NULL && g_ascii_strcasecmp (forwarded, "https") == 0 &&
+         is_trusted_proxy (self, peer);
+}
+
+static void
+sign_in_page (FzHttp *self, SoupServerMessage *message, const char *path)
+{
+  SoupMessageHeaders *headers = soup_server_message_get_request_headers (message);
+  g_autoptr (GBytes) body =
+      soup_message_body_flatten (soup_server_message_get_request_body (message));
+  g_autofree char *remote_ip = client_address (self, message);
+  FzWaiting *waiting = g_new0 (FzWaiting, 1);
+  FzPageRequest request = {
+    .is_post = soup_server_message_get_method (message) == SOUP_METHOD_POST,
+    .is_secure = is_https (self, message),
+    .path = path,
+    .query = g_uri_get_query (soup_server_message_get_uri (message)),
+    .cookies = soup_message_headers_get_list (headers, "Cookie"),
+    .content_type = soup_message_headers_get_one (headers, "Content-Type"),
+    .fetch_site = soup_message_headers_get_one (headers, "Sec-Fetch-Site"),
+    .remote_ip = remote_ip,
+  };
+
+  request.body = g_bytes_get_data (body, &request.body_length);
+  waiting->message = g_object_ref (message);
+  /* Paused for as long as no answer is there; an answer at once unpauses it again. */
+  waiting->is_paused = true;
+  soup_server_message_pause (message);
+  fz_sign_in_handle (self->sign_in, &request, send_page, waiting);
+}
+
+/* -- every other request -- */
+
+/* Nobody honest sends as much: not worth an answer. */
+static void
+cut_off (SoupServerMessage *message)
+{
+  GSocket *socket = soup_server_message_get_socket (message);
+
+  if (socket != NULL)
+    g_socket_shutdown (socket, TRUE, TRUE, NULL);
+}
+
+static void
+on_chunk (SoupServerMessage *message, GBytes *chunk, gpointer user_data)
+{
+  SoupMessageBody *body = soup_server_message_get_request_body (message);
+
+  if (body->length > (goffset) FZ_FORM_BYTES_MAX)
+    cut_off (message);
+}
+
+/* Runs when the headers are there, and before anything of the body is read. libsoup answers only
+ * when the body has passed by, so a long one is not waited for. */
+static void
+on_page_headers (SoupServer *server,
+                 SoupServerMessage *message,
+                 const char *path,
+                 GHashTable *query,
+                 gpointer user_data)
+{
+  SoupMessageHeaders *headers = soup_server_message_get_request_headers (message);
+  goffset length = soup_message_headers_get_encoding (headers) == SOUP_ENCODING_CONTENT_LENGTH
+                       ? soup_message_headers_get_content_length (headers)
+                       : 0;
+
+  if (length > (goffset) BODY_IGNORED_MAX) {
+    cut_off (message);
+  } else if (length > (goffset) FZ_FORM_BYTES_MAX) {
+    soup_message_body_set_accumulate (soup_server_message_get_request_body (message), FALSE);
+    soup_server_message_set_status (message, SOUP_STATUS_REQUEST_ENTITY_TOO_LARGE, NULL);
+  } else {
+    g_signal_connect (message, "got-chunk", G_CALLBACK (on_chunk), NULL);
+  }
+}
+
 static void
 on_page_request (SoupServer *server,
                  SoupServerMessage *message,
@@ -296,17 +443,25 @@ on_page_request (SoupServer *server,
                  gpointer user_data)
 {
   FzHttp *self = user_data;
+  const char *method = soup_server_message_get_method (message);
+  const char *raw_path = g_uri_get_path (soup_server_message_get_uri (message));
+  bool is_get = method == SOUP_METHOD_GET || method == SOUP_METHOD_HEAD;
 
+  if (soup_server_message_get_status (message) != 0)
+    return; /* refused by its headers */
   for (size_t i = 0; i < G_N_ELEMENTS (page_routes); i++) {
     if (strcmp (page_routes[i].path, path) != 0)
       continue;
-    if (soup_server_message_get_method (message) == SOUP_METHOD_GET)
+    if (is_get)
       page_routes[i].page (self, message, query);
     else
       soup_server_message_set_status (message, SOUP_STATUS_METHOD_NOT_ALLOWED, NULL);
     return;
   }
-  soup_server_message_set_status (message, SOUP_STATUS_NOT_FOUND, NULL);
+  if (is_get || method == SOUP_METHOD_POST)
+    sign_in_page (self, message, raw_path);
+  else
+    soup_server_message_set_status (message, SOUP_STATUS_METHOD_NOT_ALLOWED, NULL);
 }
 
 /* -- life -- */
@@ -343,6 +498,9 @@ fz_http_new (FzStore *store, FzHub *hub, const FzHttpConfig *config, GError **er
     return NULL;
 
   self->has_tls = config->certificate != NULL;
+  self->is_https_outside = config->is_https_outside;
+  self->sign_in = fz_sign_in_new (
+      store, &(FzSignInConfig){ .log = config->log, .cost = config->password_cost });
   self->server = soup_server_new (
       "tls-certificate", config->certificate, "server-header", "firezone-portal", NULL);
   /* A compressed frame may unfold to any size, and no peer asks for it. */
@@ -353,6 +511,7 @@ fz_http_new (FzStore *store, FzHub *hub, const FzHttpConfig *config, GError **er
     soup_server_add_early_handler (self->server, path, on_socket_request, self, NULL);
     soup_server_add_websocket_handler (self->server, path, NULL, NULL, on_websocket, self, NULL);
   }
+  soup_server_add_early_handler (self->server, NULL, on_page_headers, self, NULL);
   soup_server_add_handler (self->server, NULL, on_page_request, self, NULL);
   return g_steal_pointer (&self);
 }
@@ -362,6 +521,7 @@ fz_http_free (FzHttp *self)
 {
   if (self == NULL)
     return;
+  fz_sign_in_free (self->sign_in); /* answers who waits, while there is a server */
   if (self->server != NULL)
     soup_server_disconnect (self->server);
   g_clear_object (&self->server);

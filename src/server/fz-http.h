@@ -1,11 +1,12 @@
 /* fz-http.h
  *
- * The HTTP side of the portal: listening sockets, TLS, the router table, and
- * the door through which requests become websockets. Sign-in pages get their
- * rows in the router table.
+ * The HTTP side of the portal: listening sockets, TLS, the router table,
+ * the door through which requests become websockets, and what stands between
+ * libsoup and the sign-in pages.
  */
 #pragma once
 
+#include "src/crypto/fz-password.h"
 #include "src/server/fz-hub.h"
 
 #include <gio/gio.h>
@@ -21,6 +22,8 @@ typedef struct {
   const char *const *trusted_proxies; /* networks whose X-Forwarded-For is believed, or NULL */
   GTlsCertificate *certificate;       /* NULL: plain HTTP, for a reverse proxy in front */
   int64_t connect_interval_us;        /* between connects of one token from one address */
+  bool is_https_outside;              /* browsers see us as https, whatever we speak ourselves */
+  FzPasswordCost password_cost;
 } FzHttpConfig;
 
 /* Does not listen yet. @store and @hub outlive it. */

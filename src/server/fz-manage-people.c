@@ -126,6 +126,10 @@ static const FzManageOption account_update_options[] = {
   { "doh-provider", "NAME", 0, "for secure DNS: google, quad9, cloudflare or opendns" },
   { "search-domain", "DOMAIN", 0, "search domain of clients; empty for none" },
   { "iceless", "on|off", 0, "whether peers that can may connect without ICE" },
+  { "sign-in-lifetime",
+    "TIME",
+    0,
+    "how long a sign-in by the web page lasts, from 1h to 90d (default: 7d)" },
   { "enable", NULL, 0, "let its peers connect again" },
   { "disable", NULL, 0, "disconnect its clients and gateways and let none in" },
   FZ_OPTIONS_END
@@ -171,6 +175,26 @@ iceless_change (JsonObject *args, JsonObject *changes, GError **error)
   return true;
 }
 
+static bool
+lifetime_change (JsonObject *args, JsonObject *changes, GError **error)
+{
+  const char *text = fz_json_text (args, "sign-in-lifetime");
+  int64_t seconds = 0;
+
+  if (text == NULL)
+    return true;
+  if (!fz_manage_parse_duration (text, &seconds)) {
+    g_set_error (error,
+                 FZ_SERVER_ERROR,
+                 FZ_SERVER_ERROR_INVALID,
+                 "--sign-in-lifetime takes a time like 7d or 12h, not \"%s\"",
+                 text);
+    return false;
+  }
+  json_object_set_int_member (changes, "sign_in_lifetime_s", seconds);
+  return true;
+}
+
 static JsonNode *
 run_account_update (FzManage *self, const char *account_id, JsonObject *args, GError **error)
 {
@@ -184,7 +208,7 @@ run_account_update (FzManage *self, const char *account_id, JsonObject *args, GE
   g_autoptr (JsonObject) changes = fz_manage_changes (args, members);
 
   fz_manage_enable_change (args, changes);
-  if (!iceless_change (args, changes, error) ||
+  if (!iceless_change (args, changes, error) || !lifetime_change (args, changes, error) ||
       !fz_store_account_update (self->store, account_id, changes, error))
     return NULL;
   return fz_manage_show_id (self, FZ_THING_ACCOUNT, NULL, account_id, error);
@@ -193,7 +217,7 @@ run_account_update (FzManage *self, const char *account_id, JsonObject *args, GE
 /* -- actor -- */
 
 static const FzManageOption actor_add_options[] = {
-  { "name", "TEXT", FZ_OPTION_REQUIRED, "name of the person or service" },
+  { "name", "NAME", FZ_OPTION_REQUIRED | FZ_OPTION_OR_WORD, "name of the person or service" },
   { "type", "TYPE", 0, "account_user (default), account_admin_user or service_account" },
   { "email", "ADDRESS", 0, "e-mail address, for signing in" },
   FZ_OPTIONS_END
@@ -472,7 +496,7 @@ const FzManageVerb fz_manage_people[] = {
   { "actor",
     "list",
     "list people and service accounts",
-    "name,type,email,groups,disabled,id",
+    "name,type,email,password,groups,disabled,id",
     true,
     false,
     fz_options_none,
@@ -494,6 +518,23 @@ const FzManageVerb fz_manage_people[] = {
     true,
     fz_options_which,
     run_actor_remove },
+
+  { "actor",
+    "password set",
+    "set the password that a person signs in with: typed twice, or on standard input",
+    NULL,
+    true,
+    true,
+    fz_password_set_options,
+    fz_manage_password_set },
+  { "actor",
+    "password remove",
+    "take a person's password away",
+    NULL,
+    true,
+    true,
+    fz_password_remove_options,
+    fz_manage_password_remove },
 
   { "group", "add", "add a group", NULL, true, true, name_options, run_group_add },
   { "group",

@@ -29,6 +29,16 @@ extern const FzManageVerb fz_manage_things[]; /* token, gateway, client, relay *
 extern const FzManageOption fz_options_none[];
 extern const FzManageOption fz_options_which[];
 
+/* "actor password set" and "… remove", for the table of people. */
+extern const FzManageOption fz_password_set_options[];
+extern const FzManageOption fz_password_remove_options[];
+JsonNode *
+fz_manage_password_set (FzManage *self, const char *account_id, JsonObject *args, GError **error);
+JsonNode *fz_manage_password_remove (FzManage *self,
+                                     const char *account_id,
+                                     JsonObject *args,
+                                     GError **error);
+
 /* The three verbs that are alike for everything. @args names it in "which". */
 JsonNode *fz_manage_list (FzManage *self, FzThing thing, const char *account_id, GError **error);
 JsonNode *fz_manage_show_id (
@@ -51,6 +61,9 @@ char *fz_manage_find_option (FzManage *self,
 /* Copies members of @args that are there into a change set, under another name where they differ:
  * "description", "site:site_id", … ends with NULL. */
 JsonObject *fz_manage_changes (JsonObject *args, const char *const *members);
+
+/* "90d", "12h", "30m", "10s" as seconds, at most 100 years; false for anything else. */
+bool fz_manage_parse_duration (const char *text, int64_t *out_s);
 
 /* "--enable" and "--disable" into "disabled" of the change set. */
 void fz_manage_enable_change (JsonObject *args, JsonObject *changes);

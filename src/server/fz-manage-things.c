@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#define DAY_S                  INT64_C (86400)
 #define DEFAULT_CLIENT_EXPIRES "90d"
 
 /* -- token -- */
@@ -30,27 +29,15 @@ static const FzManageOption token_create_options[] = {
 static bool
 parse_expiry (const char *text, int64_t *out, GError **error)
 {
-  static const struct {
-    char unit;
-    int64_t seconds;
-  } units[] = { { 'd', DAY_S }, { 'h', 3600 }, { 'm', 60 }, { 's', 1 } };
-  size_t length = strlen (text);
+  int64_t seconds = 0;
 
   if (strcmp (text, "never") == 0) {
     *out = 0;
     return true;
   }
-  for (size_t i = 0; i < G_N_ELEMENTS (units); i++) {
-    g_autofree char *digits = NULL;
-    guint64 n = 0;
-
-    if (length < 2 || text[length - 1] != units[i].unit)
-      continue;
-    digits = g_strndup (text, length - 1);
-    if (g_ascii_string_to_unsigned (digits, 10, 1, 36500 * DAY_S / units[i].seconds, &n, NULL)) {
-      *out = fz_store_now () + (int64_t) n * units[i].seconds;
-      return true;
-    }
+  if (fz_manage_parse_duration (text, &seconds)) {
+    *out = fz_store_now () + seconds;
+    return true;
   }
   {
     g_autoptr (GDateTime) time = g_date_time_new_from_iso8601 (text, NULL);
@@ -390,7 +377,7 @@ const FzManageVerb fz_manage_things[] = {
   { "token",
     "list",
     "list the tokens, without their secrets",
-    "kind,name,actor,site,gateway,expires_at,last_used_at,id",
+    "kind,name,made_by,actor,site,gateway,expires_at,last_used_at,id",
     true,
     false,
     fz_options_none,

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#define DAY_S INT64_C (86400)
+
 const FzManageOption fz_options_none[] = { FZ_OPTIONS_END };
 const FzManageOption fz_options_which[] = { FZ_OPTION_WHICH, FZ_OPTIONS_END };
 
@@ -259,4 +261,28 @@ fz_manage_enable_change (JsonObject *args, JsonObject *changes)
     json_object_set_boolean_member (changes, "disabled", FALSE);
   if (fz_json_bool (args, "disable", false))
     json_object_set_boolean_member (changes, "disabled", TRUE);
+}
+
+bool
+fz_manage_parse_duration (const char *text, int64_t *out_s)
+{
+  static const struct {
+    char unit;
+    int64_t seconds;
+  } units[] = { { 'd', DAY_S }, { 'h', 3600 }, { 'm', 60 }, { 's', 1 } };
+  size_t length = strlen (text);
+
+  for (size_t i = 0; i < G_N_ELEMENTS (units); i++) {
+    g_autofree char *digits = NULL;
+    guint64 n = 0;
+
+    if (length < 2 || text[length - 1] != units[i].unit)
+      continue;
+    digits = g_strndup (text, length - 1);
+    if (!g_ascii_string_to_unsigned (digits, 10, 1, 36500 * DAY_S / units[i].seconds, &n, NULL))
+      return false;
+    *out_s = (int64_t) n * units[i].seconds;
+    return true;
+  }
+  return false;
 }

@@ -18,6 +18,9 @@ typedef enum {
   FZ_OPTION_MANY = 1 << 1,       /* may be given several times; an array in the arguments */
   FZ_OPTION_POSITIONAL = 1 << 2, /* a word of its own rather than "--name VALUE" */
   FZ_OPTION_FILE = 1 << 3,       /* the value is a file; its trimmed content is the argument */
+  FZ_OPTION_OR_WORD = 1 << 4,    /* "--name VALUE", or the word of its own */
+  FZ_OPTION_PROMPT = 1 << 5,     /* a secret: asked for on the terminal, else the first line of
+                                    standard input; not if the switch "generate" is given */
 } FzOptionFlags;
 
 typedef struct {
@@ -36,7 +39,7 @@ typedef struct {
 
 typedef struct {
   const char *noun;
-  const char *verb; /* NULL if the noun stands alone: "init" */
+  const char *verb; /* one word or two; NULL if the noun stands alone: "init" */
   const char *summary;
   const char *columns; /* for tables, with commas between; NULL: not a list */
   bool needs_account;

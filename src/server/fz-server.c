@@ -201,6 +201,9 @@ start_http (FzServer *self, const FzServerOptions *options, GError **error)
     .trusted_proxies = options->trusted_proxies,
     .certificate = self->certificate,
     .connect_interval_us = CONNECT_INTERVAL_US,
+    .is_https_outside =
+        options->external_url != NULL && g_str_has_prefix (options->external_url, "https://"),
+    .password_cost = fz_password_cost_default (),
   };
 
   self->http = fz_http_new (self->store, self->hub, &config, error);
@@ -215,11 +218,26 @@ start_control (FzServer *self, const FzServerOptions *options, GError **error)
   return self->control != NULL;
 }
 
+/* Where to send a browser: an address for listening everywhere is none. */
+static char *
+sign_in_url (const FzServerOptions *options, const char *uri)
+{
+  g_autoptr (GString) url = NULL;
+
+  if (options->external_url != NULL)
+    return g_strdup (options->external_url);
+  url = g_string_new (uri);
+  g_string_replace (url, "//0.0.0.0", "//127.0.0.1", 1);
+  g_string_replace (url, "//[::]", "//[::1]", 1);
+  return g_strdup (url->str);
+}
+
 static void
 announce_ready (FzServer *self, const FzServerOptions *options)
 {
   g_auto (GStrv) uris = fz_http_uris (self->http);
   g_autofree char *joined = g_strjoinv (" ", uris);
+  g_autofree char *sign_in = sign_in_url (options, uris[0]);
   g_autofree char *state = g_strdup_printf ("READY=1\nSTATUS=Listening on %s", joined);
 
   fz_log (&self->log,
@@ -228,6 +246,7 @@ announce_ready (FzServer *self, const FzServerOptions *options)
           "the portal is ready",
           FZ_KV_TEXT ("version", FZ_VERSION),
           FZ_KV_TEXT ("listen", joined),
+          FZ_KV_TEXT ("sign_in", sign_in),
           FZ_KV_TEXT ("database", options->database_path));
   sd_notify (0, state);
 }

@@ -147,7 +147,7 @@ fz_store_account_load (FzStore *self, const char *id, GError **error)
   g_autoptr (FzRows) rows = fz_database_query (
       self->database,
       "SELECT id, name, slug, disabled, iceless, dns_mode, dns_servers, doh_provider,"
-      " search_domain, ingest_key FROM account WHERE id = ?1",
+      " search_domain, ingest_key, sign_in_lifetime_s FROM account WHERE id = ?1",
       FZ_ARGS (FZ_TEXT (id)),
       error);
 
@@ -174,6 +174,7 @@ fz_store_account_load (FzStore *self, const char *id, GError **error)
   if (account->dns_mode == FZ_DNS_SECURE)
     account->doh_url = g_strdup (doh_url_of (fz_rows_text (rows, 7)));
   account->search_domain = fz_rows_dup_text (rows, 8);
+  account->sign_in_lifetime_s = fz_rows_integer (rows, 10);
   if (!fz_rows_blob (rows, 9, account->ingest_key, sizeof account->ingest_key)) {
     g_set_error (error,
                  FZ_SERVER_ERROR,
@@ -339,6 +340,23 @@ update_flags (FzStore *self, const char *id, JsonObject *changes, GError **error
                                      error));
 }
 
+static bool
+update_sign_in_lifetime (FzStore *self, const char *id, JsonNode *node, GError **error)
+{
+  int64_t seconds = json_node_get_value_type (node) == G_TYPE_INT64 ? json_node_get_int (node) : 0;
+
+  if (seconds >= FZ_STORE_SIGN_IN_LIFETIME_MIN_S && seconds <= FZ_STORE_SIGN_IN_LIFETIME_MAX_S)
+    return fz_database_run (self->database,
+                            "UPDATE account SET sign_in_lifetime_s = ?2 WHERE id = ?1",
+                            FZ_ARGS (FZ_TEXT (id), FZ_INT (seconds)),
+                            error);
+  g_set_error (error,
+               FZ_SERVER_ERROR,
+               FZ_SERVER_ERROR_INVALID,
+               "a sign-in may last from an hour (1h) to 90 days (90d)");
+  return false;
+}
+
 bool
 fz_store_account_update (FzStore *self, const char *id, JsonObject *changes, GError **error)
 {
@@ -357,6 +375,10 @@ fz_store_account_update (FzStore *self, const char *id, JsonObject *changes, GEr
   }
   if (json_object_has_member (changes, "dns_servers") &&
       !update_dns_servers (self, id, json_object_get_member (changes, "dns_servers"), error))
+    return false;
+  if (json_object_has_member (changes, "sign_in_lifetime_s") &&
+      !update_sign_in_lifetime (
+          self, id, json_object_get_member (changes, "sign_in_lifetime_s"), error))
     return false;
   return update_flags (self, id, changes, error) && check_dns_is_whole (self, id, error) &&
          fz_transaction_commit (&transaction, error);

@@ -183,5 +183,9 @@ fz_store_purge (FzStore *self, int64_t now, GError **error)
   return fz_database_run (self->database,
                           "DELETE FROM access_grant WHERE expires_at < ?1",
                           FZ_ARGS (FZ_INT (now - KEEP_EXPIRED_S)),
+                          error) &&
+         fz_database_run (self->database,
+                          "DELETE FROM token WHERE made_by = 'sign_in' AND expires_at < ?1",
+                          FZ_ARGS (FZ_INT (now - KEEP_EXPIRED_S)),
                           error);
 }

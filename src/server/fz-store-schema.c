@@ -128,7 +128,23 @@ static const char *const step_0[] = {
   NULL,
 };
 
-static const char *const *const steps[] = { step_0 };
+/* Signing in by password, and how long what came of it lasts. */
+static const char *const step_1[] = {
+  "CREATE TABLE credential ("
+  "  actor_id TEXT PRIMARY KEY REFERENCES actor ON DELETE CASCADE,"
+  "  password_hash TEXT NOT NULL, changed_at INTEGER NOT NULL, last_used_at INTEGER"
+  ") STRICT;",
+
+  "ALTER TABLE account ADD COLUMN sign_in_lifetime_s INTEGER NOT NULL DEFAULT 604800"
+  "  CHECK (sign_in_lifetime_s BETWEEN 3600 AND 7776000);",
+
+  "ALTER TABLE token ADD COLUMN made_by TEXT NOT NULL DEFAULT 'command'"
+  "  CHECK (made_by IN ('command', 'sign_in'));"
+  "CREATE INDEX token_actor ON token (actor_id);",
+  NULL,
+};
+
+static const char *const *const steps[] = { step_0, step_1 };
 
 static bool
 run_scripts (FzDatabase *database, const char *const *scripts, GError **error)

@@ -79,8 +79,8 @@ fz_store_token_add (FzStore *self, const FzTokenSpec *spec, char **out_text, GEr
   if (!fz_database_run (
           self->database,
           "INSERT INTO token (id, kind, account_id, name, actor_id, site_id, gateway_id,"
-          " secret_salt, secret_hash, expires_at, created_at)"
-          " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+          " secret_salt, secret_hash, expires_at, created_at, made_by)"
+          " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
           FZ_ARGS (FZ_TEXT (id),
                    FZ_TEXT (fz_token_kind_name (spec->kind)),
                    FZ_TEXT (spec->account_id),
@@ -91,7 +91,8 @@ fz_store_token_add (FzStore *self, const FzTokenSpec *spec, char **out_text, GEr
                    FZ_BLOB (salt, sizeof salt),
                    FZ_BLOB (hash, sizeof hash),
                    spec->expires_at != 0 ? FZ_INT (spec->expires_at) : FZ_SQL_NULL,
-                   FZ_INT (fz_store_now ())),
+                   FZ_INT (fz_store_now ()),
+                   FZ_TEXT (spec->is_sign_in ? "sign_in" : "command")),
           error))
     return NULL;
   *out_text = fz_token_format (&parts);

@@ -26,7 +26,7 @@ static const FzThingSql things[] = {
     "SELECT id FROM account WHERE (?1 IS NULL OR id = ?1) AND (id = ?2 OR slug = ?2 OR name = ?2)",
     "SELECT id, name, slug, disabled AS \"disabled:bool\", dns_mode AS dns,"
     " dns_servers AS \"dns_servers:json\", doh_provider, search_domain,"
-    " iceless AS \"iceless:bool\", created_at AS \"created_at:time\""
+    " iceless AS \"iceless:bool\", sign_in_lifetime_s, created_at AS \"created_at:time\""
     " FROM account WHERE (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR id = ?2) ORDER BY name",
     "DELETE FROM account WHERE (?1 IS NULL OR id = ?1) AND id = ?2",
   },
@@ -36,6 +36,7 @@ static const FzThingSql things[] = {
     "SELECT a.id, a.name, a.type, a.email, a.disabled AS \"disabled:bool\","
     " (SELECT json_group_array (g.name) FROM membership m JOIN groups g ON g.id = m.group_id"
     "   WHERE m.actor_id = a.id) AS \"groups:json\","
+    " EXISTS (SELECT 1 FROM credential c WHERE c.actor_id = a.id) AS \"password:bool\","
     " a.created_at AS \"created_at:time\""
     " FROM actor a WHERE a.account_id = ?1 AND (?2 IS NULL OR a.id = ?2) ORDER BY a.name",
     "DELETE FROM actor WHERE account_id = ?1 AND id = ?2",
@@ -112,7 +113,7 @@ static const FzThingSql things[] = {
     "token",
     "SELECT id FROM token WHERE (account_id = ?1 OR account_id IS NULL)"
     " AND (id = ?2 OR name = ?2)",
-    "SELECT t.id, t.kind, t.name, a.name AS actor, s.name AS site, g.name AS gateway,"
+    "SELECT t.id, t.kind, t.name, t.made_by, a.name AS actor, s.name AS site, g.name AS gateway,"
     " t.expires_at AS \"expires_at:time\", t.last_used_at AS \"last_used_at:time\","
     " t.created_at AS \"created_at:time\""
     " FROM token t LEFT JOIN actor a ON a.id = t.actor_id LEFT JOIN site s ON s.id = t.site_id"

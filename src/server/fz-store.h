@@ -24,10 +24,12 @@ typedef struct FzStore FzStore;
 /* When nothing else limits an access or a TURN credential: 2038-01-01T00:00:00Z. */
 #define FZ_STORE_FOREVER INT64_C (2145916800)
 
-#define FZ_STORE_NAME_MAX 255u /* bytes */
-#define FZ_STORE_SITE_MAX 64u
-#define FZ_STORE_PSK_SIZE 32u
-#define FZ_STORE_KEY_SIZE 32u
+#define FZ_STORE_NAME_MAX               255u /* bytes */
+#define FZ_STORE_SITE_MAX               64u
+#define FZ_STORE_SIGN_IN_LIFETIME_MIN_S 3600
+#define FZ_STORE_SIGN_IN_LIFETIME_MAX_S 7776000 /* portal-protocol.md §2.6 */
+#define FZ_STORE_PSK_SIZE               32u
+#define FZ_STORE_KEY_SIZE               32u
 
 #define FZ_GROUP_EVERYONE "Everyone"
 
@@ -99,9 +101,10 @@ typedef struct {
   bool is_disabled;
   bool has_iceless;
   FzDnsMode dns_mode;
-  GStrv dns_servers;   /* addresses; FZ_DNS_CUSTOM only */
-  char *doh_url;       /* FZ_DNS_SECURE only, else NULL */
-  char *search_domain; /* or NULL */
+  GStrv dns_servers;          /* addresses; FZ_DNS_CUSTOM only */
+  char *doh_url;              /* FZ_DNS_SECURE only, else NULL */
+  char *search_domain;        /* or NULL */
+  int64_t sign_in_lifetime_s; /* of tokens made by the sign-in page */
   uint8_t ingest_key[FZ_STORE_KEY_SIZE];
 } FzAccount;
 
@@ -113,7 +116,7 @@ char *fz_store_account_add (FzStore *self, const char *name, const char *slug, G
 FzAccount *fz_store_account_load (FzStore *self, const char *id, GError **error);
 
 /* Members present in @changes are applied: name, slug, disabled, iceless, dns (system, custom,
- * secure), dns_servers, doh_provider, search_domain ("" removes it). */
+ * secure), dns_servers, doh_provider, search_domain ("" removes it), sign_in_lifetime_s. */
 bool fz_store_account_update (FzStore *self, const char *id, JsonObject *changes, GError **error);
 
 /* -- actors, groups, memberships, sites -- */
@@ -126,6 +129,46 @@ char *fz_store_actor_add (FzStore *self,
                           GError **error);
 /* Changes: name, email ("" removes it), type, disabled. */
 bool fz_store_actor_update (FzStore *self, const char *id, JsonObject *changes, GError **error);
+
+/* Ends what the sign-in page made for the actor: tokens, and connections with them. */
+bool fz_store_actor_sign_out (FzStore *self, const char *id, GError **error);
+
+/* -- passwords -- */
+
+#define FZ_PASSWORD_MIN 10u  /* characters */
+#define FZ_PASSWORD_MAX 256u /* bytes */
+
+/* What signing in needs to know of a person. */
+typedef struct {
+  char *actor_id;
+  char *name;
+  char *email;
+  char *password_hash; /* NULL: no password set, so none is right */
+  bool is_disabled;
+} FzCredential;
+
+void fz_credential_free (FzCredential *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (FzCredential, fz_credential_free)
+
+/* The person with that address, however it is capitalized; NULL without @error if there is none.
+ * Service accounts do not sign in. */
+FzCredential *
+fz_store_credential_find (FzStore *self, const char *account_id, const char *email, GError **error);
+FzCredential *fz_store_credential_load (FzStore *self, const char *actor_id, GError **error);
+
+/* INVALID with words for what is too short, too long, or what anybody would guess. */
+bool fz_store_password_check (const FzCredential *credential, const char *password, GError **error);
+
+/* @hash as made by fz-password.h; NULL takes the password away. */
+bool fz_store_password_put (FzStore *self, const char *actor_id, const char *hash, GError **error);
+
+/* The same password at another cost, unless it has been changed since @old_hash was read. */
+bool fz_store_password_renew (FzStore *self,
+                              const char *actor_id,
+                              const char *old_hash,
+                              const char *new_hash,
+                              GError **error);
+bool fz_store_password_note_use (FzStore *self, const char *actor_id, int64_t now, GError **error);
 
 char *fz_store_group_add (FzStore *self, const char *account_id, const char *name, GError **error);
 bool fz_store_group_rename (FzStore *self, const char *id, const char *name, GError **error);
@@ -236,6 +279,7 @@ typedef struct {
   const char *gateway_id;
   const char *nonce;  /* "" unless a browser sign-in brought one */
   int64_t expires_at; /* unix seconds; 0: never */
+  bool is_sign_in;    /* made by the sign-in page rather than by command */
 } FzTokenSpec;
 
 /* Returns the id; @out_text is the token itself, shown once and never stored. */
@@ -391,7 +435,7 @@ void fz_revocation_free (FzRevocation *self);
 /* FzRevocation, oldest first; they are forgotten by this. */
 GPtrArray *fz_store_take_revocations (FzStore *self, GError **error);
 
-/* Deletes grants that expired a day ago or more. */
+/* Deletes grants, and tokens of the sign-in page, that expired a day ago or more. */
 bool fz_store_purge (FzStore *self, int64_t now, GError **error);
 
 /* -- static relays: TURN servers that do not register themselves -- */

@@ -69,7 +69,9 @@ portal_start (Portal *portal)
   FzRng rng = fz_crypto_rng ();
   g_autoptr (GError) error = NULL;
   g_auto (GStrv) uris = NULL;
-  FzHttpConfig http = { .listen = listen, .connect_interval_us = portal->connect_interval_us };
+  FzHttpConfig http = { .listen = listen,
+                        .connect_interval_us = portal->connect_interval_us,
+                        .password_cost = { .passes = 1, .memory_bytes = 1 << 13 } };
 
   portal->store = fz_store_open (portal->database, &rng, &error);
   g_assert_no_error (error);

@@ -195,7 +195,10 @@ test_plain_http (void)
     { "GET /healthz HTTP/1.1\r\nHost: p\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 " },
     { "POST /healthz HTTP/1.1\r\nHost: p\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
       "HTTP/1.1 405 " },
-    { "GET / HTTP/1.1\r\nHost: p\r\nConnection: close\r\n\r\n", "HTTP/1.1 404 " },
+    { "GET / HTTP/1.1\r\nHost: p\r\nConnection: close\r\n\r\n", "HTTP/1.1 302 " },
+    { "GET /nobody HTTP/1.1\r\nHost: p\r\nConnection: close\r\n\r\n", "HTTP/1.1 404 " },
+    { "GET /a/b/c HTTP/1.1\r\nHost: p\r\nConnection: close\r\n\r\n", "HTTP/1.1 404 " },
+    { "DELETE / HTTP/1.1\r\nHost: p\r\nConnection: close\r\n\r\n", "HTTP/1.1 405 " },
     { "GET " CLIENT_PATH " HTTP/1.1\r\nHost: p\r\nConnection: close\r\n\r\n", "HTTP/1.1 426 " },
     { "NONSENSE\r\n\r\n", "HTTP/1." },
   };
