@@ -35,10 +35,11 @@
 GQuark fz_dns_error_quark (void);
 
 typedef enum {
-  FZ_DNS_ERROR_PERMISSION, /* polkit said no, or /etc/resolv.conf cannot be written */
-  FZ_DNS_ERROR_ABSENT,     /* the program of this mode does not run */
-  FZ_DNS_ERROR_OVERRULED,  /* another program keeps changing it back */
-  FZ_DNS_ERROR_NO_ANSWER,  /* a probe went unanswered */
+  FZ_DNS_ERROR_PERMISSION,  /* polkit said no, or /etc/resolv.conf cannot be written */
+  FZ_DNS_ERROR_ABSENT,      /* the program of this mode does not run */
+  FZ_DNS_ERROR_UNSUPPORTED, /* this mode cannot do it here; auto takes the next at once */
+  FZ_DNS_ERROR_OVERRULED,   /* another program keeps changing it back */
+  FZ_DNS_ERROR_NO_ANSWER,   /* a probe went unanswered */
   FZ_DNS_ERROR_FAILED,
 } FzDnsError;
 
