@@ -26,6 +26,13 @@ fz_clock_skip (FzClock *self, uint64_t duration_ns)
   atomic_fetch_add_explicit (&self->skipped_ns, duration_ns, memory_order_relaxed);
 }
 
+void
+fz_clock_sleep (FzClock *self, uint64_t duration_ns)
+{
+  atomic_fetch_add_explicit (&self->slept_ns, duration_ns, memory_order_relaxed);
+  fz_clock_skip (self, duration_ns);
+}
+
 uint64_t
 fz_clock_unix_ns_at_zero (const FzClock *self)
 {
@@ -33,11 +40,12 @@ fz_clock_unix_ns_at_zero (const FzClock *self)
 }
 
 uint64_t
-fz_clock_suspended_ns (void)
+fz_clock_suspended_ns (const FzClock *self)
 {
   uint64_t awake = read_clock (CLOCK_MONOTONIC);
 
-  return fz_instant_since (awake, read_clock (CLOCK_BOOTTIME));
+  return fz_instant_since (awake, read_clock (CLOCK_BOOTTIME)) +
+         atomic_load_explicit (&self->slept_ns, memory_order_relaxed);
 }
 
 uint64_t

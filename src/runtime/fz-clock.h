@@ -15,12 +15,14 @@
 
 typedef struct {
   _Atomic uint64_t skipped_ns; /* tests write, any thread reads; relaxed */
+  _Atomic uint64_t slept_ns;   /* likewise: what of it was suspend */
 } FzClock;
 
 static inline void
 fz_clock_init (FzClock *self)
 {
   atomic_init (&self->skipped_ns, 0);
+  atomic_init (&self->slept_ns, 0);
 }
 
 FzInstant fz_clock_now (const FzClock *self);
@@ -28,11 +30,14 @@ FzInstant fz_clock_now (const FzClock *self);
 /* Sets the clock forward by @duration_ns, for tests. */
 void fz_clock_skip (FzClock *self, uint64_t duration_ns);
 
+/* The same, as if the machine had been suspended meanwhile. */
+void fz_clock_sleep (FzClock *self, uint64_t duration_ns);
+
 /* Wall clock at FzInstant 0: what ties TAI64N stamps and expiry dates to instants. */
 uint64_t fz_clock_unix_ns_at_zero (const FzClock *self);
 
 /* Time that the machine has spent suspended, in total: grows by each sleep. */
-uint64_t fz_clock_suspended_ns (void);
+uint64_t fz_clock_suspended_ns (const FzClock *self);
 
 /* Seconds since 1970. */
 uint64_t fz_clock_unix_now (void);

@@ -20,6 +20,7 @@
 #include "src/runtime/fz-host-metrics.h"
 #include "src/runtime/fz-ladder.h"
 #include "src/runtime/fz-lane-thread.h"
+#include "src/runtime/fz-resume-watch.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -63,7 +64,8 @@ struct FzHost {
   bool sockets_wanted; /* the repair is about sockets too */
   guint fatal_id;
   GError *fatal;
-  uint64_t suspended_ns; /* in total, as last seen */
+  FzResumeWatch *resume_watch; /* NULL: the kernel has none */
+  uint64_t suspended_ns;       /* in total, as last seen */
   bool warned_unreachable;
 };
 
@@ -450,7 +452,7 @@ take_reports (FzHost *self)
 static void
 notice_suspend (FzHost *self)
 {
-  uint64_t total = fz_clock_suspended_ns ();
+  uint64_t total = fz_clock_suspended_ns (self->clock);
   uint64_t slept = fz_instant_since (self->suspended_ns, total);
 
   self->suspended_ns = total;
@@ -462,6 +464,15 @@ notice_suspend (FzHost *self)
           "the machine was suspended; making paths anew",
           FZ_KV_U64 ("suspended_s", slept / FZ_S));
   fz_host_reset_network (self);
+}
+
+static void
+on_clock_jump (gpointer user_data)
+{
+  FzHost *self = user_data;
+
+  if (self->state == STATE_RUNNING)
+    notice_suspend (self);
 }
 
 static void
@@ -621,7 +632,8 @@ fz_host_new (const FzHostConfig *config, GError **error)
   self->device = make_device (self);
   fz_clock_init (&self->own_clock);
   self->clock = config->clock != NULL ? config->clock : &self->own_clock;
-  self->suspended_ns = fz_clock_suspended_ns ();
+  self->suspended_ns = fz_clock_suspended_ns (self->clock);
+  self->resume_watch = fz_resume_watch_new (on_clock_jump, self);
   self->pair = FZ_UDP_PAIR_CLOSED;
   fz_published_init (&self->published);
   self->sender = fz_udp_sender_new (self->config.io);
@@ -653,6 +665,7 @@ fz_host_stop (FzHost *self)
   if (self->state == STATE_STOPPED)
     return true;
   say_goodbye (self);
+  g_clear_pointer (&self->resume_watch, fz_resume_watch_free);
   g_clear_handle_id (&self->repair_id, g_source_remove);
   g_clear_handle_id (&self->fatal_id, g_source_remove);
   self->state = STATE_STOPPED;

@@ -5,11 +5,13 @@
 #include "src/crypto/fz-crypto.h"
 #include "src/dataplane/fz-vnet.h"
 #include "src/runtime/fz-host.h"
+#include "src/runtime/fz-resume-watch.h"
 
 #include <glib.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PATIENCE_US (10 * G_TIME_SPAN_SECOND)
@@ -481,6 +483,77 @@ test_client_roams (void)
 }
 
 static void
+wait_turns (End *end, unsigned n_resets)
+{
+  gint64 patience = g_get_monotonic_time () + PATIENCE_US;
+
+  while (end->events[FZ_EVENT_PUBLIC_KEY_CHANGED] < n_resets && g_get_monotonic_time () < patience)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpuint (end->events[FZ_EVENT_PUBLIC_KEY_CHANGED], ==, n_resets);
+}
+
+/* The next thing that happens after a suspend is that paths are made anew; time alone is none. */
+static void
+test_suspend (void)
+{
+  FzCommand init = { .kind = FZ_COMMAND_CLIENT_INIT };
+  FzRelay relay = { .username = "u", .password = "p", .expires_at = UINT64_MAX };
+  End end;
+
+  end_prepare (&end, 0);
+  end_open (&end, FZ_ROLE_CLIENT);
+  relay.ipv4 = (FzSocketAddress){ ip ("127.0.0.1"), 9 }; /* silent: it keeps the timer going */
+  init.client_init.interface.ipv4 = end.ipv4;
+  init.client_init.interface.ipv6 = end.ipv6;
+  init.client_init.relays = &relay;
+  init.client_init.n_relays = 1;
+  run (&end, &init);
+  fz_clock_skip (&end.clock, 2 * FZ_S);
+  for (int i = 0; i < 20; i++)
+    g_main_context_iteration (NULL, FALSE);
+  wait_turns (&end, 0);
+  fz_clock_sleep (&end.clock, 300 * FZ_S);
+  wait_turns (&end, 1);
+  for (int i = 0; i < 20; i++)
+    g_main_context_iteration (NULL, FALSE);
+  wait_turns (&end, 1);
+  g_assert_true (fz_host_stop (end.host));
+  end_clear (&end);
+}
+
+static void
+note_jump (gpointer user_data)
+{
+  *(unsigned *) user_data += 1;
+}
+
+/* Setting the clock to what it says is the same jump to the kernel as coming back from suspend. */
+static void
+test_resume_watch (void)
+{
+  unsigned n_jumps = 0;
+  FzResumeWatch *watch = fz_resume_watch_new (note_jump, &n_jumps);
+  gint64 patience = g_get_monotonic_time () + PATIENCE_US;
+  struct timespec now;
+
+  g_assert_nonnull (watch);
+  while (g_main_context_iteration (NULL, FALSE))
+    continue;
+  g_assert_cmpuint (n_jumps, ==, 0);
+  for (unsigned i = 1; i <= 2; i++) {
+    clock_gettime (CLOCK_REALTIME, &now);
+    if (clock_settime (CLOCK_REALTIME, &now) != 0) {
+      g_test_skip ("setting the clock is not allowed here (CAP_SYS_TIME)");
+      break;
+    }
+    while (n_jumps < i && g_get_monotonic_time () < patience)
+      g_main_context_iteration (NULL, TRUE);
+    g_assert_cmpuint (n_jumps, >=, i);
+  }
+  fz_resume_watch_free (watch);
+}
+
+static void
 test_gateway_masquerades (void)
 {
   End end;
@@ -540,6 +613,8 @@ main (int argc, char **argv)
   g_test_add_func ("/host/start-fails", test_start_fails);
   g_test_add_func ("/host/unknown-cipher", test_unknown_cipher);
   g_test_add_func ("/host/client-roams", test_client_roams);
+  g_test_add_func ("/host/suspend", test_suspend);
+  g_test_add_func ("/host/resume-watch", test_resume_watch);
   g_test_add_func ("/host/gateway-masquerades", test_gateway_masquerades);
   g_test_add_func ("/host/stop-under-load", test_stop_under_load);
   return g_test_run ();
