@@ -422,7 +422,7 @@ collect_option (const FzParsed *parsed, size_t i, JsonObject *args, GError **err
   return value == NULL || set_text (args, option, value, error);
 }
 
-/* What was given, as arguments of the request; what is typed comes last. */
+/* What was given, as arguments of the request. */
 static bool
 collect (const FzParsed *parsed, JsonObject *args, GError **error)
 {
@@ -431,6 +431,13 @@ collect (const FzParsed *parsed, JsonObject *args, GError **error)
   for (size_t i = 0; options[i].name != NULL; i++)
     if (!(options[i].flags & FZ_OPTION_PROMPT) && !collect_option (parsed, i, args, error))
       return false;
+  return true;
+}
+
+/* What is typed; last, so that nobody types in vain. */
+static bool
+prompt_all (const FzManageOption *options, JsonObject *args, GError **error)
+{
   for (size_t i = 0; options[i].name != NULL; i++)
     if ((options[i].flags & FZ_OPTION_PROMPT) && !json_object_has_member (args, "generate") &&
         !prompt (args, &options[i], error))
@@ -598,6 +605,8 @@ run_verb (const FzManageVerb *verb, int argc, char **argv)
   missing = find_missing (&parsed, args);
   if (missing != NULL)
     return usage_error ("%s is missing", missing);
+  if (!prompt_all (verb->options, args, &error))
+    return report (error, common.is_json);
   if (common.account != NULL)
     json_object_set_string_member (args, "account", common.account);
 

@@ -398,6 +398,7 @@ cut_off (SoupServerMessage *message)
 {
   GSocket *socket = soup_server_message_get_socket (message);
 
+  soup_server_message_set_status (message, SOUP_STATUS_REQUEST_ENTITY_TOO_LARGE, NULL);
   if (socket != NULL)
     g_socket_shutdown (socket, TRUE, TRUE, NULL);
 }

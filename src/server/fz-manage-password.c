@@ -93,8 +93,10 @@ choose_password (FzManage *self, const FzCredential *person, JsonObject *args, G
   }
   if (is_generated)
     return generate_password (self);
+  if (!fz_store_password_check (person, given, error))
+    return NULL;
   password = fz_password_normalize (given);
-  if (password == NULL || !fz_store_password_check (person, password, error))
+  if (!fz_store_password_check (person, password, error))
     return NULL;
   return g_steal_pointer (&password);
 }

@@ -21,6 +21,18 @@ def write(target, name, data):
         file.write(data)
 
 
+# -- forms --
+
+write("form", "link", b"as=gui-client&state=" + b"5f" * 32 + b"&nonce=" + b"a0" * 32)
+write("form", "headless", b"as=headless-client&redirect_to=%2Fsettings&utm_source=mail")
+write("form", "posted", b"email=sam%40acme.test&password=correct+horse%20battery&form=1795281990.CKHN9xuXstAzgcKV"
+                        b"&as=client&state=s&nonce=n")
+write("form", "text", "a=%C3%B6&b=ö&c=%E2%82%AC+x".encode())
+write("form", "refused", b"a=1&a=2&b=%00&c=%zz&=&%")
+write("form", "cookies", b"fz_form=IPexiH67prypiktW1u-HKSZV1I7loav0rQV6oIAR_Zc; client_auth=Lr0QmuDFa72eWTXm; x")
+write("form", "token", b"1000.CKHN9xuXstAzgcKVae6ECt6Ufa4WHjzsfXzaywFj_Ck")
+write("form", "html", b"<script>\"'&</script>\xff")
+
 # -- IP --
 
 V4 = (bytes([10, 0, 0, 1]), bytes([10, 0, 0, 2]))

@@ -71,6 +71,7 @@ portal_start (Portal *portal)
   g_auto (GStrv) uris = NULL;
   FzHttpConfig http = { .listen = listen,
                         .connect_interval_us = portal->connect_interval_us,
+                        .is_https_outside = portal->is_https_outside,
                         .password_cost = { .passes = 1, .memory_bytes = 1 << 13 } };
 
   portal->store = fz_store_open (portal->database, &rng, &error);

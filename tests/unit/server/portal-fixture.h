@@ -22,6 +22,7 @@ typedef struct {
   char *database;
   FzHubConfig config;
   int64_t connect_interval_us;
+  bool is_https_outside;
   FzStore *store;
   FzHub *hub;
   FzHttp *http;

@@ -118,7 +118,7 @@ is_finished (void *context)
 
 /* Runs a command line while the main loop turns, so that peers in this process go on. */
 static Result
-run (const char *line)
+run_with_input (const char *line, const char *input)
 {
   g_autofree char *whole = g_strdup_printf ("%s %s", program (), line);
   g_auto (GStrv) argv = NULL;
@@ -129,14 +129,21 @@ run (const char *line)
 
   g_assert_true (g_shell_parse_argv (whole, NULL, &argv, &error));
   process = g_subprocess_newv ((const char *const *) argv,
-                               G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE,
+                               G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE |
+                                   G_SUBPROCESS_FLAGS_STDIN_PIPE,
                                &error);
   g_assert_no_error (error);
-  g_subprocess_communicate_utf8_async (process, NULL, NULL, on_finished, &wait);
+  g_subprocess_communicate_utf8_async (process, input, NULL, on_finished, &wait);
   turn_until (is_finished, &wait);
   g_assert_true (g_subprocess_get_if_exited (process));
   result.status = g_subprocess_get_exit_status (process);
   return result;
+}
+
+static Result
+run (const char *line)
+{
+  return run_with_input (line, "");
 }
 
 static JsonNode *
@@ -393,6 +400,58 @@ test_several_accounts (Cli *cli, gconstpointer data)
       fz_json_text (json_array_get_object_element (json_node_get_array (theirs), 0), "name"),
       ==,
       "hive");
+}
+
+/* Passwords come on standard input, or are made up and shown once; never on the command line. */
+static void
+test_passwords (Cli *cli, gconstpointer data)
+{
+  static const struct {
+    const char *line;
+    const char *input;
+    int status;
+    const char *problem; /* NULL: fine */
+  } rows[] = {
+    { "actor password set sam", "correct horse battery\n", 0, NULL },
+    { "actor password set sam", "correct horse battery", 0, NULL },
+    { "actor password set sam", "", 1, "no password on standard input" },
+    { "actor password set sam", "short\n", 1, "too short" },
+    { "actor password set nobody", "correct horse battery\n", 1, "there is no actor" },
+    { "actor password set", "correct horse battery\n", 2, "NAME|ID is missing" },
+    { "actor password set sam --password x", "", 2, "--password" },
+    { "actor password", "", 2, "Usage:" },
+    { "actor password remove sam", "", 0, NULL },
+    { "actor add eve --name mallory", "", 1, "say --name once" },
+    { "actor add eve mallory", "", 2, "one word too many" },
+    { "actor add", "", 2, "--name NAME is missing" },
+    { "actor add \"Eve Moe\"", "", 0, NULL },
+  };
+  g_autofree char *long_line = g_strnfill (400, 'x');
+
+  run_fine ("init");
+  run_fine ("actor add sam --email sam@acme.test");
+  for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
+    g_auto (Result) result = run_with_input (rows[i].line, rows[i].input);
+
+    g_test_message ("%s", rows[i].line);
+    g_assert_cmpint (result.status, ==, rows[i].status);
+    if (rows[i].problem != NULL)
+      g_assert_nonnull (strstr (result.err, rows[i].problem));
+    g_assert_null (strstr (result.out, "horse"));
+  }
+  {
+    g_auto (Result) result = run_with_input ("actor password set sam", long_line);
+
+    g_assert_cmpint (result.status, ==, 1);
+    g_assert_nonnull (strstr (result.err, "too long"));
+  }
+  {
+    g_auto (Result) result = run ("actor password set sam --generate");
+
+    g_assert_cmpint (result.status, ==, 0);
+    g_assert_cmpuint (strlen (result.out), ==, 24); /* nothing but the password, and a line's end */
+    g_assert_nonnull (strstr (result.err, "not shown again"));
+  }
 }
 
 static void
@@ -753,6 +812,7 @@ main (int argc, char **argv)
   ADD ("/manage/running", test_manage_running);
   ADD ("/manage/long-path", test_long_path);
   ADD ("/manage/several-accounts", test_several_accounts);
+  ADD ("/manage/passwords", test_passwords);
   ADD ("/manage/token-options", test_token_options);
   ADD ("/manage/relay-secret", test_relay_secret);
   ADD ("/serve/commands-reach-peers", test_commands_reach_peers);

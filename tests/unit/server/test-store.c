@@ -777,6 +777,46 @@ test_from_the_future (Fixture *fixture, gconstpointer data)
   g_assert_error (error, FZ_SERVER_ERROR, FZ_SERVER_ERROR_UNSUPPORTED);
 }
 
+/* A database of the first portals, before people could sign in. */
+static void
+test_from_the_past (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *actor_id = fz_store_actor_add (
+      fixture->store, fixture->account_id, "account_user", "sam", "sam@acme.test", &error);
+  const FzTokenSpec spec = { .kind = FZ_TOKEN_CLIENT,
+                             .account_id = fixture->account_id,
+                             .actor_id = actor_id };
+  g_autofree char *text = NULL;
+  g_autofree char *token_id = fz_store_token_add (fixture->store, &spec, &text, &error);
+  g_autoptr (FzTokenRecord) token = NULL;
+  g_autoptr (FzAccount) account = NULL;
+  g_autoptr (FzCredential) credential = NULL;
+
+  g_assert_no_error (error);
+  g_assert_true (fz_database_script (fz_store_database (fixture->store),
+                                     "DROP TABLE credential;"
+                                     "ALTER TABLE account DROP COLUMN sign_in_lifetime_s;"
+                                     "DROP INDEX token_actor;"
+                                     "ALTER TABLE token DROP COLUMN made_by;"
+                                     "PRAGMA user_version = 1",
+                                     &error));
+  g_assert_no_error (error);
+  g_clear_pointer (&fixture->store, fz_store_free);
+
+  fixture->store = fz_store_open (fixture->path, &fixture->rng, &error);
+  g_assert_no_error (error);
+  token = fz_store_token_verify (fixture->store, FZ_TOKEN_CLIENT, text, fz_store_now (), &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (token->id, ==, token_id);
+  account = fz_store_account_load (fixture->store, fixture->account_id, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (account->sign_in_lifetime_s, ==, 604800);
+  credential = fz_store_credential_load (fixture->store, actor_id, &error);
+  g_assert_no_error (error);
+  g_assert_null (credential->password_hash);
+}
+
 static void
 test_no_such_folder (Fixture *fixture, gconstpointer data)
 {
@@ -817,6 +857,7 @@ main (int argc, char **argv)
   ADD ("/trouble/corrupt", test_corrupt);
   ADD ("/trouble/corrupt-inside", test_corrupt_inside);
   ADD ("/trouble/from-the-future", test_from_the_future);
+  ADD ("/trouble/from-the-past", test_from_the_past);
   ADD ("/trouble/no-such-folder", test_no_such_folder);
   return g_test_run ();
 }
