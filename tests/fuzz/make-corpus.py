@@ -206,6 +206,29 @@ def make_candidate():
         write("candidate", name, line.encode())
 
 
+# -- lines of logs --
+
+
+def make_logline():
+    head = '{"time":"2026-03-01T09:12:44.031Z","severity":"INFO","target":"ice",'
+    lines = {
+        "ours": head + '"message":"it is \\"up\\"\\u00fc\\ud83d\\ude00","event":"path-up","rtt_ms":3,"is_relayed":false}',
+        "stackdriver": '{"time":"2024-01-01T00:00:00.5+01:00","target":"a::b","span":{"id":[1,{"a":"}"}],"name":"s"},'
+                       '"spans":[{"name":"s"}],"severity":"WARNING","message":"m"}',
+        "text": "2026-08-21T12:34:56.789Z  INFO firezone_tunnel::peer: new peer key=value cid=1",
+        "text-no-time": " WARN connlib: slow",
+        "torn": head + '"message":"it is \\"u',
+        "foreign": "thread 'main' panicked at src/main.rs:1:2: \x1b[31m",
+        "secrets": head + '"token":"abc","a":{"password":[1,"x"]},"m":"mail alice@corp.example from 10.0.0.1, [fe80::1]:53, '
+                   'Authorization: Bearer abcdefghijkl, wss://u:p@host.example/?fragment=SFMyNTY.aaaaaa"}',
+        "shapes": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV "
+                  "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg= 0123456789abcdef0123456789abcdef *.corp.example",
+        "empty": "",
+    }
+    for name, line in lines.items():
+        write("logline", name, line.encode())
+
+
 # -- WireGuard: see fuzz-wireguard.c for the steps; the top bit chooses the end --
 
 RUN_MS, RUN_S, START, SEND, CUT, REPLAY, GARBAGE, SEAL = range(8)
@@ -242,4 +265,5 @@ make_segment()
 make_lane()
 make_stun()
 make_candidate()
+make_logline()
 make_wireguard()
