@@ -8,7 +8,7 @@
  *   app vanishes ─► menu says "Start Firezone"; the icon says disconnected
  */
 
-#include "src/tray/fz-tray-menu.h"
+#include "src/tray/fz-menu-mirror.h"
 
 #include <gio/gio.h>
 #include <glib-unix.h>
@@ -27,7 +27,7 @@
 
 typedef struct {
   AppIndicator *indicator;
-  FzTrayMenu *menu;
+  FzMenuMirror *menu;
   GDBusConnection *bus;
   GActionGroup *actions; /* of the app; NULL: it is away */
   bool is_unique;        /* we have owned our name */
@@ -117,7 +117,7 @@ on_app_vanished (GDBusConnection *bus, const char *name, gpointer user_data)
   Tray *self = user_data;
 
   forget_app (self);
-  fz_tray_menu_set_source (self->menu, NULL, NULL);
+  fz_menu_mirror_set_source (self->menu, NULL, NULL);
   read_status (self);
 }
 
@@ -135,7 +135,7 @@ on_app_appeared (GDBusConnection *bus, const char *name, const char *owner, gpoi
   g_signal_connect (self->actions, "action-added", G_CALLBACK (on_action_added), self);
   g_signal_connect (self->actions, "action-state-changed", G_CALLBACK (on_action_state), self);
   names = g_action_group_list_actions (self->actions); /* empty; asking is what subscribes */
-  fz_tray_menu_set_source (self->menu, model, self->actions);
+  fz_menu_mirror_set_source (self->menu, model, self->actions);
 }
 
 static void
@@ -213,7 +213,7 @@ make_indicator (Tray *self)
       ITEM_ID, APP_ID "-disconnected-symbolic", APP_INDICATOR_CATEGORY_SYSTEM_SERVICES);
   if (icon_folder != NULL)
     app_indicator_set_icon_theme_path (self->indicator, icon_folder);
-  app_indicator_set_menu (self->indicator, fz_tray_menu_get_widget (self->menu));
+  app_indicator_set_menu (self->indicator, fz_menu_mirror_get_widget (self->menu));
   app_indicator_set_status (self->indicator, APP_INDICATOR_STATUS_ACTIVE);
   g_signal_connect (self->indicator, "connection-changed", G_CALLBACK (on_host_changed), self);
   read_status (self);
@@ -241,7 +241,7 @@ main (int argc, char **argv)
     return EXIT_FAILURE;
   }
 
-  self.menu = fz_tray_menu_new (G_CALLBACK (start_app), G_CALLBACK (quit), &self);
+  self.menu = fz_menu_mirror_new (G_CALLBACK (start_app), G_CALLBACK (quit), &self);
   make_indicator (&self);
   name_id = g_bus_own_name_on_connection (self.bus,
                                           TRAY_NAME,
@@ -265,7 +265,7 @@ main (int argc, char **argv)
   g_bus_unown_name (name_id);
   forget_app (&self);
   g_clear_object (&self.indicator);
-  g_clear_pointer (&self.menu, fz_tray_menu_free);
+  g_clear_pointer (&self.menu, fz_menu_mirror_free);
   g_clear_object (&self.bus);
   return EXIT_SUCCESS;
 }

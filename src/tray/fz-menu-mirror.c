@@ -1,6 +1,6 @@
-/* fz-tray-menu.c: see the header */
+/* fz-menu-mirror.c: see the header */
 
-#include "src/tray/fz-tray-menu.h"
+#include "src/tray/fz-menu-mirror.h"
 
 #include "src/tray/fz-tray-entry.h"
 
@@ -14,7 +14,7 @@ typedef struct {
   gulong id;
 } Watch;
 
-struct FzTrayMenu {
+struct FzMenuMirror {
   GtkWidget *menu;
   GMenuModel *model;     /* NULL: the app is away */
   GActionGroup *actions; /* NULL: likewise */
@@ -26,14 +26,14 @@ struct FzTrayMenu {
   gpointer user_data;
 };
 
-static void queue_sync (FzTrayMenu *self);
+static void queue_sync (FzMenuMirror *self);
 
 /* -- clicks -- */
 
 static void
 on_activate (GtkMenuItem *item, gpointer user_data)
 {
-  FzTrayMenu *self = user_data;
+  FzMenuMirror *self = user_data;
   const FzTrayEntry *entry = g_object_get_data (G_OBJECT (item), "entry");
 
   if (self->is_syncing || entry == NULL || entry->action == NULL || self->actions == NULL)
@@ -46,7 +46,7 @@ on_activate (GtkMenuItem *item, gpointer user_data)
 static void
 on_start_clicked (GtkMenuItem *item, gpointer user_data)
 {
-  FzTrayMenu *self = user_data;
+  FzMenuMirror *self = user_data;
 
   self->on_start (self->user_data);
 }
@@ -54,7 +54,7 @@ on_start_clicked (GtkMenuItem *item, gpointer user_data)
 static void
 on_quit_clicked (GtkMenuItem *item, gpointer user_data)
 {
-  FzTrayMenu *self = user_data;
+  FzMenuMirror *self = user_data;
 
   self->on_quit (self->user_data);
 }
@@ -62,7 +62,7 @@ on_quit_clicked (GtkMenuItem *item, gpointer user_data)
 /* -- rows -- */
 
 static GtkWidget *
-make_row (FzTrayMenu *self, FzTrayEntryKind kind)
+make_row (FzMenuMirror *self, FzTrayEntryKind kind)
 {
   GtkWidget *row = NULL;
 
@@ -87,7 +87,7 @@ make_row (FzTrayMenu *self, FzTrayEntryKind kind)
 }
 
 static void
-show_entry (FzTrayMenu *self, GtkWidget *row, const FzTrayEntry *entry)
+show_entry (FzMenuMirror *self, GtkWidget *row, const FzTrayEntry *entry)
 {
   if (entry->kind == FZ_TRAY_SEPARATOR)
     return;
@@ -111,7 +111,7 @@ free_watch (gpointer data)
 static void
 watch_model (GMenuModel *model, gpointer user_data)
 {
-  FzTrayMenu *self = user_data;
+  FzMenuMirror *self = user_data;
   Watch *watch = g_new0 (Watch, 1);
 
   watch->model = g_object_ref (model);
@@ -127,7 +127,7 @@ kind_of (GtkWidget *row)
 
 /* Rows of the same kind are kept, in order; from the first that differs on they are made anew. */
 static void
-sync_level (FzTrayMenu *self, GMenuModel *model, GtkWidget *menu)
+sync_level (FzMenuMirror *self, GMenuModel *model, GtkWidget *menu)
 {
   g_autoptr (GPtrArray) entries = fz_tray_entries_new (model, self->actions, watch_model, self);
   g_autoptr (GList) rows = gtk_container_get_children (GTK_CONTAINER (menu));
@@ -159,7 +159,7 @@ sync_level (FzTrayMenu *self, GMenuModel *model, GtkWidget *menu)
 }
 
 static void
-add_own_row (FzTrayMenu *self, const char *label, GCallback on_click)
+add_own_row (FzMenuMirror *self, const char *label, GCallback on_click)
 {
   GtkWidget *row = gtk_menu_item_new_with_label (label);
 
@@ -171,7 +171,7 @@ add_own_row (FzTrayMenu *self, const char *label, GCallback on_click)
 }
 
 static void
-show_app_away (FzTrayMenu *self)
+show_app_away (FzMenuMirror *self)
 {
   g_autoptr (GList) rows = gtk_container_get_children (GTK_CONTAINER (self->menu));
 
@@ -184,7 +184,7 @@ show_app_away (FzTrayMenu *self)
 static gboolean
 sync_now (gpointer user_data)
 {
-  FzTrayMenu *self = user_data;
+  FzMenuMirror *self = user_data;
   /* held until the new ones are there, so that what is in both stays subscribed */
   g_autoptr (GPtrArray) before = g_steal_pointer (&self->watches);
 
@@ -200,7 +200,7 @@ sync_now (gpointer user_data)
 }
 
 static void
-queue_sync (FzTrayMenu *self)
+queue_sync (FzMenuMirror *self)
 {
   if (self->sync_id == 0)
     self->sync_id = g_timeout_add (SYNC_MS, sync_now, self);
@@ -208,10 +208,10 @@ queue_sync (FzTrayMenu *self)
 
 /* -- public -- */
 
-FzTrayMenu *
-fz_tray_menu_new (GCallback on_start, GCallback on_quit, gpointer user_data)
+FzMenuMirror *
+fz_menu_mirror_new (GCallback on_start, GCallback on_quit, gpointer user_data)
 {
-  FzTrayMenu *self = g_new0 (FzTrayMenu, 1);
+  FzMenuMirror *self = g_new0 (FzMenuMirror, 1);
 
   self->menu = g_object_ref_sink (gtk_menu_new ());
   self->watches = g_ptr_array_new_with_free_func (free_watch);
@@ -223,7 +223,7 @@ fz_tray_menu_new (GCallback on_start, GCallback on_quit, gpointer user_data)
 }
 
 static void
-forget_source (FzTrayMenu *self)
+forget_source (FzMenuMirror *self)
 {
   if (self->actions != NULL)
     g_signal_handlers_disconnect_by_data (self->actions, self);
@@ -233,7 +233,7 @@ forget_source (FzTrayMenu *self)
 }
 
 void
-fz_tray_menu_free (FzTrayMenu *self)
+fz_menu_mirror_free (FzMenuMirror *self)
 {
   if (self == NULL)
     return;
@@ -246,13 +246,13 @@ fz_tray_menu_free (FzTrayMenu *self)
 }
 
 GtkMenu *
-fz_tray_menu_get_widget (FzTrayMenu *self)
+fz_menu_mirror_get_widget (FzMenuMirror *self)
 {
   return GTK_MENU (self->menu);
 }
 
 void
-fz_tray_menu_set_source (FzTrayMenu *self, GMenuModel *model, GActionGroup *actions)
+fz_menu_mirror_set_source (FzMenuMirror *self, GMenuModel *model, GActionGroup *actions)
 {
   static const char *const signals[] = {
     "action-added", "action-removed", "action-enabled-changed", "action-state-changed"
