@@ -104,8 +104,6 @@ class Bus(InstalledCase):
 
     def test_bus_policy(self):
         path = self.path("/usr/share/dbus-1/system.d/dev.firezone.Client.Tunnel1.conf")
-        if not os.path.exists(path):
-            self.skipTest("not installed yet")
         run("xmllint", "--nonet", "--noout", path)
         # a bus reads it without a complaint
         config = self.path("bus.conf")
@@ -124,8 +122,6 @@ class Bus(InstalledCase):
 class Polkit(InstalledCase):
     def test_actions(self):
         path = self.path("/usr/share/polkit-1/actions/dev.firezone.Client.tunnel1.policy")
-        if not os.path.exists(path):
-            self.skipTest("not installed yet")
         run("xmllint", "--nonet", "--noout", path)
         text = read(path)
         ids = re.findall(r'<action id="([^"]+)"', text)
@@ -183,8 +179,6 @@ class Desktop(InstalledCase):
 
     def test_settings(self):
         folder = self.path("/usr/share/glib-2.0/schemas")
-        if not os.path.isdir(folder):
-            self.skipTest("no schema is installed yet")
         run("glib-compile-schemas", "--strict", "--dry-run", folder)
 
 
@@ -193,15 +187,12 @@ class Manual(InstalledCase):
         return sorted(glob.glob(self.path("/usr/share/man/man[1-8]/*")))
 
     def test_every_program_has_a_page(self):
-        if not self.pages():
-            self.skipTest("no pages yet")
         pages = [os.path.basename(path).split(".gz")[0] for path in self.pages()]
         for program in os.listdir(self.path("/usr/bin")):
             self.assertTrue([page for page in pages if re.fullmatch(rf"{program}\.[18]", page)], program)
 
     def test_each_is_formatted_without_a_complaint(self):
-        if not self.pages():
-            self.skipTest("no pages yet")
+        self.assertTrue(self.pages())
         for path in self.pages():
             answer = run("man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", path,
                          env={**os.environ, "LC_ALL": "C.UTF-8", "MANWIDTH": "90", "MANROFFSEQ": ""})

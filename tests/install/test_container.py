@@ -1,0 +1,252 @@
+#!/usr/bin/python3
+"""A fresh Debian 12, installed as a newcomer would: from first sign-in to first byte, and what must not happen.
+
+Three machines with systemd, each in a network namespace of its own, a relay and a private web server beside them:
+
+    laptop ───┐                   ┌── portal
+              ├── the Internet ───┼── relay (coturn)
+              └                   └── gateway ──── web server 10.20.0.10 (private)
+
+Portal, gateway and client run as the units that are installed, as their users, in their sandboxes. The person at the
+laptop is an ordinary user with a session at its seat; she has no password to give to anybody and is in no group.
+"""
+
+import os
+import re
+import shutil
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../netns"))
+
+import debian  # noqa: E402
+from bed import Bed  # noqa: E402
+from chain import PAGE, PORTAL_PORT, PRIVATE_NET_V4, PRIVATE_V4, RELAY_SECRET, Chain  # noqa: E402
+from common import BUILD, SOURCE, install_into, read, require_prefix, run, skip_all  # noqa: E402
+
+SCRIPTS = os.path.join(SOURCE, "platform/linux")
+PROBE = os.path.join(BUILD, "tests/install/fz-forbidden")
+PORTAL = "198.51.100.2"
+GOAL_S = 60
+
+
+class Steps:
+    """Says what happens and how long it took."""
+
+    def __init__(self):
+        self._last = self.started = time.monotonic()
+
+    def done(self, what):
+        now = time.monotonic()
+        print(f"  {what:<66}{(now - self._last) * 1000:7.0f} ms", flush=True)
+        self._last = now
+
+    def total(self):
+        return self._last - self.started
+
+
+def install_as_newcomer(machine):
+    """The files, and what a package's triggers do."""
+    install_into(machine.root)
+    machine.run("bash", "-s", input=read(os.path.join(SCRIPTS, "after-install")))
+
+
+def require_programs_that_run(root):
+    """A build with a sanitizer links what no Debian has."""
+    for folder, name in (("server", "firezone-portal"), ("gateway", "firezone-gateway")):
+        path = os.path.join(BUILD, "src", folder, name)
+        missing = [line.split()[0] for line in run("ldd", path).stdout.splitlines()
+                   if "=>" in line and not os.path.exists(root + line.split("=>")[1].split()[0])]
+        if missing:
+            skip_all(f"{name} is linked with {', '.join(missing)}, which the fresh Debian does not have")
+
+
+class World:
+    """Everything but the laptop, at work."""
+
+    def __init__(self, add_cleanup):
+        self.bed = Bed("install")
+        add_cleanup(self.bed.close)
+        self.root = debian.fetch_root()
+        require_programs_that_run(self.root)
+        self.chain = Chain(self.bed, BUILD)
+        self._add_cleanup = add_cleanup
+        self.chain.start_relay()
+        self.chain.start_web(with_iperf=False)
+        self.portal = self.boot("portal", self.chain.portal_host)
+        self.gateway = self.boot("gateway", self.chain.gateway_host)
+
+    def boot(self, name, host):
+        machine = debian.Machine(name, self.root, host.netns)
+        machine.__enter__()
+        self._add_cleanup(machine.close)
+        return machine
+
+    def command(self, *words):
+        """What the administrator types at the portal."""
+        return self.portal.run("firezone-portal", *words).stdout
+
+    def start_portal(self):
+        install_as_newcomer(self.portal)
+        self.portal.write("/etc/firezone/portal-env",
+                          f'FIREZONE_PORTAL_OPTIONS="--listen 0.0.0.0:{PORTAL_PORT} '
+                          f'--external-url http://{PORTAL}:{PORTAL_PORT}"\n', 0o640)
+        self.portal.run("systemctl", "start", "firezone-portal.service")
+        self.portal.write("/root/relay.secret", RELAY_SECRET + "\n", 0o600)
+        self.command("relay", "add", "--name", "relay", "--address", "203.0.113.2:3478",
+                     "--secret-file", "/root/relay.secret")
+        self.command("site", "add", "--name", "office")
+        self.command("resource", "add", "--name", "web", "--address", PRIVATE_NET_V4, "--site", "office")
+        self.command("policy", "add", "--group", "Everyone", "--resource", "web")  # that is: every person
+        self.command("group", "add", "--name", "servers")
+        self.command("policy", "add", "--group", "servers", "--resource", "web")
+
+    def start_gateway(self):
+        install_as_newcomer(self.gateway)
+        token = self.command("token", "create", "--gateway", "--site", "office").strip()
+        self.gateway.write("/etc/firezone/gateway-token", token + "\n", 0o400)
+        self.gateway.write("/etc/firezone/gateway-env", f"FIREZONE_API_URL=ws://{PORTAL}:{PORTAL_PORT}/\n", 0o640)
+        self.gateway.run("systemctl", "start", "firezone-gateway.service")
+        self.portal.wait_until(lambda: "online.gateways: 1" in self.command("status"), "gateway at the portal", 30)
+
+    def fetch(self, machine):
+        return machine.run("curl", "-s", "--max-time", "2", f"http://{PRIVATE_V4}/", check=False).stdout.strip()
+
+
+class ContainerCase(unittest.TestCase):
+    """The world stands once for all tests of this program."""
+
+    @classmethod
+    def setUpClass(cls):
+        if not hasattr(ContainerCase, "world"):
+            steps = Steps()
+            ContainerCase.world = World(unittest.addModuleCleanup)
+            steps.done("portal's and gateway's machine booted, relay and web server started")
+            cls.world.start_portal()
+            steps.done("portal installed, started, told who may reach what")
+            cls.world.start_gateway()
+            steps.done("gateway installed, started, seen by the portal")
+
+    def boot_laptop(self):
+        """A fresh one for each test, with the person's account."""
+        laptop = debian.Machine("laptop", self.world.root, self.world.chain.client_host.netns)
+        laptop.__enter__()
+        self.addCleanup(laptop.close)
+        laptop.run("useradd", "--create-home", "--shell", "/bin/bash", "ada")
+        return laptop
+
+    def routing(self, laptop):
+        """Rules and routes of the machine, but for the order in which the kernel lists them."""
+        out = []
+        for family in ("-4", "-6"):
+            out += laptop.run("ip", family, "rule").stdout.splitlines()
+            out += laptop.run("ip", family, "route", "show", "table", "all").stdout.splitlines()
+        # a neighbour's reachability comes and goes
+        return sorted(re.sub(r" (expires|metric) \S+", "", line) for line in out if "proto ra" not in line)
+
+    def wait_page(self, laptop, unit, timeout=20):
+        try:
+            laptop.wait_until(lambda: self.world.fetch(laptop) == PAGE, "private page", timeout)
+        except debian.MachineError as error:
+            self.fail(f"{error}\n{laptop.journal(unit)}\n-- gateway:\n"
+                      f"{self.world.gateway.journal('firezone-gateway')}")
+
+
+class Headless(ContainerCase):
+    """The client for a machine that nobody sits at, as its unit."""
+
+    UNIT = "firezone-headless-client.service"
+
+    def start(self, laptop):
+        install_as_newcomer(laptop)
+        self.world.command("actor", "add", "--name", "build-server", "--type", "service_account")
+        self.world.command("group", "add-member", "--group", "servers", "--actor", "build-server")
+        token = self.world.command("token", "create", "--client", "--actor", "build-server").strip()
+        laptop.write("/etc/dev.firezone.client/token", token + "\n", 0o400)
+        laptop.write("/etc/default/firezone-headless-client",
+                     f"FIREZONE_API_URL=ws://{PORTAL}:{PORTAL_PORT}/\nFIREZONE_DNS_CONTROL=disabled\n")
+        laptop.run("systemctl", "start", self.UNIT)
+
+    def test_from_token_to_page_and_away(self):
+        laptop = self.boot_laptop()
+        before = self.routing(laptop)
+        self.start(laptop)
+        self.wait_page(laptop, self.UNIT)
+        pid = laptop.run("systemctl", "show", "-P", "MainPID", self.UNIT).stdout.strip()
+        status = laptop.run("cat", f"/proc/{pid}/status").stdout
+        for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            mask = int(re.search(rf"{kind}:\s+(\w+)", status).group(1), 16)
+            self.assertEqual(mask & ~(1 << 12), 0, kind)  # CAP_NET_ADMIN
+        self.assertNotRegex(status, r"Uid:\s+0\b")
+
+        laptop.run("systemctl", "kill", "--signal=KILL", self.UNIT)
+        laptop.wait_until(lambda: laptop.run("systemctl", "show", "-P", "NRestarts", self.UNIT).stdout.strip() == "1",
+                          "restart after kill -9", 20)
+        self.wait_page(laptop, self.UNIT)
+        laptop.run("systemctl", "stop", self.UNIT)
+        self.assertEqual(self.routing(laptop), before)
+
+
+class Sandbox(ContainerCase):
+    """What a program that has been taken over could do: nothing, in each unit."""
+
+    def probe(self, laptop, unit):
+        """The acts of fz-forbidden inside the unit's own sandbox; {act: (word, error)}."""
+        text = read(os.path.join(laptop.root, f"usr/lib/systemd/system/{unit}.service"))
+        text = re.sub(r"(?m)^(Type|BusName|ExecStart|ExecStartPre|ExecStopPost|ExecReload|Restart\w*|WatchdogSec|"
+                      r"NotifyAccess|LoadCredential|EnvironmentFile|Assert\w+|WantedBy)=.*\n", "", text)
+        text = text.replace("[Service]\n", "[Service]\nType=oneshot\nExecStart=/usr/bin/fz-forbidden\n"
+                                           "StandardOutput=truncate:/run/fz-forbidden.txt\n")
+        laptop.write("/run/fz-forbidden.txt", "")
+        laptop.write("/etc/systemd/system/fz-probe.service", text)
+        laptop.run("systemctl", "daemon-reload")
+        laptop.run("systemctl", "start", "fz-probe.service")
+        lines = laptop.run("cat", "/run/fz-forbidden.txt").stdout.splitlines()
+        return {act: (word, error) for word, act, error in (line.split("\t") for line in lines)}
+
+    def test_forbidden_acts(self):
+        laptop = self.boot_laptop()
+        install_as_newcomer(laptop)
+        laptop.write("/home/ada/secret", "ada's\n", 0o644)
+        laptop.write("/root/secret", "root's\n", 0o644)
+        shutil.copy(PROBE, os.path.join(laptop.root, "usr/bin/fz-forbidden"))
+        not_needed = {"firezone-portal": {"need: a packet mark", "need: netlink", "need: a TUN device"}}
+        for unit in ("firezone-client-tunnel", "firezone-headless-client", "firezone-gateway", "firezone-portal"):
+            with self.subTest(unit):
+                found = self.probe(laptop, unit)
+                refused = [act for act, (word, _) in found.items() if word == "refused"]
+                allowed = [act for act, (word, _) in found.items() if word == "allowed"]
+                needs = {act for act in found if act.startswith("need: ")} - not_needed.get(unit, set())
+                self.assertEqual(sorted(allowed), sorted(needs))
+                self.assertGreaterEqual(len(refused), 30)
+                print(f"  {unit}: {len(refused)} forbidden acts refused, {len(allowed)} needed ones allowed")
+
+
+class Removal(ContainerCase):
+    def ours(self, laptop):
+        found = laptop.run("find", "/", "-xdev", "(", "-iname", "*firezone*", "-o", "-iname", "*fz-*", ")",
+                           "-not", "-path", "/proc/*").stdout.split()
+        return sorted(found)
+
+    def test_no_trace_outside_peoples_homes(self):
+        laptop = self.boot_laptop()
+        accounts = {name: laptop.run("cat", name).stdout for name in ("/etc/passwd", "/etc/group")}
+        self.assertEqual(self.ours(laptop), [])
+        install_as_newcomer(laptop)
+        laptop.run("systemctl", "enable", "firezone-client-tunnel.service")
+        self.assertGreater(len(self.ours(laptop)), 20)
+        laptop.run("bash", "-s", input=read(os.path.join(SCRIPTS, "before-remove")))
+        run(os.path.join(SCRIPTS, "uninstall"), "--build", BUILD, "--destdir", laptop.root)
+        laptop.run("bash", "-s", "--", "--purge", input=read(os.path.join(SCRIPTS, "after-remove")))
+        self.assertEqual(self.ours(laptop), [])
+        for name, text in accounts.items():
+            self.assertEqual(laptop.run("cat", name).stdout, text, name)
+        self.assertEqual(laptop.run("systemctl", "is-system-running", check=False).stdout.strip(), "running")
+
+
+if __name__ == "__main__":
+    debian.require()
+    require_prefix()
+    debian.in_own_mounts()
+    unittest.main(verbosity=2)
