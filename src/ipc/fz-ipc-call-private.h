@@ -11,7 +11,7 @@
 #include "src/ipc/fz-ipc-methods.h"
 #include "src/ipc/fz-ipc-service.h"
 
-#define FZ_IPC_GRANTS_MAX 4u /* actions that one call can need */
+#define FZ_IPC_GRANTS_MAX (FZ_IPC_ACTIONS_MAX + 1u) /* actions that one call can need */
 
 struct FzIpcCall {
   FzIpcService *service; /* NULL after it has ended; the call is answered then */
@@ -52,5 +52,6 @@ void fz_ipc_call_abandon (FzIpcCall *self);
 
 GDBusConnection *fz_ipc_service_get_connection (const FzIpcService *self);
 uint32_t fz_ipc_service_get_owner (const FzIpcService *self);
+bool fz_ipc_service_is_up (const FzIpcService *self); /* there is a connection, or the way to one */
 const FzLog *fz_ipc_service_get_log (const FzIpcService *self);
 void fz_ipc_service_forget_call (FzIpcService *self, FzIpcCall *call);

@@ -213,10 +213,13 @@ static const char *
 next_action (const FzIpcCall *self)
 {
   const char *needed[FZ_IPC_GRANTS_MAX];
-  unsigned n = fz_ipc_method_get_actions (
-      self->method, self->caller->uid, fz_ipc_service_get_owner (self->service), needed);
+  unsigned n = fz_ipc_method_get_actions (self->method,
+                                          self->caller->uid,
+                                          fz_ipc_service_get_owner (self->service),
+                                          fz_ipc_service_is_up (self->service),
+                                          needed);
 
-  g_assert (n < FZ_IPC_GRANTS_MAX);
+  g_assert (n <= FZ_IPC_ACTIONS_MAX);
   if (self->also != NULL)
     needed[n++] = self->also;
   for (unsigned i = 0; i < n; i++)

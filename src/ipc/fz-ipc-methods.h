@@ -7,6 +7,8 @@
 
 #include "src/ipc/fz-ipc-service.h"
 
+#define FZ_IPC_ACTIONS_MAX 3u
+
 typedef enum {
   FZ_IPC_RULE_FREE,          /* no authorization needed */
   FZ_IPC_RULE_TAKE_OVER,     /* the action; on another user's tunnel take-over as well */
@@ -29,6 +31,9 @@ typedef struct FzIpcMethod {
   const char *other_action;
   const FzIpcOption *options; /* ends with a NULL key; NULL: takes no a{sv} */
   bool takes_fd;              /* an argument h */
+  bool ends_connection;       /* needs disconnect as well while there is one: a machine whose
+                                 administrator       forbids to disconnect is not disconnected by signing
+                                 out */
   bool (*check) (GVariant *parameters, GError **error); /* NULL: nothing to check beyond options */
   size_t handler; /* offset in FzIpcHandlers; SIZE_MAX: the service's own */
 } FzIpcMethod;
@@ -38,9 +43,10 @@ const FzIpcMethod *fz_ipc_method_find (const char *interface, const char *method
 
 FzIpcHandler fz_ipc_method_get_handler (const FzIpcMethod *self, const FzIpcHandlers *handlers);
 
-/* Which actions the caller needs while the tunnel is @owner's; returns how many (at most 2). */
-unsigned
-fz_ipc_method_get_actions (const FzIpcMethod *self, uint32_t uid, uint32_t owner, const char **out);
+/* Which actions the caller needs while the tunnel is @owner's, and is up or not; returns how many
+ * (at most FZ_IPC_ACTIONS_MAX). */
+unsigned fz_ipc_method_get_actions (
+    const FzIpcMethod *self, uint32_t uid, uint32_t owner, bool is_up, const char **out);
 
 /* The argument a{sv} of @parameters; (transfer full), NULL if the method has none. */
 GVariant *fz_ipc_method_dup_options (const FzIpcMethod *self, GVariant *parameters);

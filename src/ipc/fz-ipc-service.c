@@ -515,6 +515,15 @@ fz_ipc_service_get_owner (const FzIpcService *self)
   return g_variant_get_uint32 (fz_ipc_object_get (fz_ipc_tree_get_manager (self->tree), "Owner"));
 }
 
+bool
+fz_ipc_service_is_up (const FzIpcService *self)
+{
+  static const char *const down[] = { "signed-out", "offline", "disconnecting", "error", NULL };
+  GVariant *state = fz_ipc_object_get (fz_ipc_tree_get_manager (self->tree), "State");
+
+  return !g_strv_contains (down, g_variant_get_string (state, NULL));
+}
+
 const FzLog *
 fz_ipc_service_get_log (const FzIpcService *self)
 {

@@ -327,7 +327,8 @@ class Caller:
         if not hello:
             raise AssertionError(f"a caller of {user} does not get onto the bus")
         self.name = json.loads(hello)["name"]
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self):
         for line in self.process.stdout:
@@ -409,6 +410,8 @@ class Caller:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+            self._reader.join()
+            self.process.stdout.close()
 
 
 # -- the bus --
