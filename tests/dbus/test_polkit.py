@@ -13,7 +13,7 @@ import bus  # noqa: E402
 from bus import ACTION, ERROR, CallError  # noqa: E402
 
 POLICY = os.path.join(bus.SOURCE, "data", "dev.firezone.Client.tunnel1.policy")
-EXAMPLE_RULES = os.path.join(bus.SOURCE, "data", "50-firezone-example.rules")
+EXAMPLES = os.path.join(bus.SOURCE, "data", "examples")
 
 # desktop-integration.md §3, and beside it whose logs are read: any, inactive, active
 TABLE = {
@@ -113,23 +113,39 @@ class Defaults(PolkitCase):
         self.assertEqual((ran.returncode, ran.stdout), (0, "()\n"), ran.stderr)
 
 
-class Rules(PolkitCase):
-    """The example for administrators, with a group that exists here: always on, and remote users allowed."""
+def read_example(name):
+    with open(os.path.join(EXAMPLES, name), encoding="utf-8") as file:
+        return file.read()
 
-    with open(EXAMPLE_RULES, encoding="utf-8") as file:
-        RULES = (file.read().replace('"vpn"', '"carol"'),)
+
+class GroupRule(PolkitCase):
+    """The example for administrators that lets a group in from anywhere; here the group is carol's."""
+
+    RULES = (read_example("50-firezone-group.rules").replace('"vpn"', '"carol"'),)
 
     def test_group_connects_from_anywhere(self):
         carol = self.caller("carol")
         carol.call("Manager.SetCredential", "(handle 0, {})", fd="sealed:token")
         carol.call("Manager.Connect", "({},)")
 
-    def test_always_on(self):
+    def test_others_are_where_they_were(self):
+        self.assert_refused("NotAuthorized", "does not allow", self.caller("bob").call, "Manager.Connect", "({},)")
+
+
+class AlwaysOn(PolkitCase):
+    """The example for administrators that asks for a password before anything ends the connection."""
+
+    RULES = (read_example("50-firezone-always-on.rules"),)
+
+    def test_no_way_around(self):
         alice = self.caller("alice")
         alice.call("Manager.SetCredential", "(handle 0, {})", fd="sealed:token")
         alice.call("Manager.Connect", "({},)")
-        self.assert_refused("NotAuthorized", "does not allow", alice.call, "Manager.Disconnect", "({},)", interactive=True)
-        self.assertNotEqual(alice.get("State"), "offline")
+        for method, arguments, fd in (("Disconnect", "({},)", None), ("ClearCredential", "()", None),
+                                      ("SetCredential", "(handle 0, {})", "sealed:other")):
+            self.assert_refused("NotAuthorized", "tunnel1.disconnect needs an authentication", alice.call,
+                                "Manager." + method, arguments, fd=fd)
+        self.assertIn(alice.get("State"), ("connecting", "connected"))
         self.caller("root").call("Manager.Disconnect", "({},)")
 
 
