@@ -265,7 +265,7 @@ test_gui_client (void)
 
     g_assert_cmpuint (page.status, ==, 200);
     assert_has (&page, "Hello Sam &lt;Poe&gt;.");
-    assert_has (&page, "http-equiv=\"refresh\" content=\"1; url=/acme/sign_in/client_redirect\"");
+    assert_has (&page, "http-equiv=\"refresh\" content=\"0; url=/acme/sign_in/client_redirect\"");
     assert_has (&page, "href=\"" FZ_FLOW_SCHEME "://handle_client_sign_in_callback?");
   }
   {
