@@ -7,6 +7,7 @@ Usage: test_sign_in_page.py BUILD [unittest arguments]
 
 import os
 import pty
+import secrets
 import shutil
 import stat
 import sys
@@ -24,7 +25,6 @@ from portal import LocalPortal  # noqa: E402
 SCHEME = "firezone-fd0020211111"
 PASSWORD = "correct horse battery"
 EMAIL = "sam@acme.test"
-STATE = "5f" * 32
 NONCE = "a0" * 32
 TAB, ENTER = "\ue004", "\ue007"
 
@@ -64,6 +64,8 @@ class SignInPage(unittest.TestCase):
         with open(handler, "w", encoding="ascii") as file:
             file.write(f'#!/bin/sh\nprintf "%s\\n" "$1" >> {cls.noted}\n')
         os.chmod(handler, stat.S_IRWXU)
+        with open(cls.noted, "w", encoding="utf-8"):
+            pass
         handlers = UrlHandlers(os.path.join(cls.folder, "data"))
         handlers.register(SCHEME, [handler, "%u"])
         cls.browser = Browser(handlers=handlers, trusted={cls.portal.origin: [SCHEME]})
@@ -71,6 +73,7 @@ class SignInPage(unittest.TestCase):
 
     def setUp(self):
         """As if nobody had been here before."""
+        self.state = secrets.token_hex(32)
         self.browser.open("about:blank")
         self.browser.set_scripts(True)
         self.browser.cdp("Network.clearBrowserCookies")
@@ -78,11 +81,9 @@ class SignInPage(unittest.TestCase):
         self.browser.set_width(1000)
         self.browser.log("browser")
         self.browser.log("performance")
-        with open(self.noted, "w", encoding="utf-8"):
-            pass
 
     def open_form(self, kind="gui-client"):
-        query = {"as": kind, "state": STATE, "nonce": NONCE}
+        query = {"as": kind, "state": self.state, "nonce": NONCE}
         self.browser.open(f"{self.portal.url}?{urllib.parse.urlencode(query)}")
         self.browser.wait_for("h1", "Sign in to Acme & Söhne")
 
@@ -92,8 +93,9 @@ class SignInPage(unittest.TestCase):
         self.browser.click("button")
 
     def links(self):
+        """What this test's sign-ins brought; another's may arrive late."""
         with open(self.noted, encoding="utf-8") as file:
-            return file.read().splitlines()
+            return [link for link in file.read().splitlines() if f"state={self.state}" in link]
 
     def link(self):
         return wait_until(self.links, "link handed to the handler")[0]
@@ -107,7 +109,7 @@ class SignInPage(unittest.TestCase):
         self.assertRegex(fragment, r"^\.fzc_[A-Za-z0-9_-]{64}$")
         self.assertEqual(fields, {"account_name": ["Acme & Söhne"], "account_slug": ["acme"],
                                   "actor_name": ["Sam Poe"], "identity_provider_identifier": [EMAIL],
-                                  "state": [STATE]})
+                                  "state": [self.state]})
         return fragment
 
     # -- the way --
@@ -245,7 +247,7 @@ class SignInPage(unittest.TestCase):
               input.name = name; input.value = value; form.append(input);
             }
             document.body.append(form); form.submit();
-        """, self.portal.origin, {"as": "gui-client", "state": STATE, "nonce": NONCE, "form": form,
+        """, self.portal.origin, {"as": "gui-client", "state": self.state, "nonce": NONCE, "form": form,
                                   "email": EMAIL, "password": PASSWORD})
         self.browser.wait_for(".problem", "This form came from another page")
         self.assertNotIn("client_auth", self.browser.all_cookies())
@@ -293,7 +295,7 @@ class SignInPage(unittest.TestCase):
     def test_picture_of_the_account_page(self):
         with LocalPortal(PORTAL) as portal:
             portal.command("account", "add", "--name", "other")
-            self.browser.open(f"{portal.url}?as=gui-client&state={STATE}&nonce={NONCE}")
+            self.browser.open(f"{portal.url}?as=gui-client&state={self.state}&nonce={NONCE}")
             self.assertEqual(self.browser.accessible_name("#account"), "Account")
             self.browser.type("#account", "nobody")
             self.browser.click("button")
@@ -302,7 +304,7 @@ class SignInPage(unittest.TestCase):
             self.browser.type("#account", "acme")
             self.browser.click("button")
             self.browser.wait_for("h1", "Sign in to Acme & Söhne")
-            self.assertIn(f"state={STATE}", self.browser.url)
+            self.assertIn(f"state={self.state}", self.browser.url)
 
 
 class Prompt(unittest.TestCase):
