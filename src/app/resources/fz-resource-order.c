@@ -39,6 +39,7 @@ static const char *
 collation_key (FzResourceItem *item, const char *text, const char *slot)
 {
   const char *of = g_object_get_data (G_OBJECT (item), slot);
+  g_autofree char *folded = NULL;
   g_autofree char *key = NULL;
   g_autofree char *stored = NULL;
   size_t length = strlen (text);
@@ -46,7 +47,8 @@ collation_key (FzResourceItem *item, const char *text, const char *slot)
   /* stored as text, NUL, key: a new name makes a new key */
   if (of != NULL && strcmp (of, text) == 0)
     return of + length + 1;
-  key = g_utf8_collate_key (text, -1);
+  folded = g_utf8_casefold (text, -1);
+  key = g_utf8_collate_key (folded, -1);
   stored = g_malloc (length + 1 + strlen (key) + 1);
   memcpy (stored, text, length + 1);
   strcpy (stored + length + 1, key);
