@@ -239,11 +239,25 @@ class Machine:
                                f"{result.stdout}{result.stderr}")
         return result
 
-    def as_person(self, user, *argv, check=True, timeout=60, input=None):
-        """In a session of @user's at the machine's seat, as after a log-in there: local and active for polkit."""
-        return self.run("systemd-run", "--quiet", "--pipe", "--wait", "--collect", f"--property=User={user}",
-                        "--property=PAMName=login", "--setenv=XDG_SEAT=seat0", "--setenv=XDG_SESSION_TYPE=wayland",
-                        "--setenv=XDG_SESSION_CLASS=user", "--property=WorkingDirectory=~", *argv,
+    @staticmethod
+    def _as_person(user, *options, is_remote=False):
+        where = ["--setenv=XDG_SESSION_TYPE=tty"] if is_remote else [
+            "--setenv=XDG_SEAT=seat0", "--setenv=XDG_SESSION_TYPE=wayland"]
+        return ["systemd-run", "--quiet", "--collect", f"--property=User={user}", "--property=PAMName=login", *where,
+                "--setenv=XDG_SESSION_CLASS=user", "--property=WorkingDirectory=~", *options]
+
+    def log_in(self, user):
+        """@user sits down at the machine's seat and stays: local and active, for polkit and logind."""
+        self.run(*self._as_person(user, f"--unit=desk-{user}"), "sleep", "infinity")
+        self.wait_until(lambda: "State=active" in self.run("loginctl", "show-user", user, "-p", "State",
+                                                           check=False).stdout, f"session of {user}'s")
+
+    def log_out(self, user):
+        self.run("systemctl", "stop", f"desk-{user}.service")
+
+    def as_person(self, user, *argv, check=True, timeout=60, input=None, is_remote=False):
+        """At that desk, after log_in; or as if over SSH."""
+        return self.run(*self._as_person(user, "--pipe", "--wait", is_remote=is_remote), *argv,
                         check=check, timeout=timeout, input=input)
 
     def wait_until(self, condition, what, timeout=15.0):
