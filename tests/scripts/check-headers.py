@@ -19,7 +19,7 @@ def flags_by_folder(root, build):
         for entry in json.load(file):
             source = os.path.relpath(os.path.join(entry["directory"], entry["file"]), root)
             words = shlex.split(entry["command"])
-            keep = [w for w in words[1:] if w.startswith(("-I", "-D", "-std", "-f", "-isystem"))]
+            keep = [w for w in words[1:] if w.startswith(("-I", "-D", "-U", "-std", "-f", "-isystem"))]
             keep = [w if not w.startswith("-I") else "-I" + os.path.join(entry["directory"], w[2:])
                     for w in keep]
             flags.setdefault(os.path.dirname(source), (words[0], keep))
