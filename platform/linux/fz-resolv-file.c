@@ -1,0 +1,304 @@
+#include "platform/linux/fz-resolv-file.h"
+
+#include "platform/linux/fz-resolv-conf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TEXT_MAX  (64u * 1024u) /* bytes; a resolv.conf has a few hundred */
+#define NEW_NAME  "resolv.conf.firezone-c-new"
+#define COPY_NAME "resolv.conf.before-firezone-c-new"
+
+static char *
+path_of (const char *etc, const char *name)
+{
+  return g_build_filename (etc, name, NULL);
+}
+
+static bool
+fail (GError **error, const char *what, const char *path)
+{
+  int number = errno;
+  bool is_refused = number == EACCES || number == EPERM || number == EROFS;
+
+  g_set_error (error,
+               FZ_DNS_ERROR,
+               is_refused ? FZ_DNS_ERROR_PERMISSION : FZ_DNS_ERROR_FAILED,
+               "cannot %s %s: %s",
+               what,
+               path,
+               g_strerror (number));
+  return false;
+}
+
+/* -- reading -- */
+
+static char *
+dup_text (const char *path)
+{
+  g_autofree char *text = g_malloc (TEXT_MAX + 1);
+  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  struct stat info;
+  size_t length = 0;
+  ssize_t n = 1;
+
+  if (fd < 0)
+    return NULL;
+  if (fstat (fd, &info) < 0 || !S_ISREG (info.st_mode)) {
+    close (fd);
+    return NULL;
+  }
+  while (length < TEXT_MAX && (n = read (fd, text + length, TEXT_MAX - length)) > 0)
+    length += (size_t) n;
+  close (fd);
+  if (n < 0)
+    return NULL;
+  text[length] = '\0';
+  return g_steal_pointer (&text);
+}
+
+char *
+fz_resolv_file_dup_current (const char *etc)
+{
+  g_autofree char *path = path_of (etc, "resolv.conf");
+
+  return dup_text (path);
+}
+
+static bool
+is_ours (const char *text)
+{
+  return text != NULL && fz_resolv_conf_get_author (text) == FZ_RESOLV_AUTHOR_OURS;
+}
+
+static const char *
+original_name (const char *etc)
+{
+  g_autofree char *current = fz_resolv_file_dup_current (etc);
+
+  return is_ours (current) ? FZ_RESOLV_CONF_BACKUP : "resolv.conf";
+}
+
+char *
+fz_resolv_file_dup_original (const char *etc)
+{
+  g_autofree char *path = path_of (etc, original_name (etc));
+
+  return dup_text (path);
+}
+
+char *
+fz_resolv_file_dup_original_path (const char *etc)
+{
+  g_autofree char *path = path_of (etc, original_name (etc));
+  char *target = realpath (path, NULL);
+  char *copy = g_strdup (target != NULL ? target : path);
+
+  free (target);
+  return copy;
+}
+
+bool
+fz_resolv_file_is_in_force (const char *etc,
+                            const FzIp *servers,
+                            size_t n_servers,
+                            const char *search_domain)
+{
+  g_autofree char *current = fz_resolv_file_dup_current (etc);
+  g_autofree char *original = NULL;
+  g_autofree char *expected = NULL;
+
+  if (!is_ours (current))
+    return false;
+  original = strstr (current, "\n" FZ_RESOLV_CONF_NOTHING "\n") != NULL
+                 ? NULL
+                 : fz_resolv_file_dup_original (etc);
+  /* A link whose target is away for the moment is not nothing. */
+  if (original == NULL && strstr (current, "\n" FZ_RESOLV_CONF_NOTHING "\n") == NULL)
+    original = g_strdup ("");
+  expected = fz_resolv_conf_compose (original, servers, n_servers, search_domain);
+  return strcmp (current, expected) == 0;
+}
+
+/* -- writing -- */
+
+static bool
+write_all (int fd, const char *text)
+{
+  size_t left = strlen (text);
+
+  for (ssize_t n = 0; left > 0; text += n, left -= (size_t) n)
+    if ((n = write (fd, text, left)) <= 0)
+      return false;
+  return true;
+}
+
+/* A new file, complete on the disk before anybody sees it. */
+static bool
+write_new (const char *path, const char *text, const struct stat *like, GError **error)
+{
+  int fd;
+  bool is_done;
+
+  unlink (path);
+  fd = open (path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0)
+    return fail (error, "write", path);
+  is_done = write_all (fd, text) && fchmod (fd, like->st_mode & 07777) == 0;
+  if (is_done && (like->st_uid != geteuid () || like->st_gid != getegid ()))
+    is_done = fchown (fd, like->st_uid, like->st_gid) == 0;
+  if (is_done)
+    is_done = fsync (fd) == 0;
+  if (is_done) {
+    const struct timespec times[] = { like->st_atim, like->st_mtim };
+
+    futimens (fd, times);
+  }
+  if (close (fd) == 0 && is_done)
+    return true;
+  fail (error, "write", path);
+  unlink (path);
+  return false;
+}
+
+/* In place, for a file that is a mount of its own. The text first, then the length: at no moment
+ * it is empty. */
+static bool
+overwrite (const char *path, const char *text, const struct stat *like, GError **error)
+{
+  int fd = open (path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+  bool is_done;
+
+  if (fd < 0)
+    return fail (error, "write", path);
+  is_done = write_all (fd, text) && ftruncate (fd, (off_t) strlen (text)) == 0 && fsync (fd) == 0;
+  if (is_done && like != NULL) {
+    const struct timespec times[] = { like->st_atim, like->st_mtim };
+
+    futimens (fd, times);
+  }
+  close (fd);
+  return is_done || fail (error, "write", path);
+}
+
+/* Renames @from over @path; where that is a mount point, its content is replaced instead. */
+static bool
+put (const char *from, const char *path, const char *text, const struct stat *like, GError **error)
+{
+  if (rename (from, path) == 0)
+    return true;
+  if (errno != EBUSY && errno != EXDEV)
+    return fail (error, "replace", path);
+  if (!overwrite (path, text, like, error))
+    return false;
+  unlink (from);
+  return true;
+}
+
+/* -- taking over -- */
+
+/* Keeps what is at @path as @backup: a second name for it, or else a copy. */
+static bool
+keep_original (const char *etc, const char *path, const struct stat *info, GError **error)
+{
+  g_autofree char *backup = path_of (etc, FZ_RESOLV_CONF_BACKUP);
+  g_autofree char *copy = path_of (etc, COPY_NAME);
+
+  unlink (copy);
+  if (linkat (AT_FDCWD, path, AT_FDCWD, copy, 0) < 0) {
+    g_autofree char *text = dup_text (path);
+
+    if (S_ISLNK (info->st_mode) || text == NULL)
+      return fail (error, "keep a copy of", path);
+    if (!write_new (copy, text, info, error))
+      return false;
+  }
+  if (rename (copy, backup) < 0)
+    return fail (error, "write", backup);
+  unlink (copy); /* still there if both were the same inode already */
+  return true;
+}
+
+bool
+fz_resolv_file_install (const char *etc,
+                        const FzIp *servers,
+                        size_t n_servers,
+                        const char *search_domain,
+                        GError **error)
+{
+  g_autofree char *path = path_of (etc, "resolv.conf");
+  g_autofree char *backup = path_of (etc, FZ_RESOLV_CONF_BACKUP);
+  g_autofree char *new_path = path_of (etc, NEW_NAME);
+  g_autofree char *current = fz_resolv_file_dup_current (etc);
+  g_autofree char *original = NULL;
+  g_autofree char *text = NULL;
+  struct stat info = { 0 };
+  bool has_original;
+
+  if (is_ours (current)) {
+    has_original = lstat (backup, &info) == 0;
+    original = dup_text (backup);
+  } else {
+    has_original = lstat (path, &info) == 0;
+    original = g_steal_pointer (&current);
+    if (has_original && !keep_original (etc, path, &info, error))
+      return false;
+    if (!has_original)
+      unlink (backup);
+  }
+  if (has_original && original == NULL)
+    original = g_strdup (""); /* a link to nowhere, yet */
+
+  /* A link has no permissions worth keeping. */
+  if (!has_original || !S_ISREG (info.st_mode))
+    info = (struct stat){ .st_mode = 0644, .st_uid = geteuid (), .st_gid = getegid () };
+  clock_gettime (CLOCK_REALTIME, &info.st_mtim);
+  info.st_atim = info.st_mtim;
+  text = fz_resolv_conf_compose (original, servers, n_servers, search_domain);
+  return write_new (new_path, text, &info, error) && put (new_path, path, text, NULL, error);
+}
+
+/* -- giving back -- */
+
+static bool
+restore_nothing (const char *path, const char *current, GError **error)
+{
+  if (strstr (current, "\n" FZ_RESOLV_CONF_NOTHING "\n") == NULL) {
+    g_set_error (error,
+                 FZ_DNS_ERROR,
+                 FZ_DNS_ERROR_FAILED,
+                 "%s is ours, but what stood there before is gone: write your nameservers into it",
+                 path);
+    return false;
+  }
+  return unlink (path) == 0 || fail (error, "remove", path);
+}
+
+bool
+fz_resolv_file_restore (const char *etc, GError **error)
+{
+  g_autofree char *path = path_of (etc, "resolv.conf");
+  g_autofree char *backup = path_of (etc, FZ_RESOLV_CONF_BACKUP);
+  g_autofree char *new_path = path_of (etc, NEW_NAME);
+  g_autofree char *copy = path_of (etc, COPY_NAME);
+  g_autofree char *current = fz_resolv_file_dup_current (etc);
+  g_autofree char *text = dup_text (backup);
+  struct stat info;
+  bool has_backup = lstat (backup, &info) == 0;
+
+  unlink (new_path);
+  unlink (copy);
+  if (is_ours (current) && !has_backup)
+    return restore_nothing (path, current, error);
+  if (is_ours (current))
+    return put (backup, path, text != NULL ? text : "", &info, error);
+  if (has_backup && unlink (backup) < 0)
+    return fail (error, "remove", backup);
+  return true;
+}
