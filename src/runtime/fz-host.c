@@ -742,6 +742,18 @@ fz_host_reset_network (FzHost *self)
     fz_host_run_command (self, &command, NULL);
 }
 
+FzMetrics *
+fz_host_get_metrics (FzHost *self)
+{
+  return collect_metrics (self);
+}
+
+const FzLadder *
+fz_host_get_ladder (const FzHost *self)
+{
+  return &self->ladder;
+}
+
 char *
 fz_host_dump_metrics (FzHost *self, FzMetricsFormat format)
 {

@@ -14,6 +14,8 @@
 #include "src/engine/fz-engine.h"
 #include "src/runtime/fz-clock.h"
 #include "src/runtime/fz-io.h"
+#include "src/runtime/fz-ladder.h"
+#include "src/runtime/fz-metrics.h"
 
 #include <glib.h>
 
@@ -108,7 +110,13 @@ typedef enum {
   FZ_METRICS_JSON, /* one object of numbers */
 } FzMetricsFormat;
 
-/* All counters of engine, lanes, sockets and TUN; free with g_free. Zero ones are left out. */
+/* All counters of engine, lanes, sockets and TUN; zero ones are left out. Yours to free. */
+FzMetrics *fz_host_get_metrics (FzHost *self);
+
+/* What kernel, sockets and ciphers gave us; borrowed until the network is reset. */
+const FzLadder *fz_host_get_ladder (const FzHost *self);
+
+/* The metrics as text; free with g_free. */
 char *fz_host_dump_metrics (FzHost *self, FzMetricsFormat format);
 
 /* The same as one log record at info: at exit and on SIGUSR1. */

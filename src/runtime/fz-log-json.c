@@ -141,6 +141,7 @@ open_file (FzLogJson *self)
   if (self->pipe.fd >= 0)
     close (self->pipe.fd);
   self->pipe = (FzLogPipe){ .fd = fd };
+  fchmod (fd, FILE_MODE); /* the umask of a service may be narrower */
   self->file_bytes = fstat (fd, &info) == 0 ? (uint64_t) info.st_size : 0;
   return true;
 }

@@ -66,6 +66,15 @@ fz_metrics_add_counter (FzMetrics *self,
   fz_metrics_add (self, prefix, name, atomic_load_explicit (counter, memory_order_relaxed));
 }
 
+const char *
+fz_metrics_get (const FzMetrics *self, unsigned i, uint64_t *out_value)
+{
+  if (i >= self->metrics->len)
+    return NULL;
+  *out_value = metric_at (self, i)->value;
+  return metric_at (self, i)->name;
+}
+
 char *
 fz_metrics_to_text (const FzMetrics *self)
 {

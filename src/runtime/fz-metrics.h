@@ -27,6 +27,9 @@ void fz_metrics_add_counter (FzMetrics *self,
                              const char *name,
                              const _Atomic uint64_t *counter);
 
+/* The @i-th, from 0; NULL behind the last. The name lives as long as @self is not added to. */
+const char *fz_metrics_get (const FzMetrics *self, unsigned i, uint64_t *out_value);
+
 char *fz_metrics_to_text (const FzMetrics *self); /* "name value\n" each; g_free */
 char *fz_metrics_to_json (const FzMetrics *self); /* one object without newline; g_free */
 void
