@@ -11,6 +11,7 @@ struct FzControl {
   FzControlCallbacks callbacks;
   gpointer user_data;
   FzLog log;
+  char *default_api_url;
   GNetworkMonitor *network;
   gulong network_id;
 
@@ -392,6 +393,7 @@ start_session (FzControl *self)
 
   config.portal.login.api_url = fz_control_get_api_url (self);
   config.portal.token = self->credential->token;
+  config.is_internet_on = self->wish.routes_internet;
   config.log = self->config.log;
   self->session_state = FZ_SESSION_CONNECTING;
   self->session = fz_session_new (&config, &callbacks, self, &error);
@@ -526,6 +528,7 @@ fz_control_new (const FzControlConfig *config,
   FzControl *self = g_new0 (FzControl, 1);
 
   self->config = *config;
+  self->default_api_url = g_strdup (config->default_api_url);
   self->callbacks = *callbacks;
   self->user_data = user_data;
   self->log = fz_log_for (&config->log, "control");
@@ -551,6 +554,7 @@ fz_control_free (FzControl *self)
   g_clear_pointer (&self->credential, fz_credential_free);
   fz_service_machine_clear (&self->machine);
   g_free (self->failure_text);
+  g_free (self->default_api_url);
   g_free (self);
 }
 
@@ -660,7 +664,19 @@ fz_control_set_internet (FzControl *self, bool is_on)
   if (self->wish.routes_internet == is_on)
     return;
   self->wish.routes_internet = is_on;
+  if (self->session != NULL && !self->is_ending)
+    fz_session_set_internet (self->session, is_on);
   keep (self);
+  update (self);
+}
+
+void
+fz_control_set_default_api_url (FzControl *self, const char *url)
+{
+  if (g_strcmp0 (self->default_api_url, url) == 0)
+    return;
+  g_free (self->default_api_url);
+  self->default_api_url = g_strdup (url);
   update (self);
 }
 
@@ -704,8 +720,7 @@ fz_control_get_api_url (const FzControl *self)
 {
   if (self->credential == NULL)
     return "";
-  return self->credential->api_url != NULL ? self->credential->api_url
-                                           : self->config.default_api_url;
+  return self->credential->api_url != NULL ? self->credential->api_url : self->default_api_url;
 }
 
 FzSession *

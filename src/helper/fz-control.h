@@ -33,7 +33,7 @@
 typedef struct {
   FzSessionConfig session; /* all but token, URL and log; also who this device is */
   FzCredentialStore *store;
-  const char *default_api_url;
+  const char *default_api_url; /* copied */
   FzLog log;
 } FzControlConfig;
 
@@ -78,6 +78,9 @@ void fz_control_reconnect (FzControl *self);
 
 /* Kept until the credential goes. */
 void fz_control_set_internet (FzControl *self, bool is_on);
+
+/* For credentials that name no portal of their own; in force from the next session on. Copied. */
+void fz_control_set_default_api_url (FzControl *self, const char *url);
 
 /* The owner was seen here; part of what is kept. */
 void fz_control_note_owner (FzControl *self, bool was_here);

@@ -1,0 +1,27 @@
+/* fz-export.h
+ *
+ * An archive for whoever helps: the logs, what the service says of itself, and
+ * its counters, redacted. Written by a thread of its own, so that a slow target
+ * holds up nobody but itself.
+ */
+#pragma once
+
+#include <gio/gio.h>
+#include <stdbool.h>
+
+#define FZ_EXPORT_LOGS_MAX 60u /* the newest */
+
+typedef struct {
+  int target;          /* taken */
+  char *log_directory; /* taken; NULL: no logs */
+  char *state;         /* taken: text */
+  char *metrics;       /* taken: text */
+  char *names[3];      /* taken: of persons and accounts, to be removed; NULL ends */
+} FzExport;
+
+/* Whether @fd can be written to by a thread that may wait; otherwise what is wrong. */
+const char *fz_export_check_target (int fd);
+
+/* @callback: from the main loop. Takes what @export has. */
+void fz_export_start (FzExport *export, GAsyncReadyCallback callback, gpointer user_data);
+bool fz_export_finish (GAsyncResult *result, GError **error);

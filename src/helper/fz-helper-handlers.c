@@ -1,0 +1,343 @@
+/* fz-helper-handlers.c: what callers ask for; each call is answered exactly once */
+#include "src/crypto/fz-crypto.h"
+#include "src/helper/fz-export.h"
+#include "src/helper/fz-helper-private.h"
+#include "src/helper/fz-self-test.h"
+#include "src/ipc/fz-ipc-credential.h"
+#include "src/portal/fz-login-url.h"
+
+#include <string.h>
+
+#define BUFFER_SIZE (FZ_IPC_CREDENTIAL_BYTES_MAX + 1)
+
+/* -- connecting -- */
+
+static void
+handle_connect (FzIpcCall *call, gpointer user_data)
+{
+  FzHelper *self = user_data;
+  gboolean is_on = FALSE;
+
+  if (fz_control_get_credential (self->control) == NULL) {
+    fz_ipc_call_fail (
+        call, FZ_IPC_ERROR_NOT_SIGNED_IN, "nobody is signed in: SetCredential has to come first");
+    return;
+  }
+  if (g_variant_lookup (fz_ipc_call_get_options (call), "internet-resource", "b", &is_on))
+    fz_control_set_internet (self->control, is_on);
+  fz_control_connect (self->control);
+  fz_ipc_call_return (call, NULL);
+}
+
+static void
+handle_disconnect (FzIpcCall *call, gpointer user_data)
+{
+  FzHelper *self = user_data;
+
+  fz_control_disconnect (self->control);
+  fz_ipc_call_return (call, NULL);
+}
+
+static void
+handle_reconnect (FzIpcCall *call, gpointer user_data)
+{
+  FzHelper *self = user_data;
+
+  fz_control_reconnect (self->control);
+  fz_ipc_call_return (call, NULL);
+}
+
+static void
+handle_set_internet_resource (FzIpcCall *call, gpointer user_data)
+{
+  FzHelper *self = user_data;
+  gboolean is_on;
+
+  g_variant_get (fz_ipc_call_get_parameters (call), "(b)", &is_on);
+  if (fz_control_get_credential (self->control) == NULL) {
+    fz_ipc_call_fail (call, FZ_IPC_ERROR_NOT_SIGNED_IN, "nobody is signed in");
+    return;
+  }
+  fz_control_set_internet (self->control, is_on);
+  fz_ipc_call_return (call, NULL);
+}
+
+/* -- the credential -- */
+
+static FzToken *
+read_token (FzIpcCall *call, GError **error)
+{
+  char *buffer = fz_secret_new (BUFFER_SIZE);
+  int fd = fz_ipc_call_steal_fd (call);
+  g_autoptr (GError) local = NULL;
+  FzToken *token = NULL;
+
+  if (fz_ipc_credential_read (fd, buffer, BUFFER_SIZE, error)) {
+    token = fz_token_new (buffer, &local);
+    if (token == NULL)
+      g_set_error_literal (error, FZ_IPC_ERROR, FZ_IPC_ERROR_INVALID_ARGUMENT, local->message);
+  }
+  fz_secret_free (buffer, BUFFER_SIZE);
+  if (fd >= 0)
+    close (fd);
+  return token;
+}
+
+static bool
+check_url (const char *url, GError **error)
+{
+  const FzLoginUrlConfig config = {
+    .role = FZ_ROLE_CLIENT, .api_url = url, .device_id = "x", .name = "x"
+  };
+  g_autoptr (GError) local = NULL;
+  g_autoptr (FzLoginUrl) parsed = fz_login_url_new (&config, &local);
+
+  if (parsed == NULL)
+    g_set_error_literal (error, FZ_IPC_ERROR, FZ_IPC_ERROR_INVALID_ARGUMENT, local->message);
+  return parsed != NULL;
+}
+
+/* The call has every right it needs. */
+static void
+take_credential (FzIpcCall *call, gpointer user_data)
+{
+  FzHelper *self = user_data;
+  GVariant *options = fz_ipc_call_get_options (call);
+  const char *api_url = NULL, *account = NULL, *actor = NULL;
+  g_autoptr (GError) error = NULL;
+  guint64 expires_us = 0;
+  FzToken *token;
+
+  g_variant_lookup (options, "api-url", "&s", &api_url);
+  g_variant_lookup (options, "account", "&s", &account);
+  g_variant_lookup (options, "actor", "&s", &actor);
+  g_variant_lookup (options, "expires", "t", &expires_us);
+  if (api_url != NULL && !check_url (api_url, &error)) {
+    fz_ipc_call_take_error (call, g_steal_pointer (&error));
+    return;
+  }
+  token = read_token (call, &error);
+  if (token == NULL) {
+    fz_ipc_call_take_error (call, g_steal_pointer (&error));
+    return;
+  }
+  fz_control_set_credential (self->control,
+                             fz_credential_new (token,
+                                                fz_ipc_call_get_uid (call),
+                                                api_url,
+                                                account,
+                                                actor,
+                                                MIN (expires_us, G_MAXINT64)));
+  fz_ipc_call_return (call, NULL);
+}
+
+/* "wss://host" and "wss://host/" are one portal. */
+static bool
+is_same_url (const char *a, const char *b)
+{
+  size_t n = strlen (a), m = strlen (b);
+
+  n -= n > 0 && a[n - 1] == '/' ? 1 : 0;
+  m -= m > 0 && b[m - 1] == '/' ? 1 : 0;
+  return n == m && g_ascii_strncasecmp (a, b, n) == 0;
+}
+
+static void
+handle_set_credential (FzIpcCall *call, gpointer user_data)
+{
+  FzHelper *self = user_data;
+  const char *fixed = fz_machine_config_get (self->machine_config, FZ_SETTING_API_URL);
+  const char *api_url = NULL;
+
+  g_variant_lookup (fz_ipc_call_get_options (call), "api-url", "&s", &api_url);
+  if (fixed == NULL || api_url == NULL || is_same_url (fixed, api_url))
+    take_credential (call, self);
+  else
+    fz_ipc_call_authorize (call, FZ_IPC_ACTION_CONFIGURE, take_credential, self);
+}
+
+static void
+handle_clear_credential (FzIpcCall *call, gpointer user_data)
+{
+  FzHelper *self = user_data;
+
+  fz_control_clear_credential (self->control, FZ_REASON_USER);
+  fz_ipc_call_return (call, NULL);
+}
+
+/* -- logs -- */
+
+static void
+handle_open_log (FzIpcCall *call, gpointer user_data)
+{
+  FzHelper *self = user_data;
+  g_autoptr (GError) error = NULL;
+  int fd = fz_log_setup_open_file (self->config.log_setup, &error);
+
+  if (fd >= 0)
+    fz_ipc_call_return_fd (call, fd);
+  else
+    fz_ipc_call_fail (call, FZ_IPC_ERROR_UNSUPPORTED, "%s", error->message);
+}
+
+static void
+handle_set_log_filter (FzIpcCall *call, gpointer user_data)
+{
+  FzHelper *self = user_data;
+  g_autoptr (GError) error = NULL;
+  const char *filter;
+  bool is_own;
+
+  g_variant_get (fz_ipc_call_get_parameters (call), "(&s)", &filter);
+  is_own = *filter != '\0';
+  if (!is_own)
+    filter = fz_helper_get_configured_filter (self);
+  if (!fz_log_setup_set_filter (self->config.log_setup, filter, &error)) {
+    fz_ipc_call_fail (call,
+                      g_error_matches (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE)
+                          ? FZ_IPC_ERROR_INVALID_ARGUMENT
+                          : FZ_IPC_ERROR_BUSY,
+                      "%s",
+                      error->message);
+    return;
+  }
+  self->has_own_filter = is_own;
+  fz_log (&self->log,
+          FZ_LOG_INFO,
+          "log-filter-set",
+          "the log filter was changed",
+          FZ_KV_TEXT ("filter", fz_log_setup_get_filter (self->config.log_setup)));
+  fz_helper_publish (self);
+  fz_ipc_call_return (call, NULL);
+}
+
+/* -- counters -- */
+
+static void
+handle_metrics (FzIpcCall *call, gpointer user_data)
+{
+  FzHelper *self = user_data;
+  FzSession *session = fz_control_get_session (self->control);
+  g_autoptr (FzMetrics) metrics =
+      session != NULL ? fz_host_get_metrics (fz_session_get_host (session)) : fz_metrics_new ();
+  GVariantBuilder builder;
+  const char *name;
+  uint64_t value;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE ("a{st}"));
+  for (unsigned i = 0; (name = fz_metrics_get (metrics, i, &value)) != NULL; i++)
+    g_variant_builder_add (&builder, "{st}", name, (guint64) value);
+  fz_ipc_call_return (call, g_variant_new ("(a{st})", &builder));
+}
+
+/* -- checks -- */
+
+static void
+on_self_test (GVariant *rows, gpointer user_data)
+{
+  FzIpcCall *call = user_data;
+
+  fz_ipc_call_return (call, g_variant_new ("(@a(sbs))", rows));
+}
+
+static void
+handle_self_test (FzIpcCall *call, gpointer user_data)
+{
+  FzHelper *self = user_data;
+  const char *api_url = fz_control_get_api_url (self->control);
+  const char *fixed = fz_machine_config_get (self->machine_config, FZ_SETTING_API_URL);
+  const FzSelfTestConfig config = {
+    .control = self->control,
+    .platform = self->config.session.host.platform,
+    .log_setup = self->config.log_setup,
+    .config = self->machine_config,
+    .api_url = *api_url != '\0' ? api_url
+               : fixed != NULL  ? fixed
+                                : self->config.default_api_url,
+  };
+
+  fz_self_test_run (&config, self->cancellable, on_self_test, call);
+}
+
+/* -- export -- */
+
+typedef struct {
+  FzHelper *helper;
+  FzIpcCall *call;
+  GCancellable *cancellable; /* the helper's: cancelled when it is gone */
+} ExportCall;
+
+static void
+on_exported (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  ExportCall *pending = user_data;
+  g_autoptr (GError) error = NULL;
+  bool is_written = fz_export_finish (result, &error);
+
+  (void) source;
+  if (!g_cancellable_is_cancelled (pending->cancellable)) {
+    pending->helper->is_exporting = false;
+    if (is_written)
+      fz_ipc_call_return (pending->call, NULL);
+    else
+      fz_ipc_call_take_error (pending->call, g_steal_pointer (&error));
+  }
+  g_object_unref (pending->cancellable);
+  g_free (pending);
+}
+
+static char *
+dup_metrics (FzHelper *self)
+{
+  FzSession *session = fz_control_get_session (self->control);
+
+  return session != NULL ? fz_host_dump_metrics (fz_session_get_host (session), FZ_METRICS_TEXT)
+                         : g_strdup ("There is no session.\n");
+}
+
+static void
+handle_export (FzIpcCall *call, gpointer user_data)
+{
+  FzHelper *self = user_data;
+  const FzCredential *credential = fz_control_get_credential (self->control);
+  FzExport export = { .target = fz_ipc_call_steal_fd (call) };
+  const char *problem = fz_export_check_target (export.target);
+  ExportCall *pending;
+
+  if (problem != NULL || self->is_exporting) {
+    if (export.target >= 0)
+      close (export.target);
+    if (problem != NULL)
+      fz_ipc_call_fail (call, FZ_IPC_ERROR_INVALID_ARGUMENT, "the target is no good: %s", problem);
+    else
+      fz_ipc_call_fail (call, FZ_IPC_ERROR_BUSY, "an export is being written already");
+    return;
+  }
+  export.log_directory = g_strdup (fz_log_setup_get_directory (self->config.log_setup));
+  export.state = fz_helper_dup_state (self);
+  export.metrics = dup_metrics (self);
+  if (credential != NULL) {
+    export.names[0] = g_strdup (credential->account);
+    export.names[1] = g_strdup (credential->actor);
+  }
+  self->is_exporting = true;
+  pending = g_new0 (ExportCall, 1);
+  pending->helper = self;
+  pending->call = call;
+  pending->cancellable = g_object_ref (self->cancellable);
+  fz_export_start (&export, on_exported, pending);
+}
+
+const FzIpcHandlers fz_helper_handlers = {
+  .connect = handle_connect,
+  .disconnect = handle_disconnect,
+  .reconnect = handle_reconnect,
+  .set_credential = handle_set_credential,
+  .clear_credential = handle_clear_credential,
+  .set_internet_resource = handle_set_internet_resource,
+  .open_log = handle_open_log,
+  .set_log_filter = handle_set_log_filter,
+  .export = handle_export,
+  .self_test = handle_self_test,
+  .metrics = handle_metrics,
+};

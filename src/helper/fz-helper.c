@@ -1,0 +1,540 @@
+#include "src/helper/fz-helper-private.h"
+#include "src/runtime/fz-notify.h"
+
+#include <string.h>
+
+#define RELOAD_DELAY_MS  200u /* an editor writes a file in several steps */
+#define DROPPED_EVERY_US (1 * G_USEC_PER_SEC)
+
+/* -- the Manager's properties -- */
+
+static void
+publish_person (FzHelper *self, FzIpcObject *manager)
+{
+  const FzCredential *credential = fz_control_get_credential (self->control);
+
+  fz_ipc_service_set_owner (self->service,
+                            credential != NULL ? credential->owner : FZ_IPC_NO_OWNER);
+  fz_ipc_object_set_text (manager, "Account", credential != NULL ? credential->account : "");
+  fz_ipc_object_set_text (manager, "Actor", credential != NULL ? credential->actor : "");
+  fz_ipc_object_set_u64 (
+      manager, "SessionExpires", credential != NULL ? credential->expires_us : 0);
+  fz_ipc_object_set_text (manager, "PortalUrl", fz_control_get_api_url (self->control));
+}
+
+static GVariant *
+list_addresses (FzSession *session)
+{
+  FzIp addresses[2] = { { 0 }, { 0 } };
+  GVariantBuilder builder;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE_STRING_ARRAY);
+  if (session != NULL && fz_session_get_addresses (session, &addresses[0], &addresses[1]))
+    for (size_t i = 0; i < G_N_ELEMENTS (addresses); i++) {
+      char text[FZ_IP_TEXT_MAX];
+
+      if (addresses[i].family != FZ_IP_NONE)
+        g_variant_builder_add (&builder, "s", fz_ip_format (&addresses[i], text));
+    }
+  return g_variant_builder_end (&builder);
+}
+
+static const char *
+internet_name (FzSession *session)
+{
+  if (session == NULL)
+    return "unavailable";
+  switch (fz_session_get_internet (session)) {
+  case FZ_SESSION_INTERNET_UNAVAILABLE:
+    return "unavailable";
+  case FZ_SESSION_INTERNET_OFF:
+    return "off";
+  case FZ_SESSION_INTERNET_ON:
+    return "on";
+  }
+  g_assert_not_reached ();
+}
+
+static void
+publish_interface (FzHelper *self, FzIpcObject *manager)
+{
+  FzSession *up = fz_control_is_up (self->control) ? fz_control_get_session (self->control) : NULL;
+  const char *name = self->config.session.host.tun_name;
+
+  fz_ipc_object_set_text (manager,
+                          "Interface",
+                          up == NULL     ? ""
+                          : name != NULL ? name
+                                         : FZ_TUN_NAME);
+  fz_ipc_object_set (manager, "Addresses", list_addresses (up));
+  fz_ipc_object_set_u32 (manager, "Mtu", up != NULL ? FZ_TUN_MTU : 0);
+  fz_ipc_object_set_text (manager, "InternetResource", internet_name (up));
+  fz_ipc_object_set_u32 (manager, "PortalRtt", up != NULL ? fz_session_get_portal_rtt_us (up) : 0);
+}
+
+/* What was found stays known after a session has ended. */
+static void
+publish_features (FzHelper *self, FzIpcObject *manager)
+{
+  FzSession *session = fz_control_get_session (self->control);
+  const FzLadder *ladder =
+      session != NULL ? fz_host_get_ladder (fz_session_get_host (session)) : NULL;
+  g_autofree char *queues = NULL, *aead = NULL;
+  GVariantBuilder builder;
+  bool has_gso = false, has_gro = false;
+
+  if (ladder == NULL)
+    return;
+  for (int i = 0; i < FZ_N_UDP_FAMILIES && ladder->pair != NULL; i++) {
+    has_gso |= ladder->pair->sockets[i].has_gso;
+    has_gro |= ladder->pair->sockets[i].has_gro;
+  }
+  queues = g_strdup_printf ("multi-queue:%u", ladder->tun.n_queues);
+  aead = g_strconcat ("aead:", fz_aead_backend_name (ladder->backend), NULL);
+  g_variant_builder_init (&builder, G_VARIANT_TYPE_STRING_ARRAY);
+  if (ladder->tun.tso)
+    g_variant_builder_add (&builder, "s", "tso");
+  if (ladder->tun.uso)
+    g_variant_builder_add (&builder, "s", "uso");
+  if (has_gso)
+    g_variant_builder_add (&builder, "s", "udp-gso");
+  if (has_gro)
+    g_variant_builder_add (&builder, "s", "udp-gro");
+  g_variant_builder_add (&builder, "s", queues);
+  g_variant_builder_add (&builder, "s", aead);
+  fz_ipc_object_set (manager, "Features", g_variant_builder_end (&builder));
+}
+
+static void
+publish_settings (FzHelper *self, FzIpcObject *manager)
+{
+  fz_ipc_object_set_text (manager, "LogFilter", fz_log_setup_get_filter (self->config.log_setup));
+  fz_ipc_object_set (manager, "Managed", fz_machine_config_to_managed (self->machine_config));
+  fz_ipc_object_set_text (manager, "Mode", "host-helper");
+}
+
+static void
+publish_state (FzHelper *self)
+{
+  const FzServiceMachine *machine = fz_control_get_machine (self->control);
+  FzIpcObject *manager = fz_ipc_tree_get_manager (fz_ipc_service_get_tree (self->service));
+
+  fz_ipc_object_set_text (
+      manager, "PortalState", fz_portal_state_name (fz_control_get_portal_state (self->control)));
+  fz_ipc_service_set_state (self->service,
+                            fz_service_state_name (machine->state),
+                            fz_service_reason_name (machine->reason),
+                            machine->detail);
+}
+
+/* -- what a session shows -- */
+
+static void
+count_dropped (FzHelper *self, FzSession *session)
+{
+  g_autoptr (FzMetrics) metrics = NULL;
+  int64_t now_us = g_get_monotonic_time ();
+  uint64_t value, sum = 0;
+  const char *name;
+
+  if (now_us - self->dropped_at_us < DROPPED_EVERY_US)
+    return;
+  self->dropped_at_us = now_us;
+  metrics = fz_host_get_metrics (fz_session_get_host (session));
+  for (unsigned i = 0; (name = fz_metrics_get (metrics, i, &value)) != NULL; i++)
+    if (strstr (name, "drop_") != NULL)
+      sum += value;
+  self->totals.sum.dropped = sum;
+}
+
+static void
+sample (FzIpcSample *out, gpointer user_data)
+{
+  FzHelper *self = user_data;
+  FzSession *session = fz_control_get_session (self->control);
+
+  if (session != NULL) {
+    const FzGatewayView *views;
+    size_t n = fz_session_get_gateways (session, &views);
+
+    fz_totals_update (&self->totals, views, n);
+    count_dropped (self, session);
+  }
+  *out = self->totals.sum;
+}
+
+static gboolean
+look (gpointer user_data)
+{
+  FzHelper *self = user_data;
+  FzIpcSample unused;
+
+  sample (&unused, self);
+  fz_helper_publish (self);
+  return G_SOURCE_CONTINUE;
+}
+
+/* -- putting it all on the bus -- */
+
+static void
+watch_owner (FzHelper *self)
+{
+  const FzCredential *credential = fz_control_get_credential (self->control);
+  uint32_t owner = credential != NULL ? credential->owner : UINT32_MAX;
+
+  if (owner == self->watched_owner)
+    return;
+  self->watched_owner = owner;
+  fz_owner_watch_set (
+      self->owner_watch, owner, fz_control_get_wish (self->control)->owner_was_here);
+}
+
+static void
+look_while_up (FzHelper *self)
+{
+  bool is_up = fz_control_is_up (self->control);
+
+  if (is_up && self->look_id == 0)
+    self->look_id = g_timeout_add (FZ_HELPER_LOOK_MS, look, self);
+  else if (!is_up)
+    g_clear_handle_id (&self->look_id, g_source_remove);
+  if (fz_control_get_session (self->control) == NULL)
+    fz_totals_reset (&self->totals);
+}
+
+static void
+publish (FzHelper *self)
+{
+  FzIpcObject *manager = fz_ipc_tree_get_manager (fz_ipc_service_get_tree (self->service));
+  FzSession *up = fz_control_is_up (self->control) ? fz_control_get_session (self->control) : NULL;
+
+  publish_person (self, manager);
+  publish_interface (self, manager);
+  publish_features (self, manager);
+  publish_settings (self, manager);
+  fz_mirror_update (self->mirror, up);
+  publish_state (self);
+  watch_owner (self);
+  look_while_up (self);
+}
+
+static gboolean
+on_publish_idle (gpointer user_data)
+{
+  FzHelper *self = user_data;
+
+  self->publish_id = 0;
+  publish (self);
+  return G_SOURCE_REMOVE;
+}
+
+void
+fz_helper_publish (FzHelper *self)
+{
+  if (self->publish_id == 0)
+    self->publish_id = g_idle_add_full (G_PRIORITY_DEFAULT, on_publish_idle, self, NULL);
+}
+
+/* -- from the control -- */
+
+static void
+notify_manager (FzHelper *self)
+{
+  const FzServiceMachine *machine = fz_control_get_machine (self->control);
+  g_autofree char *status = g_strdup_printf ("%s%s%s",
+                                             fz_service_state_name (machine->state),
+                                             *machine->detail != '\0' ? ": " : "",
+                                             machine->detail);
+
+  fz_notify_status (status);
+}
+
+static void
+on_control_changed (gpointer user_data)
+{
+  FzHelper *self = user_data;
+
+  if (self->control == NULL) /* being made */
+    return;
+  notify_manager (self);
+
+  /* State and owner at once: whoever asks next must not read the past, nor profit from it. */
+  publish_person (self, fz_ipc_tree_get_manager (fz_ipc_service_get_tree (self->service)));
+  publish_state (self);
+  fz_helper_publish (self);
+}
+
+static void
+on_control_event (const char *id, GVariant *details, gpointer user_data)
+{
+  FzHelper *self = user_data;
+
+  fz_ipc_service_emit_event (self->service, id, details);
+}
+
+static void
+on_control_stopped (gpointer user_data)
+{
+  FzHelper *self = user_data;
+
+  self->callbacks.on_stopped (self->user_data);
+}
+
+/* -- the owner -- */
+
+static void
+on_owner_here (gpointer user_data)
+{
+  FzHelper *self = user_data;
+
+  fz_control_note_owner (self->control, true);
+}
+
+static void
+on_owner_left (gpointer user_data)
+{
+  FzHelper *self = user_data;
+  bool keeps = fz_machine_config_keeps_when_owner_leaves (self->machine_config);
+
+  fz_log (&self->log,
+          FZ_LOG_INFO,
+          "owner-left",
+          keeps ? "the owner has logged out; the tunnel stays"
+                : "the owner has logged out; the tunnel ends",
+          FZ_KV_U64 ("owner", self->watched_owner));
+  if (keeps)
+    fz_control_note_owner (self->control, false);
+  else
+    fz_control_clear_credential (self->control, FZ_REASON_OWNER_LEFT);
+}
+
+/* -- the administrator's files -- */
+
+const char *
+fz_helper_get_configured_filter (const FzHelper *self)
+{
+  const char *fixed = fz_machine_config_get (self->machine_config, FZ_SETTING_LOG_FILTER);
+
+  if (self->config.log_filter != NULL)
+    return self->config.log_filter;
+  return fixed != NULL ? fixed : "info";
+}
+
+static const char *
+pick_api_url (const FzHelper *self)
+{
+  const char *fixed = fz_machine_config_get (self->machine_config, FZ_SETTING_API_URL);
+
+  return fixed != NULL ? fixed : self->config.default_api_url;
+}
+
+static void
+log_problems (FzHelper *self)
+{
+  size_t n;
+  const FzConfigProblem *problems = fz_machine_config_get_problems (self->machine_config, &n);
+
+  for (size_t i = 0; i < n; i++)
+    fz_log (&self->log,
+            FZ_LOG_WARNING,
+            "configuration-problem",
+            problems[i].is_error ? "a setting is wrong; what was good last stays"
+                                 : "a setting is not understood and ignored",
+            FZ_KV_TEXT ("problem", problems[i].text));
+}
+
+static void
+apply_filter (FzHelper *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (self->has_own_filter)
+    return;
+  if (!fz_log_setup_set_filter (
+          self->config.log_setup, fz_helper_get_configured_filter (self), &error))
+    fz_log (&self->log,
+            FZ_LOG_WARNING,
+            "log-filter-refused",
+            "the log filter stays as it is",
+            FZ_KV_TEXT ("error", error->message));
+}
+
+void
+fz_helper_reload (FzHelper *self)
+{
+  FzMachineConfig *fresh = fz_machine_config_load (self->config.config_path, self->machine_config);
+
+  g_clear_pointer (&self->machine_config, fz_machine_config_free);
+  self->machine_config = fresh;
+  log_problems (self);
+  apply_filter (self);
+  fz_log_plain (&self->log, FZ_LOG_INFO, "configuration-read", "the configuration was read again");
+  fz_control_set_default_api_url (self->control, pick_api_url (self));
+  fz_helper_publish (self);
+}
+
+static gboolean
+on_reload (gpointer user_data)
+{
+  FzHelper *self = user_data;
+
+  self->reload_id = 0;
+  fz_helper_reload (self);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+on_config_file (
+    GFileMonitor *monitor, GFile *file, GFile *other, GFileMonitorEvent event, gpointer user_data)
+{
+  FzHelper *self = user_data;
+
+  (void) monitor;
+  (void) file;
+  (void) other;
+  (void) event;
+  g_clear_handle_id (&self->reload_id, g_source_remove);
+  self->reload_id = g_timeout_add (RELOAD_DELAY_MS, on_reload, self);
+}
+
+static void
+watch_config (FzHelper *self)
+{
+  g_autofree char *folder = g_strconcat (self->config.config_path, ".d", NULL);
+  const char *paths[] = { self->config.config_path, folder };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (paths); i++) {
+    g_autoptr (GFile) file = g_file_new_for_path (paths[i]);
+
+    self->config_monitors[i] = i == 0 ? g_file_monitor_file (file, 0, NULL, NULL)
+                                      : g_file_monitor_directory (file, 0, NULL, NULL);
+    if (self->config_monitors[i] != NULL)
+      g_signal_connect (self->config_monitors[i], "changed", G_CALLBACK (on_config_file), self);
+  }
+}
+
+/* -- public -- */
+
+static void
+make_service (FzHelper *self)
+{
+  FzIpcServiceConfig config = {
+    .connection = self->config.connection,
+    .handlers = fz_helper_handlers,
+    .user_data = self,
+    .log = fz_log_for (&self->config.log, "ipc"),
+  };
+
+  config.handlers.sample = sample;
+  self->service = fz_ipc_service_new (&config);
+  self->mirror = fz_mirror_new (fz_ipc_service_get_tree (self->service));
+}
+
+static void
+make_control (FzHelper *self)
+{
+  static const FzControlCallbacks callbacks = {
+    .on_changed = on_control_changed,
+    .on_event = on_control_event,
+    .on_stopped = on_control_stopped,
+  };
+  const FzControlConfig config = {
+    .session = self->config.session,
+    .store = self->config.store,
+    .default_api_url = pick_api_url (self),
+    .log = self->config.log,
+  };
+
+  self->control = fz_control_new (&config, &callbacks, self);
+}
+
+FzHelper *
+fz_helper_new (const FzHelperConfig *config, const FzHelperCallbacks *callbacks, gpointer user_data)
+{
+  static const FzOwnerWatchCallbacks owner = { .on_here = on_owner_here, .on_left = on_owner_left };
+  FzHelper *self = g_new0 (FzHelper, 1);
+
+  self->config = *config;
+  self->callbacks = *callbacks;
+  self->user_data = user_data;
+  self->log = fz_log_for (&config->log, "helper");
+  self->cancellable = g_cancellable_new ();
+  self->watched_owner = UINT32_MAX;
+  fz_totals_init (&self->totals);
+
+  self->machine_config = fz_machine_config_load (config->config_path, NULL);
+  log_problems (self);
+  apply_filter (self);
+  watch_config (self);
+
+  self->owner_watch = fz_owner_watch_new (&owner, self, &self->log);
+  make_service (self);
+  make_control (self);
+  fz_control_restore (self->control);
+  publish (self); /* whole before anybody can ask */
+  return self;
+}
+
+void
+fz_helper_free (FzHelper *self)
+{
+  if (self == NULL)
+    return;
+  g_cancellable_cancel (self->cancellable);
+  g_clear_handle_id (&self->look_id, g_source_remove);
+  g_clear_handle_id (&self->publish_id, g_source_remove);
+  g_clear_handle_id (&self->reload_id, g_source_remove);
+  for (size_t i = 0; i < G_N_ELEMENTS (self->config_monitors); i++) {
+    if (self->config_monitors[i] != NULL)
+      g_signal_handlers_disconnect_by_data (self->config_monitors[i], self);
+    g_clear_object (&self->config_monitors[i]);
+  }
+  g_clear_pointer (&self->owner_watch, fz_owner_watch_free);
+  g_clear_pointer (&self->control, fz_control_free);
+  g_clear_pointer (&self->mirror, fz_mirror_free);
+  g_clear_pointer (&self->service, fz_ipc_service_free);
+  g_clear_pointer (&self->machine_config, fz_machine_config_free);
+  g_clear_object (&self->cancellable);
+  fz_totals_clear (&self->totals);
+  g_free (self);
+}
+
+void
+fz_helper_stop (FzHelper *self)
+{
+  fz_control_stop (self->control);
+}
+
+void
+fz_helper_log_metrics (FzHelper *self)
+{
+  FzSession *session = fz_control_get_session (self->control);
+
+  if (session != NULL)
+    fz_host_log_metrics (fz_session_get_host (session));
+}
+
+char *
+fz_helper_dup_state (FzHelper *self)
+{
+  const FzServiceMachine *machine = fz_control_get_machine (self->control);
+  FzIpcObject *manager = fz_ipc_tree_get_manager (fz_ipc_service_get_tree (self->service));
+  static const char *const properties[] = {
+    "Version",  "StateSince", "Owner",      "SessionExpires",   "Interface",   "Addresses",
+    "Mtu",      "DnsMode",    "DnsServers", "PortalUrl",        "PortalState", "PortalRtt",
+    "Features", "LogFilter",  "Managed",    "InternetResource",
+  };
+  GString *text = g_string_new (NULL);
+
+  g_string_append_printf (text,
+                          "State: %s\nStateReason: %s\nStateDetail: %s\n",
+                          fz_service_state_name (machine->state),
+                          fz_service_reason_name (machine->reason),
+                          machine->detail);
+  for (size_t i = 0; i < G_N_ELEMENTS (properties); i++) {
+    g_autofree char *value = g_variant_print (fz_ipc_object_get (manager, properties[i]), FALSE);
+
+    g_string_append_printf (text, "%s: %s\n", properties[i], value);
+  }
+  return g_string_free (text, FALSE);
+}

@@ -1,0 +1,366 @@
+/* fz-mirror.c: see the header
+ *
+ * Gateways and relays have no name that a path could hold for ever, so each
+ * gets a number when it comes and another when it comes again.
+ */
+#include "src/helper/fz-mirror.h"
+
+#include "src/ipc/fz-tunnel1-generated.h"
+
+#include <string.h>
+
+typedef struct {
+  FzUuid id;
+  FzIpcObject *object;
+  bool is_seen; /* in this look */
+} Entry;
+
+typedef struct {
+  GHashTable *entries; /* FzUuid (in the entry) -> Entry */
+  unsigned next;       /* number of the next one */
+} Family;
+
+struct FzMirror {
+  FzIpcTree *tree;
+  Family resources;
+  Family gateways;
+  Family relays;
+};
+
+/* -- words -- */
+
+const char *
+fz_mirror_reach_name (FzReach reach)
+{
+  switch (reach) {
+  case FZ_REACH_IDLE:
+    return "idle";
+  case FZ_REACH_CONNECTING:
+    return "connecting";
+  case FZ_REACH_DIRECT:
+    return "direct";
+  case FZ_REACH_RELAYED:
+    return "relayed";
+  case FZ_REACH_OFFLINE:
+    return "offline";
+  case FZ_REACH_DENIED:
+    return "denied";
+  }
+  g_assert_not_reached ();
+}
+
+const char *
+fz_mirror_path_name (FzReach reach)
+{
+  return reach == FZ_REACH_DIRECT || reach == FZ_REACH_RELAYED ? fz_mirror_reach_name (reach)
+                                                               : "connecting";
+}
+
+static bool
+is_one_address (const FzIpNetwork *network)
+{
+  return network->prefix_length == (network->ip.family == FZ_IP_V4 ? 32 : 128);
+}
+
+const char *
+fz_mirror_kind_name (const FzResource *resource)
+{
+  switch (resource->kind) {
+  case FZ_RESOURCE_CIDR:
+    return is_one_address (&resource->network) ? "ip" : "cidr";
+  case FZ_RESOURCE_DNS:
+    return "dns";
+  case FZ_RESOURCE_INTERNET:
+    return "internet";
+  }
+  g_assert_not_reached ();
+}
+
+char *
+fz_mirror_dup_address (const FzResource *resource)
+{
+  char text[FZ_IP_NETWORK_TEXT_MAX];
+
+  switch (resource->kind) {
+  case FZ_RESOURCE_CIDR:
+    if (is_one_address (&resource->network))
+      return g_strdup (fz_ip_format (&resource->network.ip, text));
+    return g_strdup (fz_ip_network_format (&resource->network, text));
+  case FZ_RESOURCE_DNS:
+    return g_strdup (resource->pattern);
+  case FZ_RESOURCE_INTERNET:
+    return g_strdup ("");
+  }
+  g_assert_not_reached ();
+}
+
+/* -- families -- */
+
+static guint
+hash_uuid (gconstpointer key)
+{
+  guint hash;
+
+  memcpy (&hash, key, sizeof hash); /* random already */
+  return hash;
+}
+
+static gboolean
+equal_uuid (gconstpointer a, gconstpointer b)
+{
+  return memcmp (a, b, sizeof (FzUuid)) == 0;
+}
+
+static void
+init_family (Family *family)
+{
+  family->entries = g_hash_table_new_full (hash_uuid, equal_uuid, NULL, g_free);
+  family->next = 1;
+}
+
+static bool
+is_no_uuid (const FzUuid *id)
+{
+  static const FzUuid zero = { 0 };
+
+  return equal_uuid (id, &zero);
+}
+
+/* Where @id's object is; "/" if it has none. */
+static const char *
+path_of (Family *family, const FzUuid *id)
+{
+  const Entry *entry = is_no_uuid (id) ? NULL : g_hash_table_lookup (family->entries, id);
+
+  return entry != NULL ? fz_ipc_object_get_path (entry->object) : "/";
+}
+
+static void
+begin_look (Family *family)
+{
+  GHashTableIter iter;
+  gpointer entry;
+
+  g_hash_table_iter_init (&iter, family->entries);
+  while (g_hash_table_iter_next (&iter, NULL, &entry))
+    ((Entry *) entry)->is_seen = false;
+}
+
+static void
+end_look (FzMirror *self, Family *family)
+{
+  GHashTableIter iter;
+  gpointer data;
+
+  g_hash_table_iter_init (&iter, family->entries);
+  while (g_hash_table_iter_next (&iter, NULL, &data)) {
+    Entry *entry = data;
+
+    if (entry->is_seen)
+      continue;
+    fz_ipc_tree_remove (self->tree, entry->object);
+    g_hash_table_iter_remove (&iter);
+  }
+}
+
+static char *
+dup_path (FzMirror *self, Family *family, const FzUuid *id)
+{
+  char text[FZ_UUID_TEXT_MAX];
+
+  if (family == &self->gateways)
+    return fz_ipc_dup_gateway_path (family->next++);
+  if (family == &self->relays)
+    return fz_ipc_dup_relay_path (family->next++);
+  fz_uuid_format (id, text);
+  return fz_ipc_dup_resource_path (text);
+}
+
+static FzIpcObject *
+see (FzMirror *self, Family *family, const FzUuid *id, GDBusInterfaceInfo *info)
+{
+  Entry *entry = g_hash_table_lookup (family->entries, id);
+  g_autofree char *path = NULL;
+
+  if (entry == NULL) {
+    path = dup_path (self, family, id);
+    entry = g_new0 (Entry, 1);
+    entry->id = *id;
+    entry->object = fz_ipc_tree_add (self->tree, path, info, FZ_IPC_PRIVATE);
+    g_hash_table_insert (family->entries, &entry->id, entry);
+  }
+  entry->is_seen = true;
+  return entry->object;
+}
+
+/* -- one look -- */
+
+static void
+set_socket (FzIpcObject *object, const char *property, const FzSocketAddress *socket)
+{
+  char text[FZ_SOCKET_ADDRESS_TEXT_MAX] = "";
+
+  if (socket->ip.family != FZ_IP_NONE)
+    fz_socket_address_format (socket, text);
+  fz_ipc_object_set_text (object, property, text);
+}
+
+static void
+set_id (FzIpcObject *object, const FzUuid *id)
+{
+  char text[FZ_UUID_TEXT_MAX];
+
+  fz_uuid_format (id, text);
+  fz_ipc_object_set_text (object, "Id", text);
+}
+
+static void
+look_at_relays (FzMirror *self, FzSession *session)
+{
+  const FzRelayView *views;
+  size_t n = fz_session_get_relays (session, &views);
+
+  for (size_t i = 0; i < n; i++) {
+    FzIpcObject *object =
+        see (self, &self->relays, &views[i].id, fz_tunnel1_relay_interface_info ());
+
+    set_socket (object, "Address", &views[i].address);
+    fz_ipc_object_set_text (object, "State", views[i].is_answering ? "ready" : "trying");
+    fz_ipc_object_set_u32 (object, "Rtt", views[i].rtt_us);
+  }
+}
+
+static const char *
+find_site (const FzResourceView *views, size_t n_views, const FzUuid *site_id)
+{
+  for (size_t i = 0; i < n_views; i++)
+    for (size_t j = 0; j < views[i].resource->n_sites; j++)
+      if (equal_uuid (&views[i].resource->sites[j].id, site_id))
+        return views[i].resource->sites[j].name;
+  return "";
+}
+
+static void
+look_at_gateways (FzMirror *self, FzSession *session)
+{
+  const FzResourceView *resources;
+  const FzGatewayView *views;
+  size_t n_resources = fz_session_get_resources (session, &resources);
+  size_t n = fz_session_get_gateways (session, &views);
+
+  for (size_t i = 0; i < n; i++) {
+    const FzGatewayView *view = &views[i];
+    FzIpcObject *object =
+        see (self, &self->gateways, &view->id, fz_tunnel1_gateway_interface_info ());
+
+    set_id (object, &view->id);
+    fz_ipc_object_set_text (object, "Site", find_site (resources, n_resources, &view->site_id));
+    fz_ipc_object_set_text (object, "Path", fz_mirror_path_name (view->reach));
+    set_socket (object, "LocalCandidate", &view->local);
+    set_socket (object, "RemoteCandidate", &view->remote);
+    fz_ipc_object_set_path (object, "Relay", path_of (&self->relays, &view->relay_id));
+    fz_ipc_object_set_u32 (object, "Rtt", view->rtt_us);
+    fz_ipc_object_set_u64 (object, "LastHandshake", view->last_handshake_us);
+    fz_ipc_object_set_u64 (object, "TxBytes", view->tx_bytes);
+    fz_ipc_object_set_u64 (object, "RxBytes", view->rx_bytes);
+  }
+}
+
+static GVariant *
+site_names (const FzResource *resource)
+{
+  GVariantBuilder builder;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE_STRING_ARRAY);
+  for (size_t i = 0; i < resource->n_sites; i++)
+    g_variant_builder_add (&builder, "s", resource->sites[i].name);
+  return g_variant_builder_end (&builder);
+}
+
+static const FzGatewayView *
+find_gateway (const FzGatewayView *views, size_t n, const FzUuid *id)
+{
+  static const FzGatewayView none = { 0 };
+
+  for (size_t i = 0; i < n; i++)
+    if (equal_uuid (&views[i].id, id))
+      return &views[i];
+  return &none;
+}
+
+static void
+look_at_resource (FzMirror *self, const FzResourceView *view, const FzGatewayView *gateway)
+{
+  const FzResource *resource = view->resource;
+  FzIpcObject *object =
+      see (self, &self->resources, &resource->id, fz_tunnel1_resource_interface_info ());
+  g_autofree char *address = fz_mirror_dup_address (resource);
+
+  set_id (object, &resource->id);
+  fz_ipc_object_set_text (object, "Name", resource->name);
+  fz_ipc_object_set_text (object, "Kind", fz_mirror_kind_name (resource));
+  fz_ipc_object_set_text (object, "Address", address);
+  fz_ipc_object_set_text (object, "AddressNote", resource->description);
+  fz_ipc_object_set (object, "Sites", site_names (resource));
+  fz_ipc_object_set_text (object, "State", fz_mirror_reach_name (view->reach));
+  fz_ipc_object_set_path (object, "Gateway", path_of (&self->gateways, &view->gateway_id));
+  fz_ipc_object_set_u32 (object, "Rtt", gateway->rtt_us);
+  fz_ipc_object_set_u64 (object, "LastActivity", gateway->last_activity_us);
+  fz_ipc_object_set_u64 (object, "TxBytes", gateway->tx_bytes);
+  fz_ipc_object_set_u64 (object, "RxBytes", gateway->rx_bytes);
+}
+
+static void
+look_at_resources (FzMirror *self, FzSession *session)
+{
+  const FzResourceView *views;
+  const FzGatewayView *gateways;
+  size_t n_gateways = fz_session_get_gateways (session, &gateways);
+  size_t n = fz_session_get_resources (session, &views);
+
+  for (size_t i = 0; i < n; i++)
+    look_at_resource (self, &views[i], find_gateway (gateways, n_gateways, &views[i].gateway_id));
+}
+
+/* -- public -- */
+
+FzMirror *
+fz_mirror_new (FzIpcTree *tree)
+{
+  FzMirror *self = g_new0 (FzMirror, 1);
+
+  self->tree = tree;
+  init_family (&self->resources);
+  init_family (&self->gateways);
+  init_family (&self->relays);
+  return self;
+}
+
+void
+fz_mirror_free (FzMirror *self)
+{
+  if (self == NULL)
+    return;
+  g_hash_table_unref (self->resources.entries);
+  g_hash_table_unref (self->gateways.entries);
+  g_hash_table_unref (self->relays.entries);
+  g_free (self);
+}
+
+void
+fz_mirror_update (FzMirror *self, FzSession *session)
+{
+  begin_look (&self->resources);
+  begin_look (&self->gateways);
+  begin_look (&self->relays);
+
+  /* What others point to first: a path that a property names already answers. */
+  if (session != NULL) {
+    look_at_relays (self, session);
+    look_at_gateways (self, session);
+    look_at_resources (self, session);
+  }
+  end_look (self, &self->resources);
+  end_look (self, &self->gateways);
+  end_look (self, &self->relays);
+}
