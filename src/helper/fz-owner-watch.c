@@ -34,7 +34,7 @@ fz_owner_count_sessions (uint32_t uid)
 {
   char **sessions = NULL;
   unsigned n_there = 0;
-  int n = sd_uid_get_sessions ((uid_t) uid, 0, &sessions);
+  int n = sd_uid_get_sessions ((uid_t) uid, -1, &sessions); /* in any state */
 
   for (int i = 0; i < n; i++) {
     n_there += is_person_there (sessions[i]) ? 1 : 0;

@@ -1,0 +1,664 @@
+#!/usr/bin/python3
+"""The real service: signing in, connecting, what it shows, what it survives, and what it never tells.
+
+Usage: test_service.py [CLASS[.METHOD] …]
+
+A real portal on loopback, the real bus policy, a mock of polkit, a service manager of our own with a
+descriptor store. Only the TUN device is made of memory.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import bus  # noqa: E402
+import service  # noqa: E402
+
+RESOURCES = f"{bus.PATH}/resource/"
+
+
+class ServiceTest(unittest.TestCase):
+    """One place for all tests of a class; each test begins and ends signed out."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.place = service.Place()
+        try:
+            cls.place.bus.polkit.allow("connect", "disconnect", "credential", "diagnostics")
+            cls.place.bus.polkit.allow("take-over", "configure", "diagnostics-other", user="root")
+            portal = cls.place.portal
+            portal.command("actor", "add", "--name", "Ada")
+            portal.command("site", "add", "--name", "office")
+            portal.command("resource", "add", "--name", "intranet", "--address", "10.20.0.0/24", "--site", "office")
+            portal.command("policy", "add", "--group", "Everyone", "--resource", "intranet")
+            portal.start()
+            cls.place.start()
+        except BaseException:
+            cls.place.close()
+            raise
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.place.close()
+
+    def setUp(self):
+        self.callers = []
+        if self.place.process.poll() is not None:
+            self.place.start()
+        if self.place.portal.process.poll() is not None:
+            self.place.portal.start()
+        self.alice = self.caller("alice")
+
+    def tearDown(self):
+        root = self.caller("root")
+        if self.place.process.poll() is None:
+            root.call("Manager.ClearCredential")
+            self.place.wait_state(root, "signed-out")
+        for caller in self.callers:
+            caller.leave()
+        if sys.exc_info()[0] is not None or any(error for _, error in getattr(self._outcome, "errors", []) or []):
+            print(self.place.bus.log_of(self.place.process)[-6000:], file=sys.stderr)
+
+    def caller(self, user, **options):
+        caller = self.place.bus.caller(user, **options)
+        self.callers.append(caller)
+        return caller
+
+    def make_token(self):
+        return self.place.portal.command("token", "create", "--client", "--actor", "Ada", "--expires", "1d")
+
+    def connect(self, caller=None):
+        caller = caller or self.alice
+        token = self.make_token()
+        self.place.sign_in(caller, token["token"])
+        caller.call("Manager.Connect", "(@a{sv} {},)")
+        self.assertEqual(self.place.wait_state(caller, "connected"), "connected")
+        return token
+
+    def wait_property(self, caller, name, condition):
+        return bus.wait_until(lambda: condition(caller.get(name)) and [caller.get(name)], f"{name} of the Manager")[0]
+
+    def assert_error(self, name, function, *arguments, **options):
+        with self.assertRaises(bus.CallError) as raised:
+            function(*arguments, **options)
+        self.assertEqual(raised.exception.name, bus.ERROR + name, raised.exception.message)
+        return raised.exception.message
+
+    def objects(self, caller):
+        return caller.call("org.freedesktop.DBus.ObjectManager.GetManagedObjects")
+
+
+class Life(ServiceTest):
+    def test_from_sign_in_to_sign_out(self):
+        alice = self.alice
+        self.assertEqual(alice.get("State"), "signed-out")
+        self.assertEqual(alice.get("Owner"), bus.NO_OWNER)
+        self.assertEqual(alice.get("Mode"), "host-helper")
+        self.assertEqual(alice.get("PortalUrl"), "")
+        self.assert_error("NotSignedIn", alice.call, "Manager.Connect", "(@a{sv} {},)")
+
+        self.place.sign_in(alice, self.make_token()["token"])
+        self.assertEqual(alice.get("State"), "offline")
+        self.assertEqual(alice.get("Owner"), alice.uid)
+        self.assertEqual(alice.get("Actor"), "Ada Lovelace")
+        self.assertEqual(alice.get("Account"), "example")
+        self.assertEqual(alice.get("PortalUrl"), self.place.portal.url)
+        self.assertEqual(alice.get("PortalState"), "off")
+
+        alice.forget_signals()
+        alice.call("Manager.Connect", "(@a{sv} {},)")
+        self.assertIn(alice.get("State"), ("connecting", "connected"))
+        self.place.wait_state(alice, "connected")
+        self.assertEqual(alice.get("PortalState"), "connected")
+        self.assertEqual(alice.get("Interface"), "tun-firezone")
+        self.assertEqual(alice.get("Mtu"), 1280)
+        addresses = alice.get("Addresses")
+        self.assertRegex(addresses[0], r"^100\.")
+        self.assertRegex(addresses[1], r"^fd00:2021:1111:")
+        self.assertTrue(any(feature.startswith("aead:") for feature in alice.get("Features")))
+        self.assertGreater(alice.get("StateSince"), 1_600_000_000_000_000)
+        changes = [message["arguments"][:2] for message in alice.heard() if message["signal"] == "StateChanged"]
+        self.assertEqual(changes[-1][0], "connected")
+        self.assertNotIn("signed-out", [change[0] for change in changes])
+        events = [message["arguments"][0] for message in alice.heard() if message["signal"] == "Event"]
+        self.assertIn("connected", events)
+
+        for _ in range(2):
+            alice.call("Manager.Disconnect", "(@a{sv} {},)")
+        self.place.wait_state(alice, "offline")
+        self.assertEqual(alice.get("Interface"), "")
+        self.assertEqual(alice.get("Addresses"), [])
+        self.assertEqual(alice.get("PortalState"), "off")
+        self.assertEqual(alice.get("Actor"), "Ada Lovelace")
+
+        alice.call("Manager.ClearCredential")
+        self.assertEqual(alice.get("State"), "signed-out")
+        self.assertEqual(alice.get("StateReason"), "user")
+        self.assertEqual(alice.get("Owner"), bus.NO_OWNER)
+        self.assertEqual(alice.get("Actor"), "")
+
+    def test_resources_come_and_go(self):
+        self.connect()
+        found = bus.wait_until(lambda: [p for p in self.objects(self.alice) if p.startswith(RESOURCES)], "a resource")
+        properties = self.objects(self.alice)[found[0]][bus.NAME + ".Resource"]
+        self.assertEqual(properties["Name"], "intranet")
+        self.assertEqual(properties["Kind"], "cidr")
+        self.assertEqual(properties["Address"], "10.20.0.0/24")
+        self.assertEqual(properties["Sites"], ["office"])
+        self.assertEqual(properties["State"], "idle")
+        self.assertEqual(properties["Gateway"], "/")
+
+        self.alice.forget_signals()
+        self.place.portal.command("resource", "add", "--name", "one", "--address", "10.9.8.7", "--site", "office")
+        self.place.portal.command("policy", "add", "--group", "Everyone", "--resource", "one")
+        added = self.alice.wait_signal("InterfacesAdded")["arguments"]
+        self.assertEqual(added[1][bus.NAME + ".Resource"]["Name"], "one")
+        self.assertEqual(added[1][bus.NAME + ".Resource"]["Kind"], "ip")
+        self.assertEqual(added[1][bus.NAME + ".Resource"]["Address"], "10.9.8.7")
+        self.place.portal.command("resource", "remove", "one")
+        removed = self.alice.wait_signal("InterfacesRemoved")["arguments"]
+        self.assertEqual(removed[0], added[0])
+
+        self.alice.call("Manager.Disconnect", "(@a{sv} {},)")
+        self.place.wait_state(self.alice, "offline")
+        bus.wait_until(lambda: not [p for p in self.objects(self.alice) if p.startswith(RESOURCES)], "no resources")
+
+    def test_others_see_the_state_and_no_more(self):
+        bob = self.caller("bob")
+        self.connect()
+        bus.wait_until(lambda: [p for p in self.objects(self.alice) if p.startswith(RESOURCES)], "a resource")
+        self.assertEqual(bob.get("State"), "connected")
+        self.assertEqual(bob.get("Owner"), self.alice.uid)
+        self.assertEqual(bob.get("Actor"), "")
+        self.assertEqual(bob.get("Account"), "")
+        self.assertFalse([p for p in self.objects(bob) if p.startswith(RESOURCES)])
+        self.assertTrue([p for p in self.objects(self.caller("root")) if p.startswith(RESOURCES)])
+
+    def test_another_user_takes_over(self):
+        bob = self.caller("bob")
+        self.connect()
+        self.assert_error("NotOwner", bob.call, "Manager.Disconnect", "(@a{sv} {},)")
+        token = self.make_token()
+        self.assert_error("NotOwner", self.place.sign_in, bob, token["token"])
+        self.assertEqual(self.alice.get("State"), "connected")
+
+        self.place.bus.polkit.allow("take-over", user="bob")
+        try:
+            self.place.sign_in(bob, token["token"], actor="<'Bob'>")
+            self.place.wait_state(bob, "offline")
+            self.assertEqual(bob.get("Owner"), bob.uid)
+            self.assertEqual(bob.get("Actor"), "Bob")
+            self.assertEqual(self.alice.get("Actor"), "")
+            bob.call("Manager.Connect", "(@a{sv} {},)")
+            self.place.wait_state(bob, "connected")
+        finally:
+            self.place.bus.polkit.set("take-over", "no", "bob")
+
+    def test_callers_at_once(self):
+        """However they overlap, the last accepted counts."""
+        token = self.make_token()
+        self.place.sign_in(self.alice, token["token"])
+        for last, state in (("Connect", "connected"), ("Disconnect", "offline")):
+            other = "Disconnect" if last == "Connect" else "Connect"
+            pending = [self.alice.begin(f"Manager.{name}", "(@a{sv} {},)") for name in (last, other) * 5 + (last,)]
+            for one in pending:
+                one.result()
+            self.place.wait_state(self.alice, state)
+        self.assertEqual(self.alice.get("State"), "offline")
+
+    def test_another_credential_disconnects(self):
+        first = self.connect()
+        self.place.sign_in(self.alice, first["token"])
+        self.assertEqual(self.alice.get("State"), "connected")
+        self.place.sign_in(self.alice, self.make_token()["token"])
+        self.place.wait_state(self.alice, "offline")
+
+    def test_bad_credentials(self):
+        call = self.alice.call
+        self.assert_error("InvalidArgument", call, "Manager.SetCredential", "(handle 0, @a{sv} {})", fd="unsealed:token")
+        self.assert_error("InvalidArgument", call, "Manager.SetCredential", "(handle 0, @a{sv} {})", fd="sealed:")
+        self.assert_error("InvalidArgument", call, "Manager.SetCredential", "(handle 0, @a{sv} {})", fd="sealed:to ken")
+        self.assert_error("InvalidArgument", call, "Manager.SetCredential", "(handle 0, {'api-url': <'ws://'>})",
+                          fd="sealed:token")
+        self.assert_error("InvalidArgument", call, "Manager.SetCredential", "(handle 0, {'api-url': <'https://x/'>})",
+                          fd="sealed:token")
+        self.assertEqual(self.alice.get("State"), "signed-out")
+
+    def test_internet_resource(self):
+        self.connect()
+        self.assertIn(self.alice.get("InternetResource"), ("unavailable", "off"))
+        self.alice.call("Manager.SetInternetResource", "(true,)")
+        self.alice.call("Manager.SetInternetResource", "(true,)")
+        self.assertIn(self.alice.get("InternetResource"), ("unavailable", "on"))
+
+    def test_reconnect_keeps_the_device(self):
+        self.connect()
+        self.alice.call("Manager.Reconnect")
+        self.place.wait_state(self.alice, "connected")
+        self.assertEqual(self.alice.get("Interface"), "tun-firezone")
+
+    def test_callers_leave_and_nothing_changes(self):
+        self.connect()
+        self.alice.leave()
+        self.alice = self.caller("alice")
+        self.assertEqual(self.alice.get("State"), "connected")
+
+
+class Portal(ServiceTest):
+    def test_portal_dies_and_comes_back(self):
+        self.connect()
+        self.alice.forget_signals()
+        self.place.portal.stop(signal.SIGKILL)
+        self.place.wait_state(self.alice, "degraded")
+        self.assertEqual(self.alice.get("StateReason"), "portal-unreachable")
+        self.assertEqual(self.alice.get("PortalState"), "retrying")
+        self.assertEqual(self.alice.get("Interface"), "tun-firezone")
+        self.alice.wait_signal("Event", lambda message: message["arguments"][0] == "lost")
+        self.place.portal.start()
+        self.place.wait_state(self.alice, "connected")
+        self.alice.wait_signal("Event", lambda message: message["arguments"][0] == "restored")
+
+    def test_portal_is_away_from_the_start(self):
+        token = self.make_token()
+        self.place.portal.stop()
+        self.place.sign_in(self.alice, token["token"])
+        self.alice.call("Manager.Connect", "(@a{sv} {},)")
+        self.wait_property(self.alice, "StateReason", lambda reason: reason == "portal-unreachable")
+        self.assertEqual(self.alice.get("State"), "connecting")
+        self.assertEqual(self.alice.get("Owner"), self.alice.uid)
+        self.place.portal.start()
+        self.place.wait_state(self.alice, "connected")
+
+    def test_token_is_revoked(self):
+        token = self.connect()
+        self.alice.forget_signals()
+        self.place.portal.command("token", "revoke", token["id"])
+        self.place.wait_state(self.alice, "signed-out")
+        self.assertEqual(self.alice.get("StateReason"), "session-revoked")
+        self.assertEqual(self.alice.get("Owner"), bus.NO_OWNER)
+        event = self.alice.wait_signal("Event")
+        self.assertEqual(event["arguments"], ["sign-in-needed", {"reason": "session-revoked"}])
+        self.assertEqual(self.place.manager.names(), [])
+
+    def test_token_is_nonsense(self):
+        self.place.sign_in(self.alice, "nonsense")
+        self.alice.call("Manager.Connect", "(@a{sv} {},)")
+        self.place.wait_state(self.alice, "signed-out")
+        self.assertEqual(self.alice.get("StateReason"), "session-revoked")
+
+
+class Restart(ServiceTest):
+    def test_killed_and_connected_again(self):
+        self.connect()
+        bus.wait_until(lambda: len(self.place.manager.names()) == 1, "the credential with the service manager")
+        self.place.stop(signal.SIGKILL)
+        self.place.start()
+        alice = self.caller("alice")
+        self.place.wait_state(alice, "connected")
+        self.assertEqual(alice.get("Owner"), alice.uid)
+        self.assertEqual(alice.get("Actor"), "Ada Lovelace")
+        self.assertEqual(alice.get("PortalUrl"), self.place.portal.url)
+
+        # Disconnected, it stays so.
+        alice.call("Manager.Disconnect", "(@a{sv} {},)")
+        self.place.wait_state(alice, "offline")
+        self.place.stop(signal.SIGKILL)
+        self.place.start()
+        alice = self.caller("alice")
+        self.assertEqual(alice.get("State"), "offline")
+
+        # Signed out, nothing is left to find.
+        alice.call("Manager.ClearCredential")
+        bus.wait_until(lambda: self.place.manager.names() == [], "an empty descriptor store")
+        self.place.stop(signal.SIGKILL)
+        self.place.start()
+        self.assertEqual(self.caller("alice").get("State"), "signed-out")
+
+    def test_stopped_and_started(self):
+        """What systemctl restart does."""
+        self.connect()
+        self.assertEqual(self.place.stop(), 0)
+        self.assertTrue(self.place.manager.has("STOPPING=1"))
+        self.place.start()
+        self.assertTrue(self.place.manager.has("READY=1"))
+        self.place.wait_state(self.caller("alice"), "connected")
+
+    def test_second_instance_ends(self):
+        first = self.place.process
+        uid = str(bus.USERS[bus.SERVICE_USER])
+        second = subprocess.run(["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups",
+                                 "--inh-caps=+net_admin", "--ambient-caps=+net_admin", service.SERVICE,
+                                 "--config", self.place.config, "--log-dir", self.place.logs, "--firezone-id", "x"],
+                                env=self.place.bus.environment, capture_output=True, text=True,
+                                timeout=bus.DEADLINE_S)
+        self.assertEqual(second.returncode, 1)
+        self.assertIn("another tunnel service runs", second.stderr)
+        self.assertIsNone(first.poll())
+
+    def test_watchdog_is_petted(self):
+        self.place.stop()
+        self.place.start(environment={"WATCHDOG_USEC": "400000"})
+        bus.wait_until(lambda: self.place.manager.has("WATCHDOG=1"), "a sign of life")
+
+
+class Diagnostics(ServiceTest):
+    def test_samples(self):
+        number = self.alice.call("Diagnostics.Subscribe", "(uint32 100,)")
+        first = self.alice.wait_signal("Sample")["arguments"]
+        second = self.alice.wait_signal("Sample")["arguments"]
+        self.assertGreater(second[0], first[0])
+        self.alice.call("Diagnostics.Unsubscribe", f"(uint32 {number},)")
+
+    def test_open_log(self):
+        log = self.alice.call("Diagnostics.OpenLog", "(@a{sv} {},)")
+        log = log[0] if isinstance(log, (list, tuple)) else log
+        self.assertTrue(log["is_read_only"])
+        first = json.loads(log["text"].splitlines()[0])
+        self.assertIn("time", first)
+        self.assertIn("severity", first)
+        modes = {name: os.stat(os.path.join(self.place.logs, name)).st_mode & 0o777
+                 for name in os.listdir(self.place.logs) if name.endswith(".log")}
+        self.assertEqual(set(modes.values()), {0o640}, modes)
+
+    def test_log_filter(self):
+        root = self.caller("root")
+        root.call("Diagnostics.SetLogFilter", "('warn,portal=trace',)")
+        self.assertEqual(root.get("LogFilter"), "warn,portal=trace")
+        message = self.assert_error("InvalidArgument", root.call, "Diagnostics.SetLogFilter", "('info,=x',)")
+        self.assertIn("=x", message)
+        self.assertEqual(root.get("LogFilter"), "warn,portal=trace")
+        root.call("Diagnostics.SetLogFilter", "('',)")
+        self.assertEqual(root.get("LogFilter"), "debug")  # RUST_LOG's
+
+    def test_metrics(self):
+        self.assertEqual(self.alice.call("Diagnostics.Metrics"), {})
+        self.connect()
+        counters = bus.wait_until(lambda: self.alice.call("Diagnostics.Metrics"), "counters")
+        self.assertTrue(all(isinstance(value, int) for value in counters.values()), counters)
+
+    def test_self_test(self):
+        rows = {name: (holds, advice) for name, holds, advice in self.alice.call("Diagnostics.SelfTest")}
+        self.assertFalse(rows["signed-in"][0])
+        self.assertIn("sign in", rows["signed-in"][1])
+        self.connect()
+        rows = {name: (holds, advice) for name, holds, advice in self.alice.call("Diagnostics.SelfTest")}
+        for name in ("rights", "device", "udp", "portal", "clock", "signed-in", "tunnel", "dns", "configuration",
+                     "log"):
+            self.assertEqual(rows[name], (True, ""), name)
+
+        self.place.portal.stop()
+        rows = {name: (holds, advice) for name, holds, advice in self.alice.call("Diagnostics.SelfTest")}
+        self.assertFalse(rows["portal"][0])
+        self.assertIn("does not answer", rows["portal"][1])
+
+    def test_export(self):
+        self.connect()
+        target = os.path.join(self.place.folder, "export.tar.gz")
+        self.alice.call("Diagnostics.Export", "(handle 0, @a{sv} {})", fd=f"write:/tmp/{os.path.basename(self.place.folder)}.tar.gz")
+        os.rename(f"/tmp/{os.path.basename(self.place.folder)}.tar.gz", target)
+        with tarfile.open(target) as archive:
+            names = [os.path.basename(name) for name in archive.getnames()]
+            texts = "\n".join(archive.extractfile(member).read().decode(errors="replace")
+                              for member in archive if member.isfile())
+        self.assertIn("state.txt", names)
+        self.assertIn("counters.txt", names)
+        self.assertTrue(any(name.startswith("tunnel-service.") for name in names), names)
+        self.assertIn("State: connected", texts)
+        self.assertNotIn("Ada Lovelace", texts)
+        self.assert_error("InvalidArgument", self.alice.call, "Diagnostics.Export", "(handle 0, @a{sv} {})",
+                          fd="file:/etc/hostname")
+
+
+class Configuration(ServiceTest):
+    def write(self, name, text):
+        path = os.path.join(self.place.folder, name)
+        with open(path + ".new", "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(path + ".new", 0o644)
+        os.rename(path + ".new", path)
+
+    def tearDown(self):
+        super().tearDown()
+        for path in (self.place.config, os.path.join(self.place.config + ".d", "10-test.conf")):
+            if os.path.exists(path):
+                os.remove(path)
+
+    def test_files_are_noticed(self):
+        self.write("client.conf", "[client]\naccount-slug=corp\nconnect-on-start=true\n")
+        managed = self.wait_property(self.alice, "Managed", bool)
+        self.assertEqual(managed, {"account-slug": "corp", "connect-on-start": True})
+        self.write("client.conf.d/10-test.conf", "[client]\naccount-slug=other\n")
+        self.wait_property(self.alice, "Managed", lambda managed: managed.get("account-slug") == "other")
+        self.write("client.conf.d/10-test.conf", "[client]\naccount-slug=b a d\n")
+        bus.wait_until(lambda: "configuration-problem" in self.place.all_logs(), "the problem in the log")
+        self.assertEqual(self.alice.get("Managed")["account-slug"], "other")
+        os.remove(os.path.join(self.place.config + ".d", "10-test.conf"))
+        os.remove(self.place.config)
+        self.wait_property(self.alice, "Managed", lambda managed: managed == {})
+
+    def test_hangup(self):
+        before = self.place.all_logs().count("configuration-read")
+        self.place.process.send_signal(signal.SIGHUP)
+        bus.wait_until(lambda: self.place.all_logs().count("configuration-read") > before, "the files read again")
+
+    def test_portal_is_fixed(self):
+        self.write("client.conf", f"[client]\napi-url={self.place.portal.url}\n")
+        self.wait_property(self.alice, "Managed", bool)
+        token = self.make_token()["token"]
+        self.assert_error("NotAuthorized", self.place.sign_in, self.alice, token, **{"api-url": "<'ws://127.0.0.1:9/'>"})
+        self.assertEqual(self.alice.get("State"), "signed-out")
+        self.place.sign_in(self.alice, token, **{"api-url": None})
+        self.assertEqual(self.alice.get("PortalUrl"), self.place.portal.url)
+        self.alice.call("Manager.Connect", "(@a{sv} {},)")
+        self.place.wait_state(self.alice, "connected")
+
+        self.place.bus.polkit.allow("configure", user="alice")
+        try:
+            self.place.sign_in(self.alice, token, **{"api-url": "<'ws://127.0.0.1:9/'>"})
+            self.assertEqual(self.alice.get("PortalUrl"), "ws://127.0.0.1:9/")
+        finally:
+            self.place.bus.polkit.set("configure", "no", "alice")
+
+    def test_check(self):
+        path = os.path.join(self.place.folder, "check.conf")
+        for text, status, said in (("[client]\nlog-filter=debug\n", 0, "log-filter=debug"),
+                                   ("[client]\nnews=1\n", 0, "unknown"), ("[client]\napi-url=x\n", 1, "api-url")):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            result = subprocess.run([service.SERVICE, "--check-config", path], capture_output=True, text=True,
+                                    timeout=bus.DEADLINE_S)
+            self.assertEqual(result.returncode, status, result)
+            self.assertIn(said, result.stdout + result.stderr)
+
+
+class Logs(ServiceTest):
+    def test_bounded(self):
+        """However long it talks, a run keeps so many pages of such a size."""
+        self.place.stop()
+        self.place.start("--log-file-bytes", "20000", environment={"RUST_LOG": "trace"})
+        alice = self.caller("alice")
+
+        def pages():
+            latest = os.path.realpath(os.path.join(self.place.logs, "tunnel-service.latest"))
+            return [latest + end for end in ("", ".1", ".2", ".3", ".4") if os.path.exists(latest + end)]
+
+        def is_full():
+            try:
+                self.place.sign_in(alice, "nonsense")
+                alice.call("Manager.ClearCredential")
+            except bus.CallError as error:
+                self.assertEqual(error.name, bus.ERROR + "Busy")  # the next second has calls again
+            return len(pages()) >= 4
+        bus.wait_until(is_full, "four pages")
+        for _ in range(60):
+            is_full()
+        self.assertEqual(len(pages()), 4)
+        for page in pages():
+            self.assertLessEqual(os.stat(page).st_size, 20000)
+
+
+class Owner(ServiceTest):
+    """Sessions made up for logind's readers, in this test's own /run/systemd."""
+
+    @classmethod
+    def setUpClass(cls):
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run/systemd"], check=True)
+        for name in ("sessions", "seats", "users", "machines"):
+            os.mkdir("/run/systemd/" + name)
+        try:
+            super().setUpClass()
+        except BaseException:
+            subprocess.run(["umount", "/run/systemd"], check=True)
+            raise
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        subprocess.run(["umount", "/run/systemd"], check=True)
+
+    @staticmethod
+    def write(path, text):
+        with open("/run/systemd/.new", "w", encoding="utf-8") as file:
+            file.write(text)
+        os.rename("/run/systemd/.new", "/run/systemd/" + path)
+
+    def log_in(self, *sessions, state="active"):
+        """Alice has these sessions and no others."""
+        uid = bus.USERS["alice"]
+        for name in os.listdir("/run/systemd/sessions"):
+            if name not in sessions:
+                os.remove("/run/systemd/sessions/" + name)
+        for name in sessions:
+            self.write(f"sessions/{name}", f"UID={uid}\nUSER=alice\nACTIVE=1\nSTATE={state}\nREMOTE=0\nTYPE=x11\n"
+                                           f"CLASS=user\nSCOPE={name}.scope\n")
+        if sessions:
+            self.write(f"users/{uid}", f"UID={uid}\nNAME=alice\nSTATE=active\nSESSIONS={' '.join(sessions)}\n")
+        elif os.path.exists(f"/run/systemd/users/{uid}"):
+            os.remove(f"/run/systemd/users/{uid}")
+
+    def tearDown(self):
+        self.log_in()
+        super().tearDown()
+        if os.path.exists(self.place.config):
+            os.remove(self.place.config)
+
+    def test_last_session_ends(self):
+        self.log_in("c1", "c2")
+        self.connect()
+        self.log_in("c2")
+        self.alice.call("Manager.Reconnect")
+        self.assertEqual(self.place.wait_state(self.alice, "connected"), "connected")
+        self.log_in()
+        self.place.wait_state(self.alice, "signed-out")
+        self.assertEqual(self.alice.get("StateReason"), "owner-left")
+        self.assertEqual(self.place.manager.names(), [])
+
+    def test_last_session_is_closing(self):
+        self.log_in("c1")
+        self.connect()
+        self.log_in("c1", state="closing")
+        self.place.wait_state(self.alice, "signed-out")
+
+    def test_owner_leaves_while_the_service_is_down(self):
+        self.log_in("c1")
+        self.connect()
+        bus.wait_until(lambda: "owner-was-here=true" in self.kept_text(), "the owner's being here kept")
+        self.place.stop(signal.SIGKILL)
+        self.log_in()
+        self.place.start()
+        self.place.wait_state(self.caller("alice"), "signed-out")
+
+    def kept_text(self):
+        _, fds = self.place.manager.lend()
+        try:
+            return "".join(os.pread(fd, 4096, 0).decode(errors="replace") for fd in fds)
+        finally:
+            for fd in fds:
+                os.close(fd)
+
+    def test_owner_without_a_session_cannot_leave(self):
+        self.connect()
+        self.write("sessions/x1", f"UID={bus.USERS['bob']}\nUSER=bob\nSTATE=active\nCLASS=user\n")
+        os.remove("/run/systemd/sessions/x1")
+        self.alice.call("Manager.Reconnect")
+        self.assertEqual(self.place.wait_state(self.alice, "connected"), "connected")
+
+    def test_tunnel_is_kept(self):
+        with open(self.place.config, "w", encoding="utf-8") as file:
+            file.write("[client]\nwhen-owner-leaves=keep\n")
+        os.chmod(self.place.config, 0o644)
+        self.place.process.send_signal(signal.SIGHUP)
+        bus.wait_until(lambda: "configuration-read" in self.place.all_logs(), "the setting read")
+        self.log_in("c1")
+        self.connect()
+        self.log_in()
+        bus.wait_until(lambda: "the tunnel stays" in self.place.all_logs(), "the owner's leaving in the log")
+        self.assertEqual(self.alice.get("State"), "connected")
+        self.assertEqual(self.alice.get("Owner"), self.alice.uid)
+
+
+class Secrets(ServiceTest):
+    def test_markers_are_nowhere(self):
+        """A token with a shape of its own is looked for wherever something could have left it."""
+        token = self.make_token()["token"]
+        self.assertGreater(len(token), 20)
+        monitor = self.place.bus._spawn(["dbus-monitor", "--binary", "--address", self.place.bus.address],
+                                        log="monitor.bin")
+        bus.wait_until(lambda: os.path.getsize(monitor.log) > 0, "the monitor")
+        self.caller("root").call("Diagnostics.SetLogFilter", "('trace',)")
+
+        self.place.sign_in(self.alice, token)
+        self.alice.call("Manager.Connect", "(@a{sv} {},)")
+        self.place.wait_state(self.alice, "connected")
+        self.alice.call("Manager.Reconnect")
+        self.place.wait_state(self.alice, "connected")
+        path = f"/tmp/{os.path.basename(self.place.folder)}-2.tar.gz"
+        self.alice.call("Diagnostics.Export", "(handle 0, @a{sv} {})", fd=f"write:{path}")
+        with tarfile.open(path) as archive:
+            exported = b"".join(archive.extractfile(member).read() for member in archive if member.isfile())
+        os.remove(path)
+
+        pid = self.place.process.pid
+        places = {"export": exported, "logs": self.place.all_logs().encode(),
+                  "output": self.place.bus.log_of(self.place.process).encode(),
+                  "notify": "\n".join(self.place.manager.messages).encode()}
+        for name in ("cmdline", "environ", "comm"):
+            with open(f"/proc/{pid}/{name}", "rb") as file:
+                places[name] = file.read()
+        bus.wait_until(lambda: os.path.getsize(monitor.log) > 2000, "traffic in the monitor")
+        with open(monitor.log, "rb") as file:
+            places["bus"] = file.read()
+        self.assertGreater(len(places["logs"]), 1000)
+        self.assertGreater(len(exported), 1000)
+
+        # The whole, and its last part: what is left of a token when somebody cuts off its head.
+        for marker in (token.encode(), token[-24:].encode()):
+            for name, content in places.items():
+                self.assertNotIn(marker, content, f"the token stands in {name}")
+        self.assertIn(b"tunnel", places["cmdline"])
+        self.assertIn(b"SetCredential", places["bus"])
+        self.assertIn(b"credential-set", places["logs"])
+        self.place.bus.stop(monitor)
+
+        with open(f"/proc/{pid}/limits", encoding="ascii") as file:
+            self.assertRegex(file.read(), r"Max core file size\s+0\s+0")
+        if "ASAN_OPTIONS" not in os.environ:  # nobody of its own user looks into it
+            self.assertEqual(os.stat(f"/proc/{pid}/environ").st_uid, 0)
+
+    def test_environment_is_not_a_way(self):
+        """A token in the environment is wiped from there, and used for nothing."""
+        self.place.stop()
+        self.place.start(environment={"FIREZONE_TOKEN": "marker-in-the-environment"})
+        with open(f"/proc/{self.place.process.pid}/environ", "rb") as file:
+            self.assertNotIn(b"marker-in-the-environment", file.read())
+        self.assertEqual(self.caller("alice").get("State"), "signed-out")
+
+
+if __name__ == "__main__":
+    bus.enter()
+    unittest.main(verbosity=2)
