@@ -31,6 +31,8 @@ static const char *const names[FZ_N_DROPS] = {
   [FZ_DROP_QUEUE_FULL] = "queue-full",
   [FZ_DROP_NO_BUFFER] = "no-buffer",
   [FZ_DROP_DEVICE] = "device",
+  [FZ_DROP_NO_NAT] = "no-nat-session",
+  [FZ_DROP_EXPIRED_NAT] = "expired-nat-session",
 };
 
 const char *

@@ -40,6 +40,8 @@ typedef enum {
   FZ_DROP_QUEUE_FULL,
   FZ_DROP_NO_BUFFER,
   FZ_DROP_DEVICE,
+  FZ_DROP_NO_NAT,      /* proxy address without session: the engine makes one */
+  FZ_DROP_EXPIRED_NAT, /* answer to a session that has ended */
 
   FZ_N_DROPS,
 } FzDrop;

@@ -15,6 +15,11 @@
  * of one that had it in this very turn. Runs point into the receive buffers.
  * Nothing outlives the turn but counters, the flow cache and what is in the
  * peers.
+ *
+ * A gateway's packets to proxy addresses are judged one by one and translated
+ * before they are joined (fz-nat.h). The first of a session is the engine's; so
+ * that nothing overtakes it, what follows goes the same way until the engine has
+ * released that record, but not for ever.
  */
 
 #include "src/crypto/fz-aead.h"
@@ -30,6 +35,8 @@
 
 #define TOUCHED_MAX         32u
 #define TOLD_MAX            16u
+#define FOLLOWED            64u  /* buckets of sessions whose first packets are with the engine */
+#define FOLLOWERS_MAX       200u /* packets that go the same way, then order is given up */
 #define CHANNEL_HEADER_SIZE 4u
 #define DATAGRAM_MAX                                                                               \
   (FZ_MTU + FZ_WIREGUARD_OVERHEAD + CHANNEL_HEADER_SIZE) /* connectivity.md §9.1 */
@@ -68,6 +75,7 @@ struct FzLaneRx {
   /* of the current turn */
   const FzSnapshot *snapshot;
   FzInstant now;
+  bool is_gateway;
   bool is_strict; /* Firezone's limits on inner packets: not for the bare engine */
   Session session;
   size_t n_sealed; /* all of @session */
@@ -76,6 +84,8 @@ struct FzLaneRx {
   size_t n_touched;
   FzTouched touched[TOUCHED_MAX];
 
+  uint64_t followed[FOLLOWED]; /* ring position, 0: nothing outstanding */
+  uint8_t n_followers[FOLLOWED];
   Told told[TOLD_MAX]; /* by connection id, modulo */
   bool is_taken;
   FzLaneCounters counters;
@@ -268,28 +278,107 @@ check_inner (const FzLaneRx *self, uint8_t *plaintext, uint32_t length, FzIpPack
   return out->length > FZ_MTU ? FZ_DROP_TOO_LARGE : FZ_DROP_NONE;
 }
 
-/* By the verdict of its flow. */
-static void
-decide_packet (FzLaneRx *self, FzArrival *candidate, const FzUdpBuffer *buffer)
+/* The verdict of the packet's flow; true if it passes, else it is dealt with. */
+static bool
+may_pass (FzLaneRx *self, const FzIpPacket *packet, const FzFlow *flow, const FzUdpBuffer *buffer)
 {
-  FzFlow flow = fz_flow_from_packet (&candidate->packet);
   bool is_hit;
   FzVerdict verdict =
-      fz_flow_cache_receive (self->cache, self->snapshot, self->session.peer, &flow, &is_hit);
+      fz_flow_cache_receive (self->cache, self->snapshot, self->session.peer, flow, &is_hit);
 
   fz_count (is_hit ? &self->counters.cache_hits : &self->counters.cache_misses, 1);
   switch ((FzVerdictKind) verdict.kind) {
   case FZ_VERDICT_DROP:
     fz_count_drop (&self->counters, (FzDrop) verdict.reason, 1);
-    break;
+    return false;
   case FZ_VERDICT_TO_ENGINE:
-    hand_over_inner (self, &candidate->packet, (FzDrop) verdict.reason, buffer);
-    break;
+    hand_over_inner (self, packet, (FzDrop) verdict.reason, buffer);
+    return false;
   case FZ_VERDICT_PASS:
-    if (!fz_coalescer_start (self->coalescer, candidate))
-      fz_count_drop (&self->counters, FZ_DROP_NO_BUFFER, 1);
-    break;
+    return true;
   }
+  return false;
+}
+
+static void
+start_run (FzLaneRx *self, FzArrival *candidate)
+{
+  if (!fz_coalescer_start (self->coalescer, candidate))
+    fz_count_drop (&self->counters, FZ_DROP_NO_BUFFER, 1);
+}
+
+static void
+decide_packet (FzLaneRx *self, FzArrival *candidate, const FzUdpBuffer *buffer)
+{
+  FzFlow flow = fz_flow_from_packet (&candidate->packet);
+
+  if (may_pass (self, &candidate->packet, &flow, buffer))
+    start_run (self, candidate);
+}
+
+/* -- proxy addresses -- */
+
+static size_t
+bucket_of (const FzNatKey *key)
+{
+  const uint8_t *bytes = key->ip.bytes;
+
+  return (key->port * 31u + bytes[3] + bytes[15] + key->protocol) % FOLLOWED;
+}
+
+/* Whether an earlier packet of the session may still be with the engine. */
+static bool
+must_follow (FzLaneRx *self, size_t bucket)
+{
+  uint64_t *position = &self->followed[bucket];
+
+  if (*position == 0)
+    return false;
+  if (self->n_followers[bucket] < FOLLOWERS_MAX &&
+      !fz_ring_is_consumed (self->to_engine, *position))
+    return true;
+  *position = 0;
+  self->n_followers[bucket] = 0;
+  return false;
+}
+
+static void
+follow (FzLaneRx *self, const FzIpPacket *packet, size_t bucket, const FzUdpBuffer *buffer)
+{
+  hand_over_inner (self, packet, FZ_DROP_NO_NAT, buffer);
+  self->followed[bucket] = fz_ring_position (self->to_engine);
+  self->n_followers[bucket]++;
+}
+
+static void
+receive_proxied (FzLaneRx *self,
+                 FzArrival *candidate,
+                 uint8_t *plaintext,
+                 const FzUdpBuffer *buffer)
+{
+  FzFlow flow = fz_flow_from_packet (&candidate->packet);
+  FzNatKey key = { flow.destination, flow.source_port, flow.protocol };
+  FzNatSession *session;
+  const FzNat *nat;
+  size_t bucket;
+
+  if (!may_pass (self, &candidate->packet, &flow, buffer))
+    return;
+  if (!fz_nat_has_key (flow.protocol)) {
+    fz_count_drop (&self->counters, FZ_DROP_UNKNOWN_PROTOCOL, 1);
+    return;
+  }
+  nat = atomic_load_explicit (&self->session.peer->nat, memory_order_acquire);
+  session = nat != NULL ? fz_nat_find_inside (nat, &key) : NULL;
+  bucket = bucket_of (&key);
+  if (must_follow (self, bucket) || session == NULL) {
+    follow (self, &candidate->packet, bucket, buffer);
+    return;
+  }
+  fz_nat_translate_out (session, plaintext, &candidate->packet, self->now);
+  fz_coalescer_examine (self->coalescer, candidate, self->session.peer);
+  if (!fz_coalescer_join (self->coalescer, candidate))
+    start_run (self, candidate);
 }
 
 static void
@@ -311,6 +400,10 @@ receive_packet (FzLaneRx *self, uint8_t *plaintext, uint32_t length, const FzUdp
     return;
   }
   fz_ip_merge_ecn (plaintext, buffer->ecn);
+  if (self->is_gateway && fz_nat_is_proxied (packet)) {
+    receive_proxied (self, &candidate, plaintext, buffer);
+    return;
+  }
   fz_coalescer_examine (self->coalescer, &candidate, self->session.peer);
   if (!fz_coalescer_join (self->coalescer, &candidate))
     decide_packet (self, &candidate, buffer);
@@ -484,6 +577,7 @@ fz_lane_rx_push (FzLaneRx *self, FzUdpBuffer *buffers, size_t n_buffers, FzInsta
   assert (n_buffers <= FZ_RX_BATCH);
   self->snapshot = atomic_load_explicit (&self->published->current, memory_order_acquire);
   self->now = now;
+  self->is_gateway = fz_snapshot_get_role (self->snapshot) == FZ_ROLE_GATEWAY;
   self->is_strict = fz_snapshot_get_role (self->snapshot) != FZ_ROLE_BARE;
   self->session = (Session){ 0 };
   self->is_taken = false;

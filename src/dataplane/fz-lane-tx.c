@@ -18,6 +18,10 @@
  * that much. The engine releases a record after it has sent what came of it, and
  * sends what waited for a session before the session becomes visible here.
  *
+ * Proxy addresses. What comes to a gateway from behind one is translated back
+ * (fz-nat.h) before its verdict is asked; a frame that then has to wait is put
+ * back as it was. ICMP errors are few and the engine's.
+ *
  * Flow queueing. There is none yet: frames are emitted in the order in which
  * they were read. FQ-CoDel (dataplane.md §7) belongs between route_frame, which
  * knows peer and flow of a whole super-packet, and emit_frame, which needs
@@ -68,6 +72,9 @@ typedef struct {
   FzSegmenter segmenter;
   FzFlow flow;
   FzVerdict verdict;
+  bool is_translated;
+  uint8_t saved_ip[FZ_IPV6_HEADER_SIZE]; /* of a translated frame: as it came */
+  uint8_t saved_transport[FZ_TCP_HEADER_SIZE];
 } RoutedFrame;
 
 typedef enum {
@@ -170,7 +177,8 @@ hand_over (FzLaneTx *self, const RoutedFrame *frame)
     }
     fz_segmenter_write (segmenter, i, message->data);
     fz_ring_commit (self->to_engine);
-    *find_handed (self, &frame->flow.destination) = fz_ring_position (self->to_engine);
+    if (fz_snapshot_get_role (self->snapshot) != FZ_ROLE_GATEWAY) /* there, nobody waits */
+      *find_handed (self, &frame->flow.destination) = fz_ring_position (self->to_engine);
   }
 }
 
@@ -356,16 +364,88 @@ send_frame (FzLaneTx *self, const RoutedFrame *frame)
 
 /* -- routing -- */
 
+/* The session that a frame from behind a gateway answers. FZ_DROP_NONE and NULL: none, as with most
+ * traffic. */
+static FzDrop
+find_nat_session (const FzLaneTx *self, const FzFlow *flow, FzNatSession **out)
+{
+  const FzPolicyEntry *entry = NULL;
+  FzNatKey key = { flow->source, flow->destination_port, flow->protocol };
+  const FzNat *nat;
+
+  *out = NULL;
+  if (fz_nat_is_proxy_ip (&flow->source))
+    return FZ_DROP_NOT_ALLOWED; /* we alone speak for those */
+  if (!fz_nat_has_key (flow->protocol) ||
+      fz_policy_lookup (fz_snapshot_get_routes (self->snapshot),
+                        &flow->destination,
+                        fz_flow_key_return (flow),
+                        &entry) != FZ_POLICY_ADMITTED ||
+      entry->peer == NULL)
+    return FZ_DROP_NONE;
+  nat = atomic_load_explicit (&entry->peer->nat, memory_order_acquire);
+  *out = nat != NULL ? fz_nat_find_outside (nat, &key) : NULL;
+  return *out != NULL && atomic_load_explicit (&(*out)->is_expired, memory_order_relaxed)
+             ? FZ_DROP_EXPIRED_NAT
+             : FZ_DROP_NONE;
+}
+
+static void
+save_frame (const FzTunFrame *frame, RoutedFrame *routed)
+{
+  memcpy (routed->saved_ip, frame->packet, sizeof routed->saved_ip);
+  memcpy (routed->saved_transport,
+          frame->packet + routed->segmenter.ip.transport_offset,
+          sizeof routed->saved_transport);
+  routed->is_translated = true;
+}
+
+/* What lies behind a short packet is the frame's headroom, and stays as it was. */
+static void
+restore_frame (const FzTunFrame *frame, const RoutedFrame *routed)
+{
+  if (!routed->is_translated)
+    return;
+  memcpy (frame->packet, routed->saved_ip, sizeof routed->saved_ip);
+  memcpy (frame->packet + routed->segmenter.ip.transport_offset,
+          routed->saved_transport,
+          sizeof routed->saved_transport);
+}
+
+static FzDrop
+translate_frame (FzLaneTx *self, const FzTunFrame *frame, RoutedFrame *out)
+{
+  FzNatSession *session;
+  FzDrop drop = find_nat_session (self, &out->flow, &session);
+  bool is_partial = (frame->vnet.flags & FZ_VNET_F_NEEDS_CSUM) != 0 &&
+                    frame->vnet.csum_start == out->segmenter.ip.transport_offset;
+
+  if (drop != FZ_DROP_NONE || session == NULL)
+    return drop;
+  save_frame (frame, out);
+  fz_nat_translate_in (session, frame->packet, &out->segmenter.ip, is_partial, self->now);
+  drop = fz_segmenter_init (&out->segmenter, &frame->vnet, frame->packet, frame->length, FZ_MTU);
+  out->flow = fz_flow_from_packet (&out->segmenter.ip);
+  return drop;
+}
+
 static FzDrop
 route_frame (FzLaneTx *self, const FzTunFrame *frame, RoutedFrame *out)
 {
   FzDrop drop =
       fz_segmenter_init (&out->segmenter, &frame->vnet, frame->packet, frame->length, FZ_MTU);
+  bool is_gateway = fz_snapshot_get_role (self->snapshot) == FZ_ROLE_GATEWAY;
   bool is_hit;
 
+  out->is_translated = false;
   if (drop != FZ_DROP_NONE)
     return drop;
   out->flow = fz_flow_from_packet (&out->segmenter.ip);
+  if (is_gateway) {
+    drop = translate_frame (self, frame, out);
+    if (drop != FZ_DROP_NONE)
+      return drop;
+  }
   out->verdict = fz_flow_cache_transmit (self->cache, self->snapshot, &out->flow, &is_hit);
   fz_count (is_hit ? &self->counters.cache_hits : &self->counters.cache_misses, 1);
   return FZ_DROP_NONE;
@@ -395,6 +475,8 @@ push_frame (FzLaneTx *self, const FzTunFrame *tun_frame)
   }
   if (result == FRAME_DONE)
     fz_count (&self->counters.super_packets, 1);
+  else
+    restore_frame (tun_frame, &frame);
   return result;
 }
 

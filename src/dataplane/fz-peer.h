@@ -11,6 +11,7 @@
 #include "src/base/fz-instant.h"
 #include "src/base/fz-uuid.h"
 #include "src/dataplane/fz-keypair.h"
+#include "src/dataplane/fz-nat.h"
 #include "src/dataplane/fz-policy.h"
 
 #include <stdatomic.h>
@@ -34,6 +35,7 @@ typedef struct FzPeer {
   _Atomic (FzKeypair *) receiving[FZ_PEER_SESSIONS]; /* by local_index modulo 8 */
   _Atomic (const FzPolicy *) sources;                /* addresses it may send from; no filters */
   _Atomic (const FzPolicy *) permissions;            /* gateway: what it may reach; else NULL */
+  _Atomic (FzNat *) nat;  /* gateway: its sessions by name, borrowed; NULL: it has none */
   atomic_bool is_roaming; /* static peers: follow authenticated datagrams to new addresses */
 
   /* sequence lock: the engine writes with fz_peer_set_endpoint, anyone copies with

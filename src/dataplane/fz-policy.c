@@ -81,7 +81,7 @@ key_hash (const Key *key)
   return (uint32_t) (hash >> 32);
 }
 
-/* Family, then longer prefix, then network, then higher resource. */
+/* Family, then longer prefix, then network, then higher rank, then higher resource. */
 static int
 compare_entries (const void *pa, const void *pb)
 {
@@ -93,7 +93,11 @@ compare_entries (const void *pa, const void *pb)
   if (a->network.prefix_length != b->network.prefix_length)
     return a->network.prefix_length > b->network.prefix_length ? -1 : 1;
   order = memcmp (a->network.ip.bytes, b->network.ip.bytes, sizeof a->network.ip.bytes);
-  return order != 0 ? order : fz_uuid_compare (&b->resource, &a->resource);
+  if (order != 0)
+    return order;
+  if (a->rank != b->rank)
+    return a->rank > b->rank ? -1 : 1;
+  return fz_uuid_compare (&b->resource, &a->resource);
 }
 
 static void

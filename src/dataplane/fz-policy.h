@@ -2,7 +2,7 @@
  *
  * An immutable table from networks to entries, asked with an address and a
  * protocol key. All entries of all covering networks compete; the best is the
- * one that (1) admits the key, (2) has the longer prefix, (3) the higher
+ * one that (1) admits the key, (2) has the longer prefix, (3) the higher rank, (4) the higher
  * resource id (tunnel.md §3.2); the Internet resource's come after all (§3.3). Serves as the
  * client's routes, a gateway's routes to its clients, and each peer's permissions.
  */
@@ -27,6 +27,7 @@ typedef struct {
   FzUuid resource;         /* zero for routes that belong to no resource */
   const FzFilter *filters; /* copied by fz_policy_new */
   size_t n_filters;
+  uint32_t rank;       /* of entries for one network: the higher wins */
   struct FzPeer *peer; /* where packets go; NULL: ask the engine */
 } FzPolicyEntry;
 

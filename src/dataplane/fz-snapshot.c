@@ -12,6 +12,8 @@ struct FzSnapshot {
   FzIp own_ipv6;
   FzPolicy *routes; /* owned */
   uint64_t serial;
+  size_t n_resolvers;
+  FzIp resolvers[FZ_SNAPSHOT_RESOLVERS_MAX];
   uint32_t slot_mask; /* size - 1; a power of two above twice the peers */
   FzPeer *slots[];    /* by hash of connection_id, NULL: empty */
 };
@@ -48,6 +50,10 @@ fz_snapshot_new (const FzSnapshotParts *parts)
   self->own_ipv4 = parts->own_ipv4;
   self->own_ipv6 = parts->own_ipv6;
   self->routes = parts->routes != NULL ? parts->routes : fz_policy_new (NULL, 0);
+  assert (parts->n_resolvers <= FZ_SNAPSHOT_RESOLVERS_MAX);
+  self->n_resolvers = parts->n_resolvers;
+  if (parts->n_resolvers > 0)
+    memcpy (self->resolvers, parts->resolvers, parts->n_resolvers * sizeof *parts->resolvers);
   self->slot_mask = (uint32_t) size - 1;
   for (size_t i = 0; i < parts->n_peers; i++)
     insert_peer (self, parts->peers[i]);
@@ -87,6 +93,19 @@ fz_snapshot_is_own_ip (const FzSnapshot *self, const FzIp *ip)
   if (ip->family == FZ_IP_NONE)
     return false;
   return fz_ip_equal (ip, &self->own_ipv4) || fz_ip_equal (ip, &self->own_ipv6);
+}
+
+bool
+fz_snapshot_is_resolver (const FzSnapshot *self, const FzIp *ip, uint16_t port)
+{
+  if (port == FZ_SITE_DNS_PORT)
+    return true; /* of which of our peers is for the engine to see */
+  if (port != 53)
+    return false;
+  for (size_t i = 0; i < self->n_resolvers; i++)
+    if (fz_ip_equal (&self->resolvers[i], ip))
+      return true;
+  return false;
 }
 
 FzPeer *

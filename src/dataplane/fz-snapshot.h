@@ -11,6 +11,9 @@
 #include "src/dataplane/fz-policy.h"
 #include "src/dataplane/fz-reclaim.h"
 
+#define FZ_SNAPSHOT_RESOLVERS_MAX 32u
+#define FZ_SITE_DNS_PORT          53535u /* of a gateway's resolver, on its tunnel addresses */
+
 typedef enum {
   FZ_ROLE_CLIENT,  /* routes are resources; a peer is a gateway */
   FZ_ROLE_GATEWAY, /* routes are clients' tunnel addresses; permissions are checked both ways */
@@ -24,6 +27,8 @@ typedef struct {
   FzPolicy *routes;     /* owned */
   FzPeer *const *peers; /* copied by fz_snapshot_new; the peers are borrowed */
   size_t n_peers;
+  const FzIp *resolvers; /* copied; client: whose DNS answers are for the engine to see */
+  size_t n_resolvers;    /* at most FZ_SNAPSHOT_RESOLVERS_MAX */
 } FzSnapshotParts;
 
 typedef struct FzSnapshot FzSnapshot;
@@ -34,6 +39,9 @@ void fz_snapshot_free (FzSnapshot *self);                   /* not the peers */
 FzRole fz_snapshot_get_role (const FzSnapshot *self);
 const FzPolicy *fz_snapshot_get_routes (const FzSnapshot *self);
 bool fz_snapshot_is_own_ip (const FzSnapshot *self, const FzIp *ip);
+
+/* Whether a UDP packet from there may answer a question of the engine's own. */
+bool fz_snapshot_is_resolver (const FzSnapshot *self, const FzIp *ip, uint16_t port);
 
 /* Peer of the upper 24 bits of a receiver index; NULL if unknown. O(1). */
 FzPeer *fz_snapshot_find_peer (const FzSnapshot *self, uint32_t connection_id);

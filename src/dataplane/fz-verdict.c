@@ -86,8 +86,10 @@ transmit_gateway (const FzSnapshot *snapshot, const FzFlow *flow)
     return pass (entry->peer);
   if (fz_verdict_is_tunnel_ip (&flow->source))
     return drop (FZ_DROP_NOT_ALLOWED);
-  if (flow->protocol == FZ_PROTOCOL_ICMP_ERROR)
-    return pass (entry->peer);
+  if (flow->protocol == FZ_PROTOCOL_ICMP_ERROR) /* it may quote a packet that we have translated */
+    return atomic_load_explicit (&entry->peer->nat, memory_order_relaxed) != NULL
+               ? to_engine (FZ_DROP_NONE)
+               : pass (entry->peer);
   if (!admits (&entry->peer->permissions, &flow->source, fz_flow_key_return (flow)))
     return drop (FZ_DROP_NOT_ALLOWED);
   return pass (entry->peer);
@@ -130,7 +132,9 @@ receive_client (const FzSnapshot *snapshot, const FzPeer *peer, const FzFlow *fl
     return drop (FZ_DROP_UNKNOWN_SOURCE);
   if (!fz_snapshot_is_own_ip (snapshot, &flow->destination))
     return drop (FZ_DROP_NOT_ALLOWED);
-  if (flow->protocol == FZ_PROTOCOL_ICMP_ERROR)
+  if (flow->protocol == FZ_PROTOCOL_ICMP_ERROR ||
+      (flow->protocol == FZ_PROTOCOL_UDP &&
+       fz_snapshot_is_resolver (snapshot, &flow->source, flow->source_port)))
     return to_engine (FZ_DROP_NONE);
   return pass (NULL);
 }

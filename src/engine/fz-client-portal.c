@@ -4,6 +4,7 @@
  * questions (tunnel.md §§2.2, 2.6, 7.4, 8.6).
  */
 
+#include "src/engine/fz-client-dns.h"
 #include "src/engine/fz-client-private.h"
 #include "src/engine/fz-limits.h"
 #include "src/engine/fz-uuid-table.h"
@@ -24,6 +25,7 @@ disable_resource (FzClient *self, const FzUuid *resource_id, FzInstant now)
   FzClientGateway *gateway = fz_client_gateways_deauthorize (self->gateways, resource_id);
 
   fz_authorizations_forget (self->pending, resource_id);
+  fz_client_dns_forget_resource (self, resource_id);
   g_hash_table_remove (self->denied, resource_id);
   fz_client_gateways_forget_resource (self->gateways, resource_id);
   if (gateway != NULL)
@@ -52,6 +54,7 @@ remove_resource (FzClient *self, const FzUuid *resource_id, FzInstant now)
   FzUuid id = *resource_id;
 
   disable_resource (self, &id, now);
+  fz_client_dns_note_resource (self, &id, NULL);
   fz_resources_remove (self->resources, &id);
   fz_client_note_resources (self);
 }
@@ -66,6 +69,7 @@ upsert_resource (FzClient *self, const FzResource *resource, FzInstant now)
     old = NULL;
   }
   fz_resources_put (self->resources, resource);
+  fz_client_dns_note_resource (self, &resource->id, resource);
   if (old == NULL)
     fz_log (&self->context->log,
             FZ_LOG_DEBUG,
@@ -103,6 +107,8 @@ note_authorized (FzClient *self, const FzCommand *command, const FzUuid *resourc
   FzClientGateway *gateway =
       fz_client_gateways_put (self->gateways, &command->authorization_created.gateway_id);
 
+  fz_client_dns_forget_resource (self,
+                                 resource_id); /* whoever serves it now must be told of names */
   gateway->site_id = command->authorization_created.site_id;
   gateway->ipv4 = command->authorization_created.gateway_ipv4;
   gateway->ipv6 = command->authorization_created.gateway_ipv6;
@@ -297,6 +303,7 @@ handle_init (FzClient *self, const FzCommand *command, FzInstant now, GError **e
     return false;
 
   fz_role_set_interface (self->context, &command->client_init.interface);
+  fz_client_dns_set_interface (self, self->context->interface);
   set_resources (self, command->client_init.resources, command->client_init.n_resources, now);
   fz_node_update_relays (self->context->node,
                          NULL,
@@ -331,6 +338,7 @@ fz_client_handle_command (FzClient *self, const FzCommand *command, FzInstant no
     if (!fz_interface_check (&command->config_changed, error))
       return false;
     fz_role_set_interface (self->context, &command->config_changed);
+    fz_client_dns_set_interface (self, self->context->interface);
     return true;
   case FZ_COMMAND_UPSERT_RESOURCE:
     return handle_upsert (self, &command->resource, now, error);
@@ -353,6 +361,15 @@ fz_client_handle_command (FzClient *self, const FzCommand *command, FzInstant no
   case FZ_COMMAND_SET_INTERNET:
     set_internet (self, command->set_internet, now);
     return true;
+  case FZ_COMMAND_SET_RESOLVERS:
+    fz_client_dns_set_resolvers (self, command->set_resolvers.ips, command->set_resolvers.n_ips);
+    return true;
+  case FZ_COMMAND_DNS_ANSWER:
+    fz_client_dns_handle_answer (self,
+                                 command->dns_answer.id,
+                                 fz_span (command->dns_answer.message, command->dns_answer.length),
+                                 now);
+    return true;
   case FZ_COMMAND_PORTAL_CONNECTED:
   case FZ_COMMAND_PORTAL_DISCONNECTED:
   case FZ_COMMAND_RELAYS_PRESENCE:
@@ -362,8 +379,6 @@ fz_client_handle_command (FzClient *self, const FzCommand *command, FzInstant no
   case FZ_COMMAND_CREATE_AUTHORIZATION:
   case FZ_COMMAND_REJECT_ACCESS:
   case FZ_COMMAND_UPDATE_RESOURCE:
-  case FZ_COMMAND_SET_RESOLVERS:
-  case FZ_COMMAND_DNS_ANSWER:
   case FZ_COMMAND_DOMAIN_RESOLVED:
   case FZ_COMMAND_ADD_BARE_PEER:
   case FZ_COMMAND_NETWORK_CHANGED:

@@ -10,6 +10,8 @@
 #include "src/engine/fz-client.h"
 #include "src/engine/fz-resources.h"
 
+typedef struct FzClientDns FzClientDns;
+
 struct FzClient {
   FzRoleContext *context;
   FzResources *resources;
@@ -20,6 +22,7 @@ struct FzClient {
   bool is_internet_on;  /* the user's switch; it may come before the resource */
   GArray *resource_views;
   GArray *gateway_views;
+  FzClientDns *dns;
   FzPolicy *policy; /* of resources alone, for the engine's own lookups; NULL: rebuild */
 };
 
@@ -41,3 +44,18 @@ void fz_client_clean_up_gateway (FzClient *self, const FzUuid *id, FzInstant now
 
 /* After a resource was taken from it: without any left it hears a goodbye. */
 void fz_client_close_if_unused (FzClient *self, FzClientGateway *gateway, FzInstant now);
+
+/* -- for fz-client-domains.c -- */
+FzPeer *fz_client_get_peer (const FzClient *self, const FzClientGateway *gateway);
+const FzPolicy *fz_client_get_policy (FzClient *self);
+
+/* Asks the portal if that is due, and keeps @packet (NULL data: nothing) until it answers. */
+void fz_client_want_authorization (FzClient *self,
+                                   const FzUuid *resource_id,
+                                   FzSpan packet,
+                                   FzInstant now);
+void fz_client_send_or_keep (FzClient *self,
+                             FzClientGateway *gateway,
+                             const FzIpPacket *packet,
+                             FzInstant now);
+void fz_client_refuse (FzClient *self, const FzIpPacket *packet, FzInstant now);

@@ -2,6 +2,7 @@
 
 #include "src/dataplane/fz-lane.h"
 #include "src/engine/fz-address-plan.h"
+#include "src/engine/fz-client-dns.h"
 #include "src/engine/fz-client-private.h"
 #include "src/engine/fz-limits.h"
 #include "src/engine/fz-quoted.h"
@@ -20,6 +21,7 @@ fz_client_new (FzRoleContext *context)
   self->gateways = fz_client_gateways_new ();
   self->notified = fz_uuid_table_new (g_free);
   self->denied = fz_uuid_table_new (g_free);
+  self->dns = fz_client_dns_new (context->rng);
   self->resource_views = g_array_new (FALSE, FALSE, sizeof (FzResourceView));
   self->gateway_views = g_array_new (FALSE, FALSE, sizeof (FzGatewayView));
   return self;
@@ -37,14 +39,15 @@ fz_client_free (FzClient *self)
   g_hash_table_unref (self->denied);
   g_array_unref (self->resource_views);
   g_array_unref (self->gateway_views);
+  g_clear_pointer (&self->dns, fz_client_dns_free);
   g_clear_pointer (&self->policy, fz_policy_free);
   g_free (self);
 }
 
 /* -- small questions -- */
 
-static FzPeer *
-peer_of (const FzClient *self, const FzClientGateway *gateway)
+FzPeer *
+fz_client_get_peer (const FzClient *self, const FzClientGateway *gateway)
 {
   FzConnection *connection = fz_node_find (self->context->node, &gateway->id);
 
@@ -98,6 +101,7 @@ fz_client_set_sources (FzClient *self, const FzClientGateway *gateway)
     unfiltered.n_filters = 0;
     fz_resource_routes_append (entries, &unfiltered, NULL);
   }
+  fz_client_dns_add_sources (self, gateway, entries);
   fz_connection_set_sources (connection,
                              fz_policy_new ((const FzPolicyEntry *) entries->data, entries->len));
 }
@@ -110,8 +114,8 @@ append_holes (GArray *entries)
   fz_resource_routes_append_holes (entries, fz_address_plan_get (FZ_RANGE_TUNNEL_V6), 1);
 }
 
-static const FzPolicy *
-get_policy (FzClient *self)
+const FzPolicy *
+fz_client_get_policy (FzClient *self)
 {
   g_autoptr (GArray) entries = NULL;
 
@@ -141,14 +145,15 @@ fz_client_add_routes (FzClient *self, GArray *entries)
 
     if (fz_client_is_routed (self, resource))
       fz_resource_routes_append (
-          entries, resource, gateway != NULL ? peer_of (self, gateway) : NULL);
+          entries, resource, gateway != NULL ? fz_client_get_peer (self, gateway) : NULL);
   }
   append_holes (entries);
+  fz_client_dns_add_routes (self, entries);
   fz_client_gateways_iter_init (self->gateways, &iter);
   while (g_hash_table_iter_next (&iter, NULL, &value)) {
     const FzClientGateway *gateway = value;
 
-    fz_role_add_hosts (entries, &gateway->ipv4, &gateway->ipv6, peer_of (self, gateway));
+    fz_role_add_hosts (entries, &gateway->ipv4, &gateway->ipv6, fz_client_get_peer (self, gateway));
   }
 }
 
@@ -190,8 +195,11 @@ ask (FzClient *self, const FzUuid *resource_id)
   fz_event_queue_push (&self->context->events, &event, owned);
 }
 
-static void
-want_authorization (FzClient *self, const FzUuid *resource_id, FzSpan packet, FzInstant now)
+void
+fz_client_want_authorization (FzClient *self,
+                              const FzUuid *resource_id,
+                              FzSpan packet,
+                              FzInstant now)
 {
   self->context->packets_buffered += packet.data != NULL;
   if (fz_authorizations_want (self->pending, resource_id, packet, now))
@@ -200,8 +208,11 @@ want_authorization (FzClient *self, const FzUuid *resource_id, FzSpan packet, Fz
 
 /* -- packets -- */
 
-static void
-send_or_keep (FzClient *self, FzClientGateway *gateway, const FzIpPacket *packet, FzInstant now)
+void
+fz_client_send_or_keep (FzClient *self,
+                        FzClientGateway *gateway,
+                        const FzIpPacket *packet,
+                        FzInstant now)
 {
   FzConnection *connection = fz_node_find (self->context->node, &gateway->id);
   FzSpan bytes = fz_span (packet->data, packet->length);
@@ -251,8 +262,8 @@ check_packet (FzClient *self, FzSpan bytes, FzIpPacket *packet, FzFlow *flow)
   return reason == FZ_DROP_NONE;
 }
 
-static void
-refuse (FzClient *self, const FzIpPacket *packet, FzInstant now)
+void
+fz_client_refuse (FzClient *self, const FzIpPacket *packet, FzInstant now)
 {
   uint8_t error[FZ_ICMP_ERROR_MAX];
   size_t length = fz_role_write_refusal (
@@ -270,30 +281,32 @@ fz_client_handle_packet (FzClient *self, FzSpan bytes, FzInstant now)
   FzFlow flow;
   FzClientGateway *gateway;
 
-  if (!check_packet (self, bytes, &packet, &flow))
+  if (!check_packet (self, bytes, &packet, &flow) ||
+      fz_client_dns_handle_packet (self, &packet, &flow, now))
     return;
   gateway = fz_client_gateways_find_by_ip (self->gateways, &flow.destination);
   if (gateway != NULL) {
-    send_or_keep (self, gateway, &packet, now);
+    fz_client_send_or_keep (self, gateway, &packet, now);
     return;
   }
 
   switch (fz_policy_lookup (
-      get_policy (self), &flow.destination, fz_flow_key_outbound (&flow), &entry)) {
+      fz_client_get_policy (self), &flow.destination, fz_flow_key_outbound (&flow), &entry)) {
   case FZ_POLICY_NO_ENTRY:
     fz_role_drop (self->context, FZ_DROP_NO_ROUTE);
     return;
   case FZ_POLICY_DENIED:
-    refuse (self, &packet, now);
+    fz_client_refuse (self, &packet, now);
     return;
   case FZ_POLICY_ADMITTED:
     break;
   }
   gateway = fz_client_gateways_find_for (self->gateways, &entry->resource);
   if (gateway != NULL)
-    send_or_keep (self, gateway, &packet, now);
+    fz_client_send_or_keep (self, gateway, &packet, now);
   else
-    want_authorization (self, &entry->resource, fz_span (packet.data, packet.length), now);
+    fz_client_want_authorization (
+        self, &entry->resource, fz_span (packet.data, packet.length), now);
 }
 
 void
@@ -313,6 +326,7 @@ flush_gateway (FzClient *self, const FzUuid *id, FzInstant now)
 
   if (gateway == NULL)
     return;
+  fz_client_dns_handle_session (self, id, now);
   waiting = g_steal_pointer (&gateway->waiting);
   fz_client_replay (self, waiting, now);
 }
@@ -330,6 +344,7 @@ fz_client_clean_up_gateway (FzClient *self, const FzUuid *id, FzInstant now)
       self->resources, &gateway->site_id, FZ_RESOURCE_STATUS_UNKNOWN, now);
   if (gateway->is_connected)
     fz_role_push_peer_event (self->context, FZ_EVENT_PEER_DISCONNECTED, id);
+  fz_client_dns_forget_gateway (self, id);
   fz_client_gateways_remove (self->gateways, id);
   fz_client_note_routes (self);
 }
@@ -349,6 +364,23 @@ fz_client_close_if_unused (FzClient *self, FzClientGateway *gateway, FzInstant n
 
 /* -- what peers say -- */
 
+/* The resource that a refused packet was for; NULL if it was not ours, or is not admitted. */
+static const FzUuid *
+find_refused (FzClient *self, const FzFlow *quoted)
+{
+  const FzPolicyEntry *entry = NULL;
+  const FzResource *resource = fz_client_dns_find_resource (self, quoted);
+
+  if (resource != NULL)
+    return &resource->id;
+  return fz_policy_lookup (fz_client_get_policy (self),
+                           &quoted->destination,
+                           fz_flow_key_outbound (quoted),
+                           &entry) == FZ_POLICY_ADMITTED
+             ? &entry->resource
+             : NULL;
+}
+
 /* "Prohibited" from the gateway that we think is authorized: it has forgotten, or the policy is
  * gone. Ask, so that traffic flows again if it may (portal-protocol.md §10.3). */
 static void
@@ -357,20 +389,24 @@ handle_icmp_error (FzClient *self,
                    const FzIpPacket *packet,
                    FzInstant now)
 {
-  const FzPolicyEntry *entry = NULL;
+  bool is_readable, is_own = false;
+  const FzUuid *resource_id = NULL;
   const FzClientGateway *gateway;
   FzFlow quoted;
 
-  fz_role_deliver (self->context, fz_span (packet->data, packet->length));
-  if (!fz_quoted_is_prohibited (packet) || fz_quoted_parse (packet, &quoted) != FZ_DROP_NONE ||
-      !fz_role_is_own_ip (self->context, &quoted.source) ||
-      fz_policy_lookup (
-          get_policy (self), &quoted.destination, fz_flow_key_outbound (&quoted), &entry) !=
-          FZ_POLICY_ADMITTED)
-    return;
-  gateway = fz_client_gateways_find_for (self->gateways, &entry->resource);
-  if (gateway != NULL && fz_uuid_equal (&gateway->id, fz_connection_get_id (connection)))
-    want_authorization (self, &entry->resource, (FzSpan){ 0 }, now);
+  is_readable = fz_quoted_parse (packet, &quoted) == FZ_DROP_NONE &&
+                fz_role_is_own_ip (self->context, &quoted.source);
+  if (is_readable && fz_quoted_is_prohibited (packet))
+    resource_id = find_refused (self, &quoted);
+  if (resource_id != NULL) {
+    gateway = fz_client_gateways_find_for (self->gateways, resource_id);
+    if (gateway != NULL && fz_uuid_equal (&gateway->id, fz_connection_get_id (connection)))
+      fz_client_want_authorization (self, resource_id, (FzSpan){ 0 }, now);
+  }
+  if (is_readable)
+    is_own = fz_client_dns_handle_icmp_error (self, &quoted, now);
+  if (!is_own)
+    fz_role_deliver (self->context, fz_span (packet->data, packet->length));
 }
 
 static void
@@ -382,6 +418,20 @@ handle_goodbye (FzClient *self, FzConnection *connection, FzInstant now)
   fz_client_clean_up_gateway (self, &id, now);
 }
 
+static void
+handle_control (FzClient *self, FzConnection *connection, const FzIpPacket *packet, FzInstant now)
+{
+  uint8_t event;
+  FzSpan payload;
+
+  if (fz_p2p_parse (packet, &event, &payload) != FZ_DROP_NONE)
+    return;
+  if (event == FZ_P2P_GOODBYE)
+    handle_goodbye (self, connection, now);
+  else if (event == FZ_P2P_DOMAIN_STATUS)
+    fz_client_dns_handle_status (self, fz_connection_get_id (connection), payload, now);
+}
+
 void
 fz_client_handle_inner (FzClient *self,
                         FzConnection *connection,
@@ -389,16 +439,15 @@ fz_client_handle_inner (FzClient *self,
                         FzDrop reason,
                         FzInstant now)
 {
-  uint8_t event;
-  FzSpan payload;
-
   if (reason != FZ_DROP_NONE) {
     fz_role_drop (self->context, reason);
   } else if (fz_ip_packet_is_control (packet)) {
-    if (fz_p2p_parse (packet, &event, &payload) == FZ_DROP_NONE && event == FZ_P2P_GOODBYE)
-      handle_goodbye (self, connection, now);
+    handle_control (self, connection, packet, now);
   } else if (fz_ip_packet_is_icmp_error (packet)) {
     handle_icmp_error (self, connection, packet, now);
+  } else if (packet->protocol == FZ_IP_PROTOCOL_UDP) { /* from a resolver */
+    if (!fz_client_dns_handle_inner (self, packet, now))
+      fz_role_deliver (self->context, fz_span (packet->data, packet->length));
   } else {
     fz_role_drop (self->context, FZ_DROP_UNKNOWN_PROTOCOL);
   }
@@ -451,16 +500,30 @@ void
 fz_client_handle_timeout (FzClient *self, FzInstant now)
 {
   fz_resources_handle_timeout (self->resources, now);
+  fz_client_dns_handle_timeout (self, now);
 }
 
 FzInstant
 fz_client_next_timeout (const FzClient *self)
 {
-  return fz_resources_next_timeout (self->resources);
+  return fz_instant_min (fz_resources_next_timeout (self->resources),
+                         fz_client_dns_next_timeout (self));
 }
 
 bool
 fz_client_poll_resources_changed (FzClient *self)
 {
   return fz_resources_poll_changed (self->resources);
+}
+
+size_t
+fz_client_get_sentinels (const FzClient *self, const FzSentinel **out, uint64_t *out_serial)
+{
+  return fz_client_dns_get_sentinels (self, out, out_serial);
+}
+
+void
+fz_client_add_resolvers (const FzClient *self, GArray *ips)
+{
+  fz_client_dns_add_resolvers (self, ips);
 }

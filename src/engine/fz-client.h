@@ -38,4 +38,8 @@ void fz_client_add_networks (const FzClient *self,
 size_t fz_client_get_view (FzClient *self, const FzResourceView **out);
 size_t fz_client_get_gateways (FzClient *self, uint64_t unix_ns_at_zero, const FzGatewayView **out);
 bool fz_client_is_internet_on (const FzClient *self);
+
+/* Client-side DNS; @out_serial grows with every change. */
+size_t fz_client_get_sentinels (const FzClient *self, const FzSentinel **out, uint64_t *out_serial);
+void fz_client_add_resolvers (const FzClient *self, GArray *ips); /* of FzIp: for the snapshot */
 bool fz_client_poll_resources_changed (FzClient *self);

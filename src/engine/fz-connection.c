@@ -578,6 +578,12 @@ fz_connection_set_permissions (FzConnection *self, FzPolicy *permissions)
   replace_policy (self, &self->peer->permissions, permissions);
 }
 
+void
+fz_connection_set_nat (FzConnection *self, FzNat *nat)
+{
+  atomic_store_explicit (&self->peer->nat, nat, memory_order_release);
+}
+
 /* -- input -- */
 
 FzDrop

@@ -128,6 +128,7 @@ bool fz_connection_matches (const FzConnection *self, const FzConnectionRequest 
 
 /* -- what the role says about it; policies are taken -- */
 void fz_connection_set_sources (FzConnection *self, FzPolicy *sources);
+void fz_connection_set_nat (FzConnection *self, FzNat *nat); /* borrowed; NULL: none */
 void fz_connection_set_permissions (FzConnection *self, FzPolicy *permissions);
 
 /* -- candidates -- */

@@ -28,6 +28,7 @@ struct FzEngine {
   FzBare *bare;
   GArray *networks;            /* of FzIpNetwork: routes of the TUN at the last event */
   FzInterface *told_interface; /* at the last event; NULL: never */
+  uint64_t told_sentinels;     /* serial at the last event */
   GArray *relay_views;         /* of FzRelayView */
   uint64_t unix_ns_at_zero;
 };
@@ -57,6 +58,9 @@ fz_engine_new (const FzEngineConfig *config)
   self->unix_ns_at_zero = config->unix_ns_at_zero;
 
   self->context.log = fz_log_for (&config->log, "engine");
+  self->context.rng = config->rng;
+  self->context.reclaim = config->published->reclaim;
+  self->context.unused_nats = g_ptr_array_new ();
   self->context.node = fz_node_new (&node);
   fz_out_queue_init (&self->context.packets);
   fz_event_queue_init (&self->context.events);
@@ -77,6 +81,21 @@ fz_engine_new (const FzEngineConfig *config)
   return self;
 }
 
+static void
+free_nat (void *nat)
+{
+  fz_nat_free (nat);
+}
+
+/* After a snapshot was published in which no peer has them. */
+static void
+retire_nats (FzEngine *self)
+{
+  for (guint i = 0; i < self->context.unused_nats->len; i++)
+    fz_reclaim_retire (self->published->reclaim, self->context.unused_nats->pdata[i], free_nat);
+  g_ptr_array_set_size (self->context.unused_nats, 0);
+}
+
 void
 fz_engine_free (FzEngine *self)
 {
@@ -89,6 +108,8 @@ fz_engine_free (FzEngine *self)
   g_clear_pointer (&self->gateway, fz_gateway_free);
   g_clear_pointer (&self->bare, fz_bare_free);
   g_clear_pointer (&self->context.node, fz_node_free);
+  retire_nats (self);
+  g_ptr_array_unref (self->context.unused_nats);
   fz_out_queue_clear (&self->context.packets);
   fz_event_queue_clear (&self->context.events);
   g_clear_pointer (&self->context.interface, fz_interface_free);
@@ -507,11 +528,14 @@ static FzSnapshot *
 make_snapshot (FzEngine *self)
 {
   g_autoptr (GArray) entries = g_array_new (FALSE, FALSE, sizeof (FzPolicyEntry));
+  g_autoptr (GArray) resolvers = g_array_new (FALSE, FALSE, sizeof (FzIp));
   const FzInterface *interface = self->context.interface;
   FzSnapshotParts parts = { .role = self->role };
 
-  if (self->client != NULL)
+  if (self->client != NULL) {
     fz_client_add_routes (self->client, entries);
+    fz_client_add_resolvers (self->client, resolvers);
+  }
   if (self->gateway != NULL)
     fz_gateway_add_routes (self->gateway, entries);
   if (self->bare != NULL)
@@ -521,6 +545,8 @@ make_snapshot (FzEngine *self)
     parts.own_ipv6 = interface->ipv6;
   }
   parts.routes = fz_policy_new ((const FzPolicyEntry *) entries->data, entries->len);
+  parts.resolvers = (const FzIp *) resolvers->data;
+  parts.n_resolvers = MIN (resolvers->len, FZ_SNAPSHOT_RESOLVERS_MAX);
   parts.n_peers = fz_node_get_peers (self->context.node, &parts.peers);
   return fz_snapshot_new (&parts);
 }
@@ -528,9 +554,11 @@ make_snapshot (FzEngine *self)
 void
 fz_engine_publish (FzEngine *self)
 {
-  if (self->context.are_routes_changed || fz_node_have_peers_changed (self->context.node)) {
+  if (self->context.are_routes_changed || self->context.unused_nats->len > 0 ||
+      fz_node_have_peers_changed (self->context.node)) {
     self->context.are_routes_changed = false;
     fz_published_set (self->published, make_snapshot (self));
+    retire_nats (self);
   }
   fz_node_publish (self->context.node);
   fz_reclaim_collect (self->published->reclaim);
@@ -583,17 +611,24 @@ static bool
 poll_interface (FzEngine *self, FzEvent *out)
 {
   g_autoptr (GArray) networks = NULL;
+  const FzSentinel *sentinels = NULL;
+  size_t n_sentinels = 0;
+  uint64_t serial = 0;
 
   if (!self->context.is_interface_changed || self->context.interface == NULL)
     return false;
   self->context.is_interface_changed = false;
   networks = make_networks (self);
-  if (self->told_interface != NULL && are_networks_equal (networks, self->networks) &&
+  if (self->client != NULL)
+    n_sentinels = fz_client_get_sentinels (self->client, &sentinels, &serial);
+  if (self->told_interface != NULL && serial == self->told_sentinels &&
+      are_networks_equal (networks, self->networks) &&
       fz_interface_equal (self->told_interface, self->context.interface))
     return false;
 
   g_array_unref (self->networks);
   self->networks = g_steal_pointer (&networks);
+  self->told_sentinels = serial;
   g_clear_pointer (&self->told_interface, fz_interface_free);
   self->told_interface = fz_interface_dup (self->context.interface);
   *out = (FzEvent){
@@ -602,6 +637,8 @@ poll_interface (FzEngine *self, FzEvent *out)
       .interface = *self->told_interface,
       .routes = (const FzIpNetwork *) self->networks->data,
       .n_routes = self->networks->len,
+      .sentinels = sentinels,
+      .n_sentinels = n_sentinels,
     },
   };
   return true;

@@ -2,8 +2,10 @@
 
 #include "src/engine/fz-gateway.h"
 
+#include "src/dataplane/fz-lane.h"
 #include "src/dataplane/fz-verdict.h"
 #include "src/engine/fz-address-plan.h"
+#include "src/engine/fz-gateway-names.h"
 #include "src/engine/fz-grants.h"
 #include "src/engine/fz-limits.h"
 #include "src/engine/fz-uuid-table.h"
@@ -14,6 +16,7 @@
 struct FzGateway {
   FzRoleContext *context;
   FzGrants *grants;
+  FzGatewayNames *names;
 };
 
 FzGateway *
@@ -23,6 +26,7 @@ fz_gateway_new (FzRoleContext *context)
 
   self->context = context;
   self->grants = fz_grants_new ();
+  self->names = fz_gateway_names_new (context);
   return self;
 }
 
@@ -31,6 +35,7 @@ fz_gateway_free (FzGateway *self)
 {
   if (self == NULL)
     return;
+  g_clear_pointer (&self->names, fz_gateway_names_free);
   g_clear_pointer (&self->grants, fz_grants_free);
   g_free (self);
 }
@@ -48,6 +53,9 @@ set_policies (FzGateway *self, const FzGrantee *grantee)
   fz_role_add_hosts (sources, &grantee->ipv4, &grantee->ipv6, NULL);
   fz_connection_set_sources (connection,
                              fz_policy_new ((const FzPolicyEntry *) sources->data, sources->len));
+  fz_connection_set_nat (
+      connection,
+      grantee->translations != NULL ? fz_translations_get_nat (grantee->translations) : NULL);
   fz_connection_set_permissions (connection, fz_grants_make_permissions (grantee));
 }
 
@@ -81,9 +89,13 @@ forget_client (FzGateway *self, const FzUuid *client_id)
 {
   FzGrantee *grantee = fz_grants_find (self->grants, client_id);
   FzUuid id = *client_id; /* may lie in what is freed here */
+  FzConnection *connection;
 
   if (grantee == NULL)
     return;
+  connection = fz_node_find (self->context->node, &id);
+  if (connection != NULL)
+    fz_connection_set_nat (connection, NULL);
   if (grantee->is_connected)
     fz_role_push_peer_event (self->context, FZ_EVENT_PEER_DISCONNECTED, &id);
   fz_grants_remove (self->grants, &id);
@@ -339,54 +351,7 @@ handle_init (FzGateway *self, const FzCommand *command, FzInstant now, GError **
   return true;
 }
 
-bool
-fz_gateway_handle_command (FzGateway *self, const FzCommand *command, FzInstant now, GError **error)
-{
-  switch (command->kind) {
-  case FZ_COMMAND_GATEWAY_INIT:
-    return handle_init (self, command, now, error);
-  case FZ_COMMAND_CREATE_AUTHORIZATION:
-    return handle_authorization (self, command, now, error);
-  case FZ_COMMAND_REJECT_ACCESS:
-    reject (self, command, now);
-    return true;
-  case FZ_COMMAND_UPDATE_RESOURCE:
-    if (!fz_resource_check (&command->resource, error))
-      return false;
-    update_resource (self, &command->resource);
-    return true;
-  case FZ_COMMAND_PORTAL_CONNECTED:
-  case FZ_COMMAND_PORTAL_DISCONNECTED:
-  case FZ_COMMAND_RELAYS_PRESENCE:
-  case FZ_COMMAND_ADD_CANDIDATES:
-  case FZ_COMMAND_INVALIDATE_CANDIDATES:
-  case FZ_COMMAND_CLIENT_INIT:
-  case FZ_COMMAND_CONFIG_CHANGED:
-  case FZ_COMMAND_UPSERT_RESOURCE:
-  case FZ_COMMAND_REMOVE_RESOURCE:
-  case FZ_COMMAND_AUTHORIZATION_CREATED:
-  case FZ_COMMAND_AUTHORIZATION_FAILED:
-  case FZ_COMMAND_SET_RESOLVERS:
-  case FZ_COMMAND_DNS_ANSWER:
-  case FZ_COMMAND_DOMAIN_RESOLVED:
-  case FZ_COMMAND_SET_INTERNET:
-  case FZ_COMMAND_ADD_BARE_PEER:
-  case FZ_COMMAND_NETWORK_CHANGED:
-  case FZ_COMMAND_SHUT_DOWN:
-    break;
-  }
-  g_set_error_literal (
-      error, FZ_ENGINE_ERROR, FZ_ENGINE_ERROR_WRONG_ROLE, "command is not for a gateway");
-  return false;
-}
-
 /* -- packets -- */
-
-void
-fz_gateway_handle_packet (FzGateway *self, FzSpan packet, FzInstant now)
-{
-  fz_role_drop (self->context, FZ_DROP_NO_SESSION);
-}
 
 static void
 send_to_client (FzGateway *self, FzConnection *connection, FzSpan packet, FzInstant now)
@@ -397,25 +362,79 @@ send_to_client (FzGateway *self, FzConnection *connection, FzSpan packet, FzInst
     fz_role_drop (self->context, reason);
 }
 
-/* A resource whose DNS we do not resolve is inactive, and so is one that is not granted
- * (tunnel.md §5.4). */
-static void
-answer_assigned_ips (FzGateway *self, FzConnection *connection, FzSpan payload, FzInstant now)
+/* From the TUN: an ICMP error, which may be about a packet that was translated. */
+void
+fz_gateway_handle_packet (FzGateway *self, FzSpan bytes, FzInstant now)
 {
+  FzDrop reason = FZ_DROP_UNKNOWN_PEER;
+  FzConnection *connection = NULL;
+  uint8_t translated[FZ_ICMP_ERROR_MAX];
+  const FzGrantee *grantee;
+  FzIpPacket packet;
+  size_t length;
+  FzIp to;
+
+  if (fz_ip_packet_parse (bytes, &packet) == FZ_DROP_NONE && fz_ip_packet_is_icmp_error (&packet)) {
+    to = fz_ip_packet_get_destination (&packet);
+    grantee = fz_grants_find_by_ip (self->grants, &to);
+    if (grantee != NULL)
+      connection = fz_node_find (self->context->node, &grantee->id);
+  }
+  if (connection == NULL) {
+    fz_role_drop (self->context, reason);
+    return;
+  }
+  length = fz_gateway_names_translate_error (grantee, &packet, now, translated);
+  send_to_client (self, connection, length > 0 ? fz_span (translated, length) : bytes, now);
+}
+
+static void
+send_status (FzGateway *self,
+             FzConnection *connection,
+             const FzP2pDomainStatus *status,
+             FzInstant now)
+{
+  uint8_t packet[FZ_P2P_PACKET_MAX];
+  size_t length = fz_p2p_write_domain_status (status, packet);
+
+  if (length > 0)
+    send_to_client (self, connection, fz_span (packet, length), now);
+}
+
+static void
+handle_assigned_ips (FzGateway *self, FzConnection *connection, FzSpan payload, FzInstant now)
+{
+  const FzGrantee *grantee = fz_grants_find (self->grants, fz_connection_get_id (connection));
   FzP2pAssignedIps assigned;
   FzP2pDomainStatus status = { 0 };
-  uint8_t packet[FZ_P2P_PACKET_MAX];
-  size_t length;
 
   if (fz_p2p_parse_assigned_ips (payload, &assigned) != FZ_DROP_NONE) {
     fz_role_drop (self->context, FZ_DROP_BAD_HEADER);
     return;
   }
+  if (fz_gateway_names_handle_announcement (self->names, grantee, &assigned, now) ==
+      FZ_ANNOUNCED_WAIT)
+    return;
   status.resource = assigned.resource;
   g_strlcpy (status.domain, assigned.domain, sizeof status.domain);
-  length = fz_p2p_write_domain_status (&status, packet);
-  if (length > 0)
-    send_to_client (self, connection, fz_span (packet, length), now);
+  send_status (self, connection, &status, now);
+}
+
+/* Lanes know before the client does. */
+static void
+tell_answers (FzGateway *self, FzInstant now)
+{
+  FzDomainAnswer answer;
+
+  while (fz_gateway_names_poll_answer (self->names, &answer)) {
+    const FzGrantee *grantee = fz_grants_find (self->grants, &answer.client_id);
+    FzConnection *connection = fz_node_find (self->context->node, &answer.client_id);
+
+    if (grantee != NULL && answer.status.is_active)
+      set_policies (self, grantee);
+    if (connection != NULL)
+      send_status (self, connection, &answer.status, now);
+  }
 }
 
 static void
@@ -435,7 +454,7 @@ handle_control (FzGateway *self, FzConnection *connection, const FzIpPacket *pac
     forget_client (self, &id);
     return;
   case FZ_P2P_ASSIGNED_IPS:
-    answer_assigned_ips (self, connection, payload, now);
+    handle_assigned_ips (self, connection, payload, now);
     return;
   default:
     fz_role_drop (self->context, FZ_DROP_UNKNOWN_PROTOCOL);
@@ -457,6 +476,58 @@ choose_refusal (FzGateway *self, const FzConnection *connection, const FzIpPacke
              : FZ_ICMP_PROHIBITED;
 }
 
+static void
+refuse (FzGateway *self,
+        FzConnection *connection,
+        const FzIpPacket *packet,
+        FzIcmpReason error,
+        FzDrop reason,
+        FzInstant now)
+{
+  uint8_t out[FZ_ICMP_ERROR_MAX];
+  size_t length = fz_role_write_refusal (self->context, packet, error, reason, now, out);
+
+  if (length > 0)
+    send_to_client (self, connection, fz_span (out, length), now);
+}
+
+/* The permissions that a lane asked may have changed since. */
+static bool
+is_permitted (const FzConnection *connection, const FzIpPacket *packet)
+{
+  const FzPeer *peer = fz_connection_get_peer ((FzConnection *) connection);
+  const FzPolicy *permissions = atomic_load_explicit (&peer->permissions, memory_order_relaxed);
+  FzFlow flow = fz_flow_from_packet (packet);
+
+  return permissions != NULL &&
+         fz_policy_lookup (permissions, &flow.destination, fz_flow_key_outbound (&flow), NULL) ==
+             FZ_POLICY_ADMITTED;
+}
+
+/* The first packet of a session with a proxy address, and those that came right behind it. */
+static void
+handle_proxied (FzGateway *self, FzConnection *connection, const FzIpPacket *packet, FzInstant now)
+{
+  FzGrantee *grantee = fz_grants_find (self->grants, fz_connection_get_id (connection));
+  uint8_t bytes[FZ_MTU];
+  FzIpPacket copy = *packet;
+  FzDrop reason;
+
+  if (grantee == NULL || packet->length > sizeof bytes || !is_permitted (connection, packet)) {
+    refuse (self, connection, packet, FZ_ICMP_PROHIBITED, FZ_DROP_NOT_ALLOWED, now);
+    return;
+  }
+  memcpy (bytes, packet->data, packet->length);
+  copy.data = bytes;
+  reason = fz_gateway_names_translate (self->names, grantee, bytes, &copy, now);
+  if (reason == FZ_DROP_NONE)
+    fz_role_deliver (self->context, fz_span (bytes, packet->length));
+  else if (reason == FZ_DROP_NO_ROUTE)
+    refuse (self, connection, packet, FZ_ICMP_UNREACHABLE, reason, now);
+  else
+    fz_role_drop (self->context, reason);
+}
+
 void
 fz_gateway_handle_inner (FzGateway *self,
                          FzConnection *connection,
@@ -464,9 +535,10 @@ fz_gateway_handle_inner (FzGateway *self,
                          FzDrop reason,
                          FzInstant now)
 {
-  uint8_t error[FZ_ICMP_ERROR_MAX];
-  size_t length;
-
+  if (reason == FZ_DROP_NO_NAT) {
+    handle_proxied (self, connection, packet, now);
+    return;
+  }
   if (reason == FZ_DROP_NONE) {
     if (fz_ip_packet_is_control (packet))
       handle_control (self, connection, packet, now);
@@ -476,10 +548,68 @@ fz_gateway_handle_inner (FzGateway *self,
   }
 
   /* Also to a spoofed source: inside the tunnel it reaches the spoofer (Q14). */
-  length = fz_role_write_refusal (
-      self->context, packet, choose_refusal (self, connection, packet), reason, now, error);
-  if (length > 0)
-    send_to_client (self, connection, fz_span (error, length), now);
+  refuse (self, connection, packet, choose_refusal (self, connection, packet), reason, now);
+}
+
+/* -- the command's way -- */
+
+static bool
+handle_resolved (FzGateway *self, const FzCommand *command, FzInstant now, GError **error)
+{
+  if (!fz_gateway_names_handle_resolved (self->names,
+                                         self->grants,
+                                         command->domain_resolved.id,
+                                         command->domain_resolved.ips,
+                                         command->domain_resolved.n_ips,
+                                         command->domain_resolved.is_failed)) {
+    g_set_error_literal (
+        error, FZ_ENGINE_ERROR, FZ_ENGINE_ERROR_UNKNOWN_ID, "nobody waits for that name any more");
+    return false;
+  }
+  tell_answers (self, now);
+  return true;
+}
+
+bool
+fz_gateway_handle_command (FzGateway *self, const FzCommand *command, FzInstant now, GError **error)
+{
+  switch (command->kind) {
+  case FZ_COMMAND_GATEWAY_INIT:
+    return handle_init (self, command, now, error);
+  case FZ_COMMAND_CREATE_AUTHORIZATION:
+    return handle_authorization (self, command, now, error);
+  case FZ_COMMAND_REJECT_ACCESS:
+    reject (self, command, now);
+    return true;
+  case FZ_COMMAND_UPDATE_RESOURCE:
+    if (!fz_resource_check (&command->resource, error))
+      return false;
+    update_resource (self, &command->resource);
+    return true;
+  case FZ_COMMAND_DOMAIN_RESOLVED:
+    return handle_resolved (self, command, now, error);
+  case FZ_COMMAND_PORTAL_CONNECTED:
+  case FZ_COMMAND_PORTAL_DISCONNECTED:
+  case FZ_COMMAND_RELAYS_PRESENCE:
+  case FZ_COMMAND_ADD_CANDIDATES:
+  case FZ_COMMAND_INVALIDATE_CANDIDATES:
+  case FZ_COMMAND_CLIENT_INIT:
+  case FZ_COMMAND_CONFIG_CHANGED:
+  case FZ_COMMAND_UPSERT_RESOURCE:
+  case FZ_COMMAND_REMOVE_RESOURCE:
+  case FZ_COMMAND_AUTHORIZATION_CREATED:
+  case FZ_COMMAND_AUTHORIZATION_FAILED:
+  case FZ_COMMAND_SET_RESOLVERS:
+  case FZ_COMMAND_DNS_ANSWER:
+  case FZ_COMMAND_SET_INTERNET:
+  case FZ_COMMAND_ADD_BARE_PEER:
+  case FZ_COMMAND_NETWORK_CHANGED:
+  case FZ_COMMAND_SHUT_DOWN:
+    break;
+  }
+  g_set_error_literal (
+      error, FZ_ENGINE_ERROR, FZ_ENGINE_ERROR_WRONG_ROLE, "command is not for a gateway");
+  return false;
 }
 
 /* -- events and time -- */
@@ -531,12 +661,15 @@ fz_gateway_handle_timeout (FzGateway *self, FzInstant now)
 
   while ((grantee = fz_grants_pop_expired (self->grants, now)) != NULL)
     apply (self, grantee, now);
+  fz_gateway_names_handle_timeout (self->names, self->grants, now);
+  tell_answers (self, now);
 }
 
 FzInstant
 fz_gateway_next_timeout (const FzGateway *self)
 {
-  return fz_grants_next_timeout (self->grants);
+  return fz_instant_min (fz_grants_next_timeout (self->grants),
+                         fz_gateway_names_next_timeout (self->names));
 }
 
 bool

@@ -4,6 +4,7 @@
 
 #include "src/base/fz-heap.h"
 #include "src/engine/fz-address-plan.h"
+#include "src/engine/fz-ip-table.h"
 #include "src/engine/fz-limits.h"
 #include "src/engine/fz-resource-routes.h"
 #include "src/engine/fz-resource.h"
@@ -31,24 +32,8 @@ free_grantee (void *data)
   FzGrantee *grantee = data;
 
   g_hash_table_unref (grantee->grants);
+  g_clear_pointer (&grantee->translations, fz_translations_free);
   g_free (grantee);
-}
-
-static guint
-hash_ip (gconstpointer key)
-{
-  const FzIp *ip = key;
-  uint32_t hash = ip->family;
-
-  for (size_t i = 0; i < sizeof ip->bytes; i++)
-    hash = (hash ^ ip->bytes[i]) * 16777619u;
-  return hash;
-}
-
-static gboolean
-ips_equal (gconstpointer a, gconstpointer b)
-{
-  return fz_ip_equal (a, b);
 }
 
 FzGrants *
@@ -57,7 +42,7 @@ fz_grants_new (void)
   FzGrants *self = g_new0 (FzGrants, 1);
 
   self->by_client = fz_uuid_table_new (free_grantee);
-  self->by_ip = g_hash_table_new (hash_ip, ips_equal);
+  self->by_ip = fz_ip_table_new (NULL);
   self->by_handle = g_ptr_array_new ();
   self->deadlines = fz_heap_new ();
   return self;
@@ -338,8 +323,13 @@ fz_grants_make_permissions (const FzGrantee *grantee)
   size_t n;
 
   g_hash_table_iter_init (&iter, grantee->grants);
-  while (g_hash_table_iter_next (&iter, NULL, &value))
-    fz_resource_routes_append (entries, ((const FzHeldGrant *) value)->resource, NULL);
+  while (g_hash_table_iter_next (&iter, NULL, &value)) {
+    const FzResource *resource = ((const FzHeldGrant *) value)->resource;
+
+    fz_resource_routes_append (entries, resource, NULL);
+    if (resource->kind == FZ_RESOURCE_DNS && grantee->translations != NULL)
+      fz_translations_append_entries (grantee->translations, resource, entries);
+  }
   private_networks = fz_address_plan_get_private (&n);
   fz_resource_routes_append_holes (entries, private_networks, n);
   return fz_policy_new ((const FzPolicyEntry *) entries->data, entries->len);

@@ -9,6 +9,7 @@
 #include "src/base/fz-instant.h"
 #include "src/dataplane/fz-policy.h"
 #include "src/engine/fz-model.h"
+#include "src/engine/fz-translations.h"
 
 #include <glib.h>
 
@@ -22,9 +23,10 @@ typedef struct {
   FzUuid id;
   FzIp ipv4; /* TUN addresses */
   FzIp ipv6;
-  GHashTable *grants; /* resource id to FzHeldGrant */
-  uint32_t handle;    /* in the heap of deadlines */
-  bool is_connected;  /* the host has been told so */
+  GHashTable *grants;           /* resource id to FzHeldGrant */
+  uint32_t handle;              /* in the heap of deadlines */
+  bool is_connected;            /* the host has been told so */
+  FzTranslations *translations; /* owned; NULL: it has announced no names */
 } FzGrantee;
 
 typedef struct FzGrants FzGrants;

@@ -19,6 +19,7 @@
 #define FZ_CREDENTIAL_LENGTH_MAX    256u   /* bytes of an ICE user fragment or password */
 #define FZ_TEXT_MAX                 1024u  /* bytes of a name, description, pattern or URL */
 #define FZ_SYSTEM_RESOLVERS_MAX     32u    /* more are left out */
+#define FZ_DNS_DOMAINS_MAX          16384u /* names of DNS resources that were asked for */
 #define FZ_RESOLVED_IPS_MAX         64u    /* addresses of one name; more are left out */
 #define FZ_DNS_QUERY_S              5u     /* a resolver past the tunnel (tunnel.md §4.11) */
 #define FZ_DNS_RESOLVE_S            10u    /* a gateway's lookup of a name (tunnel.md §6.3) */

@@ -18,6 +18,9 @@
 
 typedef struct {
   FzLog log;
+  FzRng rng;
+  FzReclaim *reclaim;     /* for what lanes may still hold */
+  GPtrArray *unused_nats; /* of FzNat, owned: retired when no published peer has them any more */
   FzNode *node;
   FzOutQueue packets; /* for the TUN */
   FzEventQueue events;

@@ -16,10 +16,12 @@
 #include "src/runtime/fz-host.h"
 
 #include "src/runtime/fz-device.h"
+#include "src/runtime/fz-dns-carrier.h"
 #include "src/runtime/fz-driver.h"
 #include "src/runtime/fz-host-metrics.h"
 #include "src/runtime/fz-ladder.h"
 #include "src/runtime/fz-lane-thread.h"
+#include "src/runtime/fz-name-lookup.h"
 #include "src/runtime/fz-resume-watch.h"
 
 #include <errno.h>
@@ -54,8 +56,10 @@ struct FzHost {
   FzUdpPair pair;
   FzDevice *device;
   FzLadder ladder;
-  FzUdpSender *sender; /* the engine's own datagrams */
-  FzTunWriter *writer; /* the engine's own packets */
+  FzDnsCarrier *carrier;     /* clients; NULL before the start and after the stop, like the next */
+  FzNameLookup *name_lookup; /* gateways */
+  FzUdpSender *sender;       /* the engine's own datagrams */
+  FzTunWriter *writer;       /* the engine's own packets */
   uint64_t lost_transmits;
 
   guint repair_id;    /* a repair that waits for its time */
@@ -374,11 +378,37 @@ renew_interface (FzHost *self, GError **error)
 }
 
 static void
+on_dns_answer (uint32_t id, const uint8_t *message, size_t length, gpointer user_data)
+{
+  FzCommand command = {
+    .kind = FZ_COMMAND_DNS_ANSWER,
+    .dns_answer = { .id = id, .message = message, .length = length },
+  };
+
+  fz_host_run_command (user_data, &command, NULL);
+}
+
+static void
+on_name_resolved (uint32_t id, const FzIp *ips, size_t n_ips, bool is_failed, gpointer user_data)
+{
+  FzCommand command = {
+    .kind = FZ_COMMAND_DOMAIN_RESOLVED,
+    .domain_resolved = { .id = id, .ips = ips, .n_ips = n_ips, .is_failed = is_failed },
+  };
+
+  fz_host_run_command (user_data, &command, NULL); /* refused when it is too late */
+}
+
+static void
 on_event (void *context, const FzEvent *event)
 {
   FzHost *self = context;
   GError *error = NULL;
 
+  if (event->kind == FZ_EVENT_DNS_QUERY && self->carrier != NULL)
+    fz_dns_carrier_ask (self->carrier, event);
+  if (event->kind == FZ_EVENT_RESOLVE_DOMAIN && self->name_lookup != NULL)
+    fz_name_lookup_ask (self->name_lookup, event->resolve_domain.id, event->resolve_domain.domain);
   if (event->kind == FZ_EVENT_INTERFACE_CHANGED) {
     fz_device_set_interface (self->device,
                              &event->interface_changed.interface.ipv4,
@@ -530,6 +560,10 @@ make_engine (FzHost *self, GError **error)
     .context = self,
   };
 
+  if (self->config.role == FZ_ROLE_CLIENT)
+    self->carrier = fz_dns_carrier_new (!self->config.no_mark, on_dns_answer, self);
+  if (self->config.role == FZ_ROLE_GATEWAY)
+    self->name_lookup = fz_name_lookup_new (on_name_resolved, self);
   self->engine = fz_engine_new (&config);
   self->driver = fz_driver_new (self->engine, &self->published, self->clock, &sinks);
   if (self->driver != NULL)
@@ -666,6 +700,8 @@ fz_host_stop (FzHost *self)
     return true;
   say_goodbye (self);
   g_clear_pointer (&self->resume_watch, fz_resume_watch_free);
+  g_clear_pointer (&self->carrier, fz_dns_carrier_free);
+  g_clear_pointer (&self->name_lookup, fz_name_lookup_free);
   g_clear_handle_id (&self->repair_id, g_source_remove);
   g_clear_handle_id (&self->fatal_id, g_source_remove);
   self->state = STATE_STOPPED;
@@ -738,6 +774,8 @@ fz_host_reset_network (FzHost *self)
                 "network-changed",
                 "the network has changed; opening new sockets");
   replace (self, true, false);
+  if (self->carrier != NULL)
+    fz_dns_carrier_reset (self->carrier);
   if (self->config.role == FZ_ROLE_CLIENT)
     fz_host_run_command (self, &command, NULL);
 }

@@ -3,11 +3,19 @@
 #include "tests/sim/fz-sim-portal.h"
 
 #include "src/crypto/fz-crypto.h"
+#include "src/proto/fz-dns.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define UNIX_AT_ZERO UINT64_C (1767225600)
+#define NAMES_MAX    64u
+#define IPS_MAX      16u
+
+typedef struct {
+  const char *name;
+  const char *ips; /* NULL: nobody can say */
+} Name;
 
 typedef struct {
   FzSimNode *node;
@@ -23,6 +31,8 @@ typedef struct {
   FzUuid id;
   char name[16];
   FzIpNetwork network;
+  const char *pattern; /* NULL: a network */
+  FzIpStack ip_stack;
   const FzFilter *filters;
   size_t n_filters;
   bool is_allowed[FZ_SIM_PORTAL_NODES_MAX]; /* by client */
@@ -43,6 +53,9 @@ typedef struct {
   unsigned resource;
   FzFailureReason reason;
   char **candidates;
+  uint32_t id;   /* of a lookup or a query */
+  char *domain;  /* of a lookup */
+  GBytes *query; /* of a query */
 } Message;
 
 struct FzSimPortal {
@@ -57,6 +70,9 @@ struct FzSimPortal {
   unsigned n_resources;
   FzRelay relays[FZ_SIM_PORTAL_RELAYS_MAX];
   unsigned n_relays;
+  Name names[NAMES_MAX];
+  unsigned n_names;
+  FzIp upstream;   /* FZ_IP_NONE: none */
   GArray *grants;  /* of Grant */
   GQueue messages; /* of Message, in the order of delivery */
   FzSimPortalCounters counters;
@@ -78,6 +94,8 @@ free_message (void *data)
   Message *message = data;
 
   g_strfreev (message->candidates);
+  g_free (message->domain);
+  g_clear_pointer (&message->query, g_bytes_unref);
   g_free (message);
 }
 
@@ -99,7 +117,9 @@ static FzResource
 describe (const Resource *resource)
 {
   return (FzResource){
-    .kind = FZ_RESOURCE_CIDR,
+    .kind = resource->pattern != NULL ? FZ_RESOURCE_DNS : FZ_RESOURCE_CIDR,
+    .pattern = resource->pattern,
+    .ip_stack = resource->ip_stack,
     .id = resource->id,
     .name = resource->name,
     .network = resource->network,
@@ -143,9 +163,95 @@ derive (const FzSimPortal *self, const Node *client, const Node *gateway)
 }
 
 static FzInterface
-interface_of (const Node *node)
+interface_of (const FzSimPortal *self, const Node *node)
 {
-  return (FzInterface){ .ipv4 = node->ipv4, .ipv6 = node->ipv6 };
+  return (FzInterface){
+    .ipv4 = node->ipv4,
+    .ipv6 = node->ipv6,
+    .upstream_do53 = &self->upstream,
+    .n_upstream_do53 = self->upstream.family != FZ_IP_NONE,
+  };
+}
+
+/* -- names -- */
+
+/* Returns: how many; -1: nobody can say */
+static int
+find_ips (const FzSimPortal *self, const char *name, FzIp ips[IPS_MAX])
+{
+  int n = 0;
+
+  for (unsigned i = 0; i < self->n_names; i++) {
+    g_auto (GStrv) texts = NULL;
+
+    if (strcmp (self->names[i].name, name) != 0)
+      continue;
+    if (self->names[i].ips == NULL)
+      return -1;
+    texts = g_strsplit (self->names[i].ips, " ", -1);
+    for (char **text = texts; *text != NULL; text++)
+      if (**text != '\0')
+        g_assert_true (fz_ip_parse (*text, &ips[n++]));
+  }
+  return n;
+}
+
+static void
+deliver_resolved (FzSimPortal *self, const Message *message, const Node *node)
+{
+  FzIp ips[IPS_MAX];
+  int n = find_ips (self, message->domain, ips);
+  FzCommand command = {
+    .kind = FZ_COMMAND_DOMAIN_RESOLVED,
+    .domain_resolved = { message->id, ips, (size_t) MAX (n, 0), n < 0 },
+  };
+
+  fz_sim_node_command (node->node, &command);
+}
+
+static size_t
+select_family (FzIp *ips, int n, FzIpFamily family)
+{
+  size_t n_selected = 0;
+
+  for (int i = 0; i < n; i++)
+    if (ips[i].family == family)
+      ips[n_selected++] = ips[i];
+  return n_selected;
+}
+
+size_t
+fz_sim_portal_answer (const FzSimPortal *self, FzSpan query, uint8_t out[512])
+{
+  FzDnsAnswer answer = { .ttl_s = 300 };
+  FzDnsQuery parsed;
+  FzIp ips[IPS_MAX];
+  int n;
+
+  g_assert_cmpint (fz_dns_parse_query (query, &parsed), ==, FZ_DROP_NONE);
+  n = find_ips (self, parsed.name, ips);
+  if (n < 0)
+    return 0;
+  answer.code = n == 0 ? FZ_DNS_NXDOMAIN : FZ_DNS_NO_ERROR;
+  answer.ips = ips;
+  answer.n_ips = select_family (ips, n, parsed.type == FZ_DNS_TYPE_A ? FZ_IP_V4 : FZ_IP_V6);
+  return fz_dns_write_answer (query, &parsed, &answer, out, 512);
+}
+
+/* Names that nobody can speak about are not answered at all. */
+static void
+deliver_answer (FzSimPortal *self, const Message *message, const Node *node)
+{
+  uint8_t out[512];
+  FzCommand command = { .kind = FZ_COMMAND_DNS_ANSWER };
+  gsize length;
+  const void *query = g_bytes_get_data (message->query, &length);
+
+  command.dns_answer.id = message->id;
+  command.dns_answer.message = out;
+  command.dns_answer.length = fz_sim_portal_answer (self, fz_span (query, length), out);
+  if (command.dns_answer.length > 0)
+    fz_sim_node_command (node->node, &command);
 }
 
 /* -- delivery -- */
@@ -156,7 +262,7 @@ deliver_client_init (FzSimPortal *self, const Node *node, unsigned index)
   FzResource resources[FZ_SIM_PORTAL_RESOURCES_MAX];
   FzCommand command = { .kind = FZ_COMMAND_CLIENT_INIT };
 
-  command.client_init.interface = interface_of (node);
+  command.client_init.interface = interface_of (self, node);
   for (unsigned i = 0; i < self->n_resources; i++)
     if (self->resources[i].is_allowed[index])
       resources[command.client_init.n_resources++] = describe (&self->resources[i]);
@@ -181,7 +287,7 @@ deliver_gateway_init (FzSimPortal *self, const Node *node, unsigned index)
     if (grant->gateway == index)
       g_array_append_val (grants, listed);
   }
-  command.gateway_init.interface = interface_of (node);
+  command.gateway_init.interface = interface_of (self, node);
   command.gateway_init.relays = self->relays;
   command.gateway_init.n_relays = self->are_relays_listed ? self->n_relays : 0;
   command.gateway_init.grants = (const FzGrant *) grants->data;
@@ -261,6 +367,12 @@ deliver (FzSimPortal *self, const Message *message)
   case FZ_COMMAND_AUTHORIZATION_CREATED:
     deliver_created (self, message, node);
     return;
+  case FZ_COMMAND_DOMAIN_RESOLVED:
+    deliver_resolved (self, message, node);
+    return;
+  case FZ_COMMAND_DNS_ANSWER:
+    deliver_answer (self, message, node);
+    return;
   case FZ_COMMAND_AUTHORIZATION_FAILED:
     command.authorization_failed.resource_id = self->resources[message->resource].id;
     command.authorization_failed.reason = message->reason;
@@ -304,7 +416,9 @@ handle_timeout (void *context, FzInstant now)
   while ((message = g_queue_peek_head (&self->messages)) != NULL && message->at <= now) {
     g_queue_pop_head (&self->messages);
     for (unsigned i = 0; i < self->n_copies; i++)
-      if (self->nodes[message->to].is_connected || message->kind == FZ_COMMAND_PORTAL_DISCONNECTED)
+      if (self->nodes[message->to].is_connected ||
+          message->kind == FZ_COMMAND_PORTAL_DISCONNECTED ||
+          message->kind == FZ_COMMAND_DOMAIN_RESOLVED || message->kind == FZ_COMMAND_DNS_ANSWER)
         deliver (self, message);
     free_message (message);
   }
@@ -466,6 +580,29 @@ forward_candidates (FzSimPortal *self, unsigned from, const FzEvent *event, FzCo
   self->counters.n_candidates += event->candidates.n_candidates;
 }
 
+/* What a host answers, with or without portal. */
+static bool
+handle_host_event (FzSimPortal *self, unsigned index, const FzEvent *event)
+{
+  Message *message;
+
+  if (event->kind == FZ_EVENT_RESOLVE_DOMAIN) {
+    self->counters.n_lookups++;
+    message = post (self, index, FZ_COMMAND_DOMAIN_RESOLVED);
+    message->id = event->resolve_domain.id;
+    message->domain = g_strdup (event->resolve_domain.domain);
+    return true;
+  }
+  if (event->kind == FZ_EVENT_DNS_QUERY) {
+    self->counters.n_queries++;
+    message = post (self, index, FZ_COMMAND_DNS_ANSWER);
+    message->id = event->dns_query.id;
+    message->query = g_bytes_new (event->dns_query.message, event->dns_query.length);
+    return true;
+  }
+  return false;
+}
+
 void
 fz_sim_portal_handle_event (FzSimPortal *self, FzSimNode *node, const FzEvent *event)
 {
@@ -474,6 +611,8 @@ fz_sim_portal_handle_event (FzSimPortal *self, FzSimNode *node, const FzEvent *e
   while (self->nodes[index].node != node)
     index++;
   g_assert (index < self->n_nodes);
+  if (handle_host_event (self, index, event))
+    return;
   if (event->kind == FZ_EVENT_PUBLIC_KEY_CHANGED) {
     fz_sim_portal_disconnect (self, index);
     fz_sim_portal_connect (self, index);
@@ -602,6 +741,38 @@ fz_sim_portal_add_resource (FzSimPortal *self,
   g_snprintf (resource->name, sizeof resource->name, "resource %u", self->n_resources);
   g_assert_true (fz_ip_network_parse (network, &resource->network));
   return self->n_resources++;
+}
+
+unsigned
+fz_sim_portal_add_dns_resource (FzSimPortal *self,
+                                const char *pattern,
+                                FzIpStack stack,
+                                const FzFilter *filters,
+                                size_t n_filters)
+{
+  unsigned index = fz_sim_portal_add_resource (self, "0.0.0.0/0", filters, n_filters);
+
+  self->resources[index].pattern = pattern;
+  self->resources[index].ip_stack = stack;
+  return index;
+}
+
+void
+fz_sim_portal_set_name (FzSimPortal *self, const char *name, const char *ips)
+{
+  unsigned i = 0;
+
+  while (i < self->n_names && strcmp (self->names[i].name, name) != 0)
+    i++;
+  g_assert (i < NAMES_MAX);
+  self->names[i] = (Name){ name, ips };
+  self->n_names = MAX (self->n_names, i + 1);
+}
+
+void
+fz_sim_portal_set_upstream (FzSimPortal *self, const char *ip)
+{
+  g_assert_true (fz_ip_parse (ip, &self->upstream));
 }
 
 FzUuid

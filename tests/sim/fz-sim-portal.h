@@ -4,6 +4,9 @@
  * authorizations, derives keys, forwards candidates, each message some
  * milliseconds late and in order (portal-protocol.md §8). Its links can be cut;
  * what is sent meanwhile is lost, as on a real websocket.
+ *
+ * It also stands for the hosts of its nodes where these answer engines: it knows
+ * the addresses of names, behind gateways and on the internet alike.
  */
 #pragma once
 
@@ -21,6 +24,8 @@ typedef struct {
   unsigned n_refused;
   unsigned n_no_relays;
   unsigned n_candidates; /* forwarded lines */
+  unsigned n_lookups;    /* names that gateways looked up */
+  unsigned n_queries;    /* questions that clients sent past the tunnel */
 } FzSimPortalCounters;
 
 FzSimPortal *fz_sim_portal_new (FzSim *sim, uint64_t delay_ns);
@@ -49,6 +54,22 @@ unsigned fz_sim_portal_add_resource (FzSimPortal *self,
                                      const char *network,
                                      const FzFilter *filters,
                                      size_t n_filters);
+/* The same for names; @stack limits the families. */
+unsigned fz_sim_portal_add_dns_resource (FzSimPortal *self,
+                                         const char *pattern,
+                                         FzIpStack stack,
+                                         const FzFilter *filters,
+                                         size_t n_filters);
+
+/* The addresses of a name from now on, one text with spaces between; NULL: nobody can say.
+ * Texts are borrowed. */
+void fz_sim_portal_set_name (FzSimPortal *self, const char *name, const char *ips);
+
+/* What a server that knows these names says. Returns: bytes, 0: nothing */
+size_t fz_sim_portal_answer (const FzSimPortal *self, FzSpan query, uint8_t out[512]);
+
+/* A resolver of the account, which clients are told of; borrowed. */
+void fz_sim_portal_set_upstream (FzSimPortal *self, const char *ip);
 FzUuid fz_sim_portal_get_resource_id (const FzSimPortal *self, unsigned resource);
 
 /* Tells the client (the resource appears or goes) and the gateways (access is rejected). */

@@ -2,9 +2,14 @@
 
 #include "tests/sim/fz-sim-world.h"
 
+#include "src/proto/fz-dns.h"
+#include "src/proto/fz-icmp.h"
+#include "src/proto/fz-udp.h"
+
 #include <string.h>
 
 #define PORTAL_DELAY (10 * FZ_MS)
+#define QUERY_PORT   5353u /* of the client's program */
 
 static void
 echo (FzSimNode *node, const FzSimPacket *request)
@@ -26,6 +31,57 @@ index_of (const FzSimWorld *self, const FzSimNode *node)
   return i;
 }
 
+/* Reads what our own stub and the portal's zone write: answers with one record of each address. */
+static bool
+take_answer (FzSimWorld *self, FzSpan bytes)
+{
+  FzUdpDatagram datagram;
+  FzIpPacket packet;
+  FzDnsReply reply;
+  FzReader r;
+
+  if (fz_ip_packet_parse (bytes, &packet) != FZ_DROP_NONE || !fz_udp_parse (&packet, &datagram) ||
+      datagram.source.port != FZ_DNS_PORT || datagram.destination.port != QUERY_PORT)
+    return false;
+  g_assert_cmpint (fz_dns_parse_reply (datagram.payload, &reply), ==, FZ_DROP_NONE);
+  self->answer = (FzSimAnswer){ .is_answered = true, .code = reply.code };
+  r = fz_reader (datagram.payload);
+  fz_reader_take (&r, FZ_DNS_HEADER_SIZE + reply.question_size);
+  for (unsigned i = 0; i < reply.n_of_type; i++) {
+    const uint8_t *ip;
+    size_t size;
+
+    fz_reader_take (&r, 10); /* pointer, type, class, lifetime */
+    size = fz_reader_u16be (&r);
+    ip = fz_reader_take (&r, size);
+    g_assert_true (r.ok && self->answer.n_ips < G_N_ELEMENTS (self->answer.ips));
+    self->answer.ips[self->answer.n_ips++] = size == 4 ? fz_ip_v4 (ip) : fz_ip_v6 (ip);
+  }
+  return true;
+}
+
+/* Port 53 behind a gateway: a server that knows the portal's names. */
+static bool
+serve_names (FzSimWorld *self, FzSimNode *node, FzSpan bytes)
+{
+  uint8_t message[512], packet[FZ_UDP_PACKET_MAX];
+  FzUdpDatagram datagram, reply;
+  FzIpPacket parsed;
+
+  if (fz_ip_packet_parse (bytes, &parsed) != FZ_DROP_NONE || !fz_udp_parse (&parsed, &datagram) ||
+      datagram.destination.port != FZ_DNS_PORT)
+    return false;
+  self->n_private_queries++;
+  reply = (FzUdpDatagram){ datagram.destination, datagram.source, { message, 0 } };
+  reply.payload.length = fz_sim_portal_answer (self->portal, datagram.payload, message);
+  if (self->is_private_dns_refused)
+    fz_sim_node_send (node,
+                      fz_span (packet, fz_icmp_write_error (FZ_ICMP_PROHIBITED, &parsed, packet)));
+  else if (reply.payload.length > 0)
+    fz_sim_node_send (node, fz_span (packet, fz_udp_write (&reply, packet)));
+  return true;
+}
+
 static void
 on_packet (void *context, FzSimNode *node, FzSpan bytes)
 {
@@ -33,10 +89,13 @@ on_packet (void *context, FzSimNode *node, FzSpan bytes)
   FzSimSeen seen = { .at = index_of (self, node) };
   FzSimPacket packet;
 
+  if (self->is_gateway[seen.at] ? serve_names (self, node, bytes) : take_answer (self, bytes))
+    return;
   if (fz_sim_packet_is_prohibited (bytes, &seen.mark)) {
     seen.is_prohibited = true;
   } else if (fz_sim_packet_parse (bytes, &packet)) {
     seen.mark = packet.mark;
+    seen.packet = packet;
   } else {
     self->n_malformed++;
     return;
@@ -57,6 +116,10 @@ on_event (void *context, FzSimNode *node, const FzEvent *event)
     self->n_connected--;
   if (event->kind == FZ_EVENT_GATEWAYS_OFFLINE)
     self->n_offline++;
+  if (event->kind == FZ_EVENT_INTERFACE_CHANGED)
+    self->sentinels[index_of (self, node)] = event->interface_changed.n_sentinels > 0
+                                                 ? event->interface_changed.sentinels[0].ip
+                                                 : (FzIp){ 0 };
   fz_sim_portal_handle_event (self->portal, node, event);
 }
 
@@ -170,6 +233,61 @@ fz_sim_world_ping (FzSimWorld *self, unsigned client, const char *destination, u
   };
 
   send_packet (self, client, destination, &packet);
+}
+
+static size_t
+write_query (const char *name, uint16_t type, uint8_t out[512])
+{
+  FzWriter w = fz_writer (out, 512);
+
+  fz_writer_u16be (&w, 4711);
+  fz_writer_u16be (&w, 0x0100);
+  fz_writer_u16be (&w, 1);
+  fz_writer_zeros (&w, 6);
+  while (*name != '\0') {
+    size_t length = strcspn (name, ".");
+
+    fz_writer_u8 (&w, (uint8_t) length);
+    fz_writer_bytes (&w, name, length);
+    name += length + (name[length] == '.');
+  }
+  fz_writer_u8 (&w, 0);
+  fz_writer_u16be (&w, type);
+  fz_writer_u16be (&w, FZ_DNS_CLASS_IN);
+  g_assert_true (w.ok);
+  return w.length;
+}
+
+FzSimAnswer
+fz_sim_world_query (FzSimWorld *self, unsigned client, const char *name, uint16_t type)
+{
+  const FzIp *sentinel = &self->sentinels[client];
+  uint8_t message[512], packet[FZ_UDP_PACKET_MAX];
+  FzUdpDatagram datagram = {
+    .source = { fz_sim_portal_get_ip (self->portal, client, sentinel->family == FZ_IP_V6),
+                QUERY_PORT },
+    .destination = { *sentinel, FZ_DNS_PORT },
+    .payload = { message, write_query (name, type, message) },
+  };
+
+  g_assert_cmpuint (sentinel->family, !=, FZ_IP_NONE);
+  self->answer = (FzSimAnswer){ 0 };
+  fz_sim_node_send (self->nodes[client], fz_span (packet, fz_udp_write (&datagram, packet)));
+  for (unsigned i = 0; i < 1000 && !self->answer.is_answered; i++)
+    fz_sim_world_run (self, 10 * FZ_MS);
+  return self->answer;
+}
+
+const FzSimPacket *
+fz_sim_world_find (const FzSimWorld *self, unsigned at, uint32_t mark)
+{
+  for (guint i = 0; i < self->seen->len; i++) {
+    const FzSimSeen *seen = &g_array_index (self->seen, FzSimSeen, i);
+
+    if (seen->at == at && seen->mark == mark && !seen->is_prohibited)
+      return &seen->packet;
+  }
+  g_error ("mark %u was not seen at %u", mark, at);
 }
 
 unsigned

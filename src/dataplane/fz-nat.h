@@ -1,0 +1,103 @@
+/* fz-nat.h
+ *
+ * A gateway's sessions of one client with the hosts behind proxy addresses
+ * (tunnel.md §6.6): each ties the client's port and a proxy address to a port
+ * and a real address, one to one. ICMP's identifier stands for the port.
+ *
+ * The engine alone makes and ends sessions; lanes find them without a lock and
+ * translate packets in place. What the engine has replaced is freed by
+ * FzReclaim. The first packet of a session is the engine's to send.
+ */
+#pragma once
+
+#include "src/base/fz-address.h"
+#include "src/base/fz-instant.h"
+#include "src/dataplane/fz-filter.h"
+#include "src/dataplane/fz-reclaim.h"
+#include "src/proto/fz-ip.h"
+
+#define FZ_NAT_SESSIONS_MAX 16384u /* of one client */
+#define FZ_NAT_EXPIRED_MAX  4096u  /* of one client: ended ones whose late answers are dropped */
+#define FZ_NAT_TCP_S        7440u
+#define FZ_NAT_OTHER_S      120u /* UDP and ICMP */
+#define FZ_NAT_UNANSWERED_S 60u
+#define FZ_NAT_CLOSED_S     5u /* after FIN in both directions */
+
+/* One side of a session. */
+typedef struct {
+  FzIp ip; /* inside: the proxy address; outside: the real one */
+  uint16_t port;
+  uint8_t protocol; /* FzProtocol: TCP, UDP or ICMP_ECHO */
+} FzNatKey;
+
+typedef struct {
+  FzNatKey inside;
+  FzNatKey outside;
+
+  /* lanes and engine write, all relaxed; instants, 0: never */
+  _Atomic uint64_t sent_at;     /* to the real host */
+  _Atomic uint64_t received_at; /* from it */
+  _Atomic uint32_t endings;     /* FZ_NAT_FIN_SENT … */
+
+  atomic_bool is_expired; /* engine writes; still found from outside, so that answers are dropped */
+} FzNatSession;
+
+typedef struct FzNat FzNat;
+
+FzNat *fz_nat_new (void);
+void fz_nat_free (FzNat *self); /* no lane holds it */
+
+/* Whether sessions can be made for that protocol. */
+static inline bool
+fz_nat_has_key (uint8_t protocol)
+{
+  return protocol == FZ_PROTOCOL_TCP || protocol == FZ_PROTOCOL_UDP ||
+         protocol == FZ_PROTOCOL_ICMP_ECHO;
+}
+
+/* -- any thread -- */
+
+FzNatSession *fz_nat_find_inside (const FzNat *self,
+                                  const FzNatKey *key); /* never an expired one */
+FzNatSession *fz_nat_find_outside (const FzNat *self, const FzNatKey *key); /* maybe expired */
+
+/**
+ * fz_nat_translate_out:
+ * @packet: bytes of @parsed, which goes from the client to the session's proxy address
+ *
+ * Real address and port into the packet, and its checksums adjusted.
+ */
+void fz_nat_translate_out (FzNatSession *session,
+                           uint8_t *packet,
+                           const FzIpPacket *parsed,
+                           FzInstant now);
+
+/* @is_partial: the transport checksum holds the sum of the pseudo header only (virtio). */
+void fz_nat_translate_in (FzNatSession *session,
+                          uint8_t *packet,
+                          const FzIpPacket *parsed,
+                          bool is_partial,
+                          FzInstant now);
+
+/* Whether the packet's destination is in a proxy range. */
+bool fz_nat_is_proxied (const FzIpPacket *packet);
+bool fz_nat_is_proxy_ip (const FzIp *ip);
+
+/* -- engine -- */
+
+/**
+ * fz_nat_add:
+ * @inside: not in use
+ *
+ * Makes a session to @real: with the same port if that is free there, else the
+ * next higher one, around the end.
+ *
+ * Returns: NULL if there is no port or no room left
+ */
+FzNatSession *
+fz_nat_add (FzNat *self, FzReclaim *reclaim, const FzNatKey *inside, const FzIp *real);
+
+/* Ends what is over by @now. Returns: when to call it again, FZ_INSTANT_NEVER without sessions */
+FzInstant fz_nat_expire (FzNat *self, FzReclaim *reclaim, FzInstant now);
+
+size_t fz_nat_get_n_sessions (const FzNat *self); /* without expired ones */
