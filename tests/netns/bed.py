@@ -188,7 +188,7 @@ class Host:
     def nft(self, rules):
         return self.run("nft", "-f", "-", input=rules)
 
-    def spawn(self, name, *argv, env=None, notify=False, wrapper=()):
+    def spawn(self, name, *argv, env=None, notify=False, wrapper=(), pass_fds=()):
         """Starts a program; it is ended with the bed at the latest."""
         log_path = self.bed.path(f"{name}.log")
         environment = {**os.environ, **(env or {})}
@@ -208,6 +208,7 @@ class Host:
                 stderr=subprocess.STDOUT,
                 env=environment,
                 start_new_session=True,
+                pass_fds=pass_fds,
             )
         process = Process(name, popen, log_path, notify_socket)
         self.bed.processes.append(process)

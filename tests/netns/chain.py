@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import json
 import os
+import sys
 import time
 
 from bed import Bed, BedError
@@ -159,6 +160,20 @@ class Chain:
 
     def make_client_token(self):
         return self.portal.command("token", "create", "--client", "--actor", "laptop", "--expires", "30d")["token"]
+
+    def add_person(self, name="Sam Poe", email="sam@demo.test", group="engineers"):
+        """Somebody who can sign in on the portal's page; returns (e-mail, password)."""
+        do = self.portal.command
+        do("actor", "add", name, "--email", email)
+        do("group", "add-member", "--group", group, "--actor", name)
+        return email, do("actor", "password", "set", name, "--generate")["generated_password"]
+
+    def sign_in(self, email, password):
+        """The token that the portal's page gives whoever signs in on it from the client's host."""
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sign_in.py")
+        result = self.client_host.run(
+            sys.executable, script, f"http://198.51.100.2:{PORTAL_PORT}/", email, input=password + "\n")
+        return result.stdout.strip()
 
     def administer(self):
         """All of the above; returns (gateway token, client token)."""

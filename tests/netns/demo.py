@@ -14,7 +14,10 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from bed import Bed, BedError, require_rights  # noqa: E402
-from chain import PAGE, PRIVATE_V4, PRIVATE_V6, Chain  # noqa: E402
+from chain import PAGE, PORTAL_PORT, PRIVATE_V4, PRIVATE_V6, Chain  # noqa: E402
+from door import Door  # noqa: E402
+
+DOOR_PORT = 8400  # of the sign-in page, on this machine's own loopback
 
 PICTURE = """
    client ───┐                    ┌─── portal    who may reach what
@@ -67,7 +70,8 @@ def gbits(report):
     return report["end"]["sum_received"]["bits_per_second"] / 1e9
 
 
-def set_up(steps, chain):
+def set_up(steps, chain, door):
+    """Returns e-mail and password of the person who signs in."""
     steps.title("The services")
     steps.run("portal: account and database made, server started", chain.start_portal)
     steps.run("relay: coturn answers binding requests", chain.start_relay)
@@ -77,11 +81,15 @@ def set_up(steps, chain):
     for what, action in chain.administration():
         steps.run(what, action)
     gateway_token = steps.run("token for the gateway", chain.make_gateway_token)
-    client_token = steps.run("token for the client", chain.make_client_token)
+    person = steps.run("person 'Sam Poe' with a password", chain.add_person)
 
     steps.title("Gateway and client")
     steps.run("gateway: joined the portal, masquerading set up", lambda: chain.start_gateway(gateway_token))
-    steps.run("client: tunnel interface up", lambda: chain.start_client(client_token))
+    steps.run("sign-in page open on this machine", lambda: door.lead_to(chain.portal_host, PORTAL_PORT),
+              lambda _: door.url)
+    token = steps.run("Sam signs in on the portal's page: token for the client", lambda: chain.sign_in(*person))
+    steps.run("client: tunnel interface up", lambda: chain.start_client(token))
+    return person
 
 
 def show_policy(steps, chain):
@@ -111,7 +119,7 @@ def measure(steps, chain):
         steps.say(f"  {process.name}: {process.peak_resident_kb() / 1024:.1f} MB resident at most")
 
 
-def explain(steps, chain):
+def explain(steps, chain, door, person):
     enter = "ip netns exec"
     if os.environ.get("FZ_BED_UNSHARED"):
         enter = f"nsenter -t {os.getpid()} -U -m --preserve-credentials ip netns exec"
@@ -120,7 +128,11 @@ def explain(steps, chain):
     client, portal = chain.client_host.netns, chain.portal
     manage = f"{enter} {portal.host.netns} {portal.program} --database {portal.database}"
     steps.title("It stays up. Try, in another terminal:")
+    email, password = person
     steps.say(f"""
+  # the sign-in page, in any browser on this machine
+  {door.url}    e-mail {email}    password {password}
+
   # the private page, through the tunnel
   {enter} {client} curl http://{PRIVATE_V4}/
   {enter} {client} ping {PRIVATE_V4}
@@ -129,6 +141,10 @@ def explain(steps, chain):
   {manage} resource list
   {manage} policy remove --group engineers --resource web
   {manage} policy add --group engineers --resource web
+
+  # who is signed in, and ending it
+  {manage} token list
+  {manage} token revoke ID
 
   # what client and gateway say
   jq -r '"\\(.time) \\(.severity) \\(.message)"' {chain.client.log_path}
@@ -144,6 +160,7 @@ def main():
     parser.add_argument("--keep-logs", metavar="DIR", help="copy the programs' logs there at the end")
     arguments = parser.parse_args()
 
+    door = Door.open(DOOR_PORT)
     require_rights()
     steps = Steps()
     steps.title("Firezone in C: the whole system on this machine")
@@ -151,13 +168,13 @@ def main():
     try:
         with Bed("demo", keep_logs=arguments.keep_logs) as bed:
             chain = Chain(bed, arguments.build)
-            set_up(steps, chain)
+            person = set_up(steps, chain, door)
             show_policy(steps, chain)
             measure(steps, chain)
             if arguments.once:
                 steps.title(f"Every step held ({steps.total():.0f} s).")
                 return 0
-            explain(steps, chain)
+            explain(steps, chain, door, person)
             signal.pause()
     except BedError as error:
         print(f"\nmake run: {error}", file=sys.stderr)
