@@ -1,6 +1,9 @@
 /* fz-window.h
  *
- * The one window: a header with a view switcher, and below it the pages. It remembers its size.
+ * The one window: a header with a view switcher (at the bottom where the window is narrow), and
+ * below it the pages overview, resources, logs, settings. It remembers its size. Closing it hides
+ * it: the process goes on. Where no panel shows a tray icon the first closing explains that, the
+ * later ones leave a notification.
  */
 #pragma once
 
@@ -11,5 +14,16 @@ G_DECLARE_FINAL_TYPE (FzWindow, fz_window, FZ, WINDOW, AdwApplicationWindow)
 
 FzWindow *fz_window_new (FzApplication *application);
 
-/* @page: "overview", "resources", "logs", "settings" */
+/* @page: "overview", "resources", "logs", "settings"; another one changes nothing */
 void fz_window_show_page (FzWindow *self, const char *page);
+
+void fz_window_show_resource (FzWindow *self, const char *id);
+
+/* The dialog with the sign-in page's address; only while a browser is waited for. */
+void fz_window_show_link (FzWindow *self);
+
+/* Opens a JSONL file in the log pane. */
+void fz_window_open_log (FzWindow *self, GFile *file);
+
+/* A word at the bottom that goes by itself. */
+void fz_window_toast (FzWindow *self, const char *text);

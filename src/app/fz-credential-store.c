@@ -1,0 +1,325 @@
+/* fz-credential-store.c: see fz-credential-store.h */
+#include "src/app/fz-credential-store.h"
+
+#include "src/app/fz-app-log.h"
+
+#include <glib/gi18n.h>
+#include <libsecret/secret.h>
+
+/* A keyring that asks a person gets this long; the session goes on meanwhile. */
+#define KEYRING_TIMEOUT_S 120
+
+struct _FzCredentialStore {
+  GObject parent_instance;
+
+  FzCredential *memory; /* what the keyring did not take, or not yet */
+  FzKept kept;
+  char *reason;
+  unsigned int
+      generation; /* rises with each save and clear: only the newest one's outcome counts */
+};
+
+enum { PROP_0, PROP_KEPT, N_PROPS };
+
+static GParamSpec *properties[N_PROPS];
+
+G_DEFINE_FINAL_TYPE (FzCredentialStore, fz_credential_store, G_TYPE_OBJECT)
+
+static const SecretSchema schema = {
+  .name = "dev.firezone.Client.Token",
+  .flags = SECRET_SCHEMA_NONE,
+  .attributes = {
+      { "account", SECRET_SCHEMA_ATTRIBUTE_STRING },
+      { "actor", SECRET_SCHEMA_ATTRIBUTE_STRING },
+      { "api-url", SECRET_SCHEMA_ATTRIBUTE_STRING },
+      { NULL, 0 },
+  },
+};
+
+/* One step on the keyring, with what it needs to go on. */
+typedef struct {
+  FzCredentialStore *store;
+  FzCredential *credential; /* to be saved; NULL: to clear only */
+  unsigned int generation;
+  GCancellable *cancellable;
+  guint timeout_id;
+} Job;
+
+static gboolean
+on_timeout (gpointer user_data)
+{
+  Job *job = user_data;
+
+  job->timeout_id = 0;
+  g_cancellable_cancel (job->cancellable);
+  return G_SOURCE_REMOVE;
+}
+
+static Job *
+job_new (FzCredentialStore *self, const FzCredential *credential)
+{
+  Job *job = g_new0 (Job, 1);
+
+  job->store = g_object_ref (self);
+  job->credential = credential != NULL ? fz_credential_copy (credential) : NULL;
+  job->generation = ++self->generation;
+  job->cancellable = g_cancellable_new ();
+  job->timeout_id = g_timeout_add_seconds (KEYRING_TIMEOUT_S, on_timeout, job);
+  return job;
+}
+
+static void
+job_free (Job *job)
+{
+  g_clear_handle_id (&job->timeout_id, g_source_remove);
+  g_object_unref (job->cancellable);
+  g_object_unref (job->store);
+  fz_credential_free (job->credential);
+  g_free (job);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Job, job_free)
+
+static void
+set_kept (FzCredentialStore *self, FzKept kept, const char *reason)
+{
+  g_free (self->reason);
+  self->reason = g_strdup (reason);
+  self->kept = kept;
+  g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_KEPT]);
+}
+
+static void
+log_trouble (const char *event, const char *message, const GError *error)
+{
+  FzLog log = fz_app_log_for ("keyring");
+
+  fz_log (&log, FZ_LOG_WARNING, event, message, FZ_KV_TEXT ("error", error->message));
+}
+
+/* -- saving and clearing: old items first, so that there is never more than one -- */
+
+static void
+on_stored (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (Job) job = user_data;
+  g_autoptr (GError) error = NULL;
+
+  if (!secret_password_store_finish (result, &error))
+    log_trouble ("keyring-refused", "the keyring does not keep the token", error);
+  if (job->generation != job->store->generation)
+    return;
+  if (error == NULL)
+    g_clear_pointer (&job->store->memory, fz_credential_free);
+  set_kept (job->store,
+            error == NULL ? FZ_KEPT_IN_KEYRING : FZ_KEPT_IN_MEMORY,
+            error != NULL ? error->message : "");
+}
+
+static void
+on_cleared (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (Job) job = user_data;
+  g_autoptr (GError) error = NULL;
+  FzCredential *credential = job->credential;
+  g_autofree char *label = NULL;
+
+  (void) secret_password_clear_finish (result, &error);
+  if (error != NULL && credential == NULL)
+    log_trouble ("keyring-not-cleared", "the keyring cannot be cleared", error);
+  if (credential == NULL || job->generation != job->store->generation)
+    return;
+
+  /* Translators: name of an entry in the desktop's password manager; %s is an account's name */
+  label =
+      g_strdup_printf (_ ("Firezone sign-in for %s"),
+                       credential->account[0] != '\0' ? credential->account : credential->api_url);
+  secret_password_store (&schema,
+                         SECRET_COLLECTION_DEFAULT,
+                         label,
+                         credential->token,
+                         job->cancellable,
+                         on_stored,
+                         job,
+                         "account",
+                         credential->account,
+                         "actor",
+                         credential->actor,
+                         "api-url",
+                         credential->api_url,
+                         NULL);
+  (void) g_steal_pointer (&job);
+}
+
+static void
+clear_keyring (Job *job)
+{
+  secret_password_clear (&schema, job->cancellable, on_cleared, job, NULL);
+}
+
+void
+fz_credential_store_save (FzCredentialStore *self, const FzCredential *credential)
+{
+  FzCredential *copy = fz_credential_copy (credential);
+
+  fz_credential_free (self->memory);
+  self->memory = copy;
+  clear_keyring (job_new (self, credential));
+}
+
+void
+fz_credential_store_clear (FzCredentialStore *self)
+{
+  g_clear_pointer (&self->memory, fz_credential_free);
+  set_kept (self, FZ_KEPT_NOWHERE, "");
+  clear_keyring (job_new (self, NULL));
+}
+
+/* -- loading -- */
+
+static FzCredential *
+make_credential (SecretRetrievable *item, SecretValue *value)
+{
+  g_autoptr (GHashTable) attributes = secret_retrievable_get_attributes (item);
+  const char *account = g_hash_table_lookup (attributes, "account");
+  const char *actor = g_hash_table_lookup (attributes, "actor");
+  const char *api_url = g_hash_table_lookup (attributes, "api-url");
+  const char *token = secret_value_get_text (value);
+
+  if (token == NULL || token[0] == '\0')
+    return NULL;
+  return fz_credential_new (token,
+                            account != NULL ? account : "",
+                            actor != NULL ? actor : "",
+                            api_url != NULL ? api_url : "");
+}
+
+static void
+on_retrieved (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  FzCredentialStore *self = g_task_get_source_object (task);
+  GError *error = NULL;
+  SecretValue *value =
+      secret_retrievable_retrieve_secret_finish (SECRET_RETRIEVABLE (source), result, &error);
+  FzCredential *credential;
+
+  if (value == NULL) {
+    /* A locked keyring that the person left locked gives neither a value nor an error. */
+    if (error == NULL)
+      error = g_error_new_literal (SECRET_ERROR, SECRET_ERROR_IS_LOCKED, "the keyring is locked");
+    set_kept (self, FZ_KEPT_NOWHERE, error->message);
+    g_task_return_error (task, error);
+    return;
+  }
+  credential = make_credential (SECRET_RETRIEVABLE (source), value);
+  secret_value_unref (value);
+  set_kept (self, credential != NULL ? FZ_KEPT_IN_KEYRING : FZ_KEPT_NOWHERE, "");
+  g_task_return_pointer (task, credential, (GDestroyNotify) fz_credential_free);
+}
+
+static void
+on_found (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  FzCredentialStore *self = g_task_get_source_object (task);
+  GError *error = NULL;
+  GList *items = secret_password_search_finish (result, &error);
+
+  if (error != NULL) {
+    log_trouble ("keyring-unreadable", "the keyring cannot be read", error);
+    set_kept (self, FZ_KEPT_NOWHERE, error->message);
+    g_task_return_error (task, error);
+    return;
+  }
+  if (items == NULL) {
+    set_kept (self, FZ_KEPT_NOWHERE, "");
+    g_task_return_pointer (task, NULL, NULL);
+    return;
+  }
+  secret_retrievable_retrieve_secret (
+      items->data, g_task_get_cancellable (task), on_retrieved, g_object_ref (task));
+  g_list_free_full (items, g_object_unref);
+}
+
+void
+fz_credential_store_load (FzCredentialStore *self,
+                          GCancellable *cancellable,
+                          GAsyncReadyCallback callback,
+                          gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+
+  if (self->memory != NULL) {
+    g_task_return_pointer (
+        task, fz_credential_copy (self->memory), (GDestroyNotify) fz_credential_free);
+    return;
+  }
+  secret_password_search (&schema,
+                          SECRET_SEARCH_UNLOCK | SECRET_SEARCH_LOAD_SECRETS,
+                          cancellable,
+                          on_found,
+                          g_steal_pointer (&task),
+                          NULL);
+}
+
+FzCredential *
+fz_credential_store_load_finish (FzCredentialStore *self, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+/* -- life -- */
+
+FzKept
+fz_credential_store_get_kept (FzCredentialStore *self)
+{
+  return self->kept;
+}
+
+const char *
+fz_credential_store_get_reason (FzCredentialStore *self)
+{
+  return self->reason;
+}
+
+FzCredentialStore *
+fz_credential_store_new (void)
+{
+  return g_object_new (FZ_TYPE_CREDENTIAL_STORE, NULL);
+}
+
+static void
+get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
+{
+  g_assert (id == PROP_KEPT);
+  g_value_set_uint (value, FZ_CREDENTIAL_STORE (object)->kept);
+}
+
+static void
+finalize (GObject *object)
+{
+  FzCredentialStore *self = FZ_CREDENTIAL_STORE (object);
+
+  fz_credential_free (self->memory);
+  g_free (self->reason);
+  G_OBJECT_CLASS (fz_credential_store_parent_class)->finalize (object);
+}
+
+static void
+fz_credential_store_class_init (FzCredentialStoreClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+
+  object_class->finalize = finalize;
+  object_class->get_property = get_property;
+  properties[PROP_KEPT] = g_param_spec_uint (
+      "kept", NULL, NULL, 0, FZ_KEPT_IN_MEMORY, 0, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+  g_object_class_install_properties (object_class, N_PROPS, properties);
+}
+
+static void
+fz_credential_store_init (FzCredentialStore *self)
+{
+  self->reason = g_strdup ("");
+}

@@ -1,0 +1,45 @@
+/* fz-credential-store.h
+ *
+ * Where the token stays between two starts of the app: the Secret Service, one item. Where there is
+ * no such service, or it stays locked, the token is kept in memory until the app ends, and "kept"
+ * says so; nothing waits for a keyring that does not answer.
+ *
+ * Property "kept" (FzKept as uint). Main thread.
+ */
+#pragma once
+
+#include "src/app/fz-sign-in.h"
+
+#include <gio/gio.h>
+
+typedef enum {
+  FZ_KEPT_NOWHERE,    /* there is none, as far as we know */
+  FZ_KEPT_IN_KEYRING, /* survives a restart */
+  FZ_KEPT_IN_MEMORY,  /* the keyring would not have it: gone when the app ends */
+} FzKept;
+
+#define FZ_TYPE_CREDENTIAL_STORE (fz_credential_store_get_type ())
+G_DECLARE_FINAL_TYPE (FzCredentialStore, fz_credential_store, FZ, CREDENTIAL_STORE, GObject)
+
+FzCredentialStore *fz_credential_store_new (void);
+
+FzKept fz_credential_store_get_kept (FzCredentialStore *self);
+
+/* English, why the keyring does not have it; "" if nothing is wrong. */
+const char *fz_credential_store_get_reason (FzCredentialStore *self);
+
+/* May ask the person to unlock the keyring. */
+void fz_credential_store_load (FzCredentialStore *self,
+                               GCancellable *cancellable,
+                               GAsyncReadyCallback callback,
+                               gpointer user_data);
+
+/* (transfer full): NULL without @error: there is none. NULL with it: the keyring cannot be read. */
+FzCredential *
+fz_credential_store_load_finish (FzCredentialStore *self, GAsyncResult *result, GError **error);
+
+/* Replaces what is there. The result is told by "kept". */
+void fz_credential_store_save (FzCredentialStore *self, const FzCredential *credential);
+
+/* Wipes it everywhere. */
+void fz_credential_store_clear (FzCredentialStore *self);
