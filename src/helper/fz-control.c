@@ -25,7 +25,7 @@ struct FzControl {
   FzSessionState session_state;
   bool is_up;
   bool is_ending;
-  bool has_dns_failed;
+  char *dns_problem; /* NULL: names resolve */
 
   FzServiceReason failure; /* of the last session; NONE: it did not fail */
   char *failure_text;      /* NULL: the reason's own sentence */
@@ -68,7 +68,7 @@ collect_facts (FzControl *self)
     .is_ending = self->is_ending,
     .is_up = self->is_up,
     .is_portal_there = self->session_state == FZ_SESSION_CONNECTED,
-    .has_dns_failed = self->has_dns_failed,
+    .has_dns_failed = self->dns_problem != NULL,
     .has_network = g_network_monitor_get_network_available (self->network) ||
                    is_loopback_url (fz_control_get_api_url (self)),
     .has_given_up = self->has_given_up,
@@ -188,9 +188,12 @@ update (FzControl *self)
   FzServiceState before = self->machine.state;
   FzServiceReason before_reason = self->machine.reason, reason;
   FzServiceState state = fz_service_judge (&facts, &reason);
-  const char *text =
-      reason != FZ_REASON_NONE && reason == self->failure ? self->failure_text : NULL;
+  const char *text = NULL;
 
+  if (reason == FZ_REASON_DNS_FAILED)
+    text = self->dns_problem;
+  else if (reason != FZ_REASON_NONE && reason == self->failure)
+    text = self->failure_text;
   self->portal_state = fz_service_judge_portal (&facts);
   if (fz_service_machine_set (&self->machine, state, reason, text)) {
     if (before != state || before_reason != reason)
@@ -367,7 +370,8 @@ on_ended (const GError *error, gpointer user_data)
   FzControl *self = user_data;
 
   g_clear_pointer (&self->session, fz_session_free);
-  self->is_up = self->has_dns_failed = false;
+  self->is_up = false;
+  g_clear_pointer (&self->dns_problem, g_free);
   /* Told to end: what it failed with on its way out is of no interest. */
   if (error != NULL && !self->is_ending)
     note_failure (self, error);
@@ -554,6 +558,7 @@ fz_control_free (FzControl *self)
   g_clear_pointer (&self->credential, fz_credential_free);
   fz_service_machine_clear (&self->machine);
   g_free (self->failure_text);
+  g_free (self->dns_problem);
   g_free (self->default_api_url);
   g_free (self);
 }
@@ -677,6 +682,16 @@ fz_control_set_default_api_url (FzControl *self, const char *url)
     return;
   g_free (self->default_api_url);
   self->default_api_url = g_strdup (url);
+  update (self);
+}
+
+void
+fz_control_set_dns_problem (FzControl *self, const char *sentence)
+{
+  if (!fz_control_is_up (self) || g_strcmp0 (self->dns_problem, sentence) == 0)
+    return;
+  g_free (self->dns_problem);
+  self->dns_problem = g_strdup (sentence);
   update (self);
 }
 

@@ -31,12 +31,14 @@
 typedef struct {
   char *api_url;
   char *config_path;
+  char *dns_control;
   char *firezone_id;
   char *firezone_name;
   char *log_dir;
   char *log_filter; /* RUST_LOG */
   char *log_file_bytes;
   char *checks; /* --check-config's file */
+  gboolean restores_dns;
 } Options;
 
 typedef struct {
@@ -79,6 +81,21 @@ parse_command_line (Options *o, int *argc, char ***argv)
       &o->checks,
       "Say what is wrong in this file and its drop-ins, and end; status 1 if there are errors",
       "FILE" },
+    { "dns-control",
+      0,
+      0,
+      G_OPTION_ARG_STRING,
+      &o->dns_control,
+      "auto, systemd-resolved, networkmanager, resolvconf, etc-resolv-conf or disabled "
+      "(FIREZONE_DNS_CONTROL)",
+      "METHOD" },
+    { "restore-dns",
+      0,
+      0,
+      G_OPTION_ARG_NONE,
+      &o->restores_dns,
+      "Undo what a service that is gone did to this machine's name resolution, and end",
+      NULL },
     { "log-dir",
       'l',
       0,
@@ -130,8 +147,13 @@ cut_at_colon (char *path)
 static void
 read_environment (Options *o)
 {
+  FzDnsMode mode;
+
   fz_options_text (&o->api_url, "FIREZONE_API_URL", DEFAULT_API_URL);
   fz_options_text (&o->config_path, NULL, FZ_MACHINE_CONFIG_FILE);
+  fz_options_text (&o->dns_control, "FIREZONE_DNS_CONTROL", NULL);
+  if (o->dns_control != NULL && !fz_dns_mode_parse (o->dns_control, &mode))
+    fz_options_die ("'%s' is not a value for --dns-control", o->dns_control);
   fz_options_text (&o->firezone_id, "FIREZONE_ID", NULL);
   fz_options_text (&o->firezone_name, "FIREZONE_NAME", NULL);
   fz_options_text (&o->log_filter, "RUST_LOG", NULL);
@@ -149,6 +171,7 @@ clear_options (Options *o)
 {
   g_free (o->api_url);
   g_free (o->config_path);
+  g_free (o->dns_control);
   g_free (o->firezone_id);
   g_free (o->firezone_name);
   g_free (o->log_dir);
@@ -343,6 +366,8 @@ make_helper (Program *self)
     .config_path = self->options->config_path,
     .log_filter = self->options->log_filter,
     .default_api_url = self->options->api_url,
+    .dns_control = self->options->dns_control,
+    .open_dns = self->world->open_dns,
     .log = self->log,
   };
 
@@ -455,7 +480,20 @@ open_linux (const FzLog *log, GError **error)
   return fz_platform_linux_new (log, error);
 }
 
-const FzHelperWorld fz_helper_world_linux = { .open_platform = open_linux, .is_real = true };
+const FzHelperWorld fz_helper_world_linux = { .open_platform = open_linux,
+                                              .open_dns = fz_dns_control_linux_new,
+                                              .is_real = true };
+
+static int
+restore_dns (void)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (fz_dns_control_linux_restore (NULL, &error))
+    return EXIT_SUCCESS;
+  fprintf (stderr, "%s: %s\n", g_get_prgname (), error->message);
+  return EXIT_FAILURE;
+}
 
 int
 fz_helper_main (int argc, char **argv, const FzHelperWorld *world)
@@ -468,8 +506,8 @@ fz_helper_main (int argc, char **argv, const FzHelperWorld *world)
       "GIO_USE_NETWORK_MONITOR", "netlink", FALSE); /* asks no other process, so never waits */
   parse_command_line (&options, &argc, &argv);
   read_environment (&options);
-  if (options.checks != NULL) {
-    self.status = fz_machine_config_check (options.checks);
+  if (options.checks != NULL || options.restores_dns) {
+    self.status = options.restores_dns ? restore_dns () : fz_machine_config_check (options.checks);
     clear_options (&options);
     return self.status;
   }

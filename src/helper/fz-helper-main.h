@@ -6,12 +6,14 @@
  */
 #pragma once
 
+#include "platform/fz-dns-control.h"
 #include "platform/fz-platform.h"
 
 #include <stdbool.h>
 
 typedef struct {
   FzPlatform *(*open_platform) (const FzLog *log, GError **error);
+  FzDnsControl *(*open_dns) (const FzDnsControlConfig *config);
   bool is_real; /* rights are checked, and all but CAP_NET_ADMIN given up */
 } FzHelperWorld;
 

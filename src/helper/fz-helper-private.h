@@ -24,6 +24,7 @@ struct FzHelper {
   guint reload_id;
   bool has_own_filter; /* somebody set one for this run */
 
+  FzDnsControl *dns;
   FzControl *control;
   FzIpcService *service;
   FzMirror *mirror;
@@ -41,6 +42,9 @@ extern const FzIpcHandlers fz_helper_handlers;
 
 /* Properties and objects follow before the turn of the main loop ends. */
 void fz_helper_publish (FzHelper *self);
+
+/* Value of Manager.DnsMode. */
+const char *fz_helper_dns_mode_name (FzDnsMode mode);
 
 /* Text for people who help: state, versions, features. */
 char *fz_helper_dup_state (FzHelper *self);

@@ -72,6 +72,54 @@ publish_interface (FzHelper *self, FzIpcObject *manager)
   fz_ipc_object_set_u32 (manager, "PortalRtt", up != NULL ? fz_session_get_portal_rtt_us (up) : 0);
 }
 
+/* -- DNS -- */
+
+const char *
+fz_helper_dns_mode_name (FzDnsMode mode)
+{
+  switch (mode) {
+  case FZ_DNS_MODE_RESOLVED:
+    return "resolved";
+  case FZ_DNS_MODE_NETWORK_MANAGER:
+    return "networkmanager";
+  case FZ_DNS_MODE_RESOLVCONF:
+    return "resolvconf";
+  case FZ_DNS_MODE_FILE:
+    return "file";
+  case FZ_DNS_MODE_AUTO:
+  case FZ_DNS_MODE_NONE:
+    return "none";
+  }
+  g_assert_not_reached ();
+}
+
+static void
+publish_dns (FzHelper *self, FzIpcObject *manager)
+{
+  GVariantBuilder builder;
+  const FzIp *servers;
+  size_t n = fz_dns_control_get_servers (self->dns, &servers);
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE_STRING_ARRAY);
+  for (size_t i = 0; i < n; i++) {
+    char text[FZ_IP_TEXT_MAX];
+
+    g_variant_builder_add (&builder, "s", fz_ip_format (&servers[i], text));
+  }
+  fz_ipc_object_set (manager, "DnsServers", g_variant_builder_end (&builder));
+  fz_ipc_object_set_text (
+      manager, "DnsMode", fz_helper_dns_mode_name (fz_dns_control_get_mode (self->dns)));
+}
+
+/* The session drives it; what became of that is looked at, as the rest of a session is. */
+static void
+look_at_dns (FzHelper *self)
+{
+  const GError *error = fz_dns_control_get_error (self->dns);
+
+  fz_control_set_dns_problem (self->control, error != NULL ? error->message : NULL);
+}
+
 /* What was found stays known after a session has ended. */
 static void
 publish_features (FzHelper *self, FzIpcObject *manager)
@@ -170,6 +218,7 @@ look (gpointer user_data)
   FzIpcSample unused;
 
   sample (&unused, self);
+  look_at_dns (self);
   fz_helper_publish (self);
   return G_SOURCE_CONTINUE;
 }
@@ -210,6 +259,7 @@ publish (FzHelper *self)
 
   publish_person (self, manager);
   publish_interface (self, manager);
+  publish_dns (self, manager);
   publish_features (self, manager);
   publish_settings (self, manager);
   fz_mirror_update (self->mirror, up);
@@ -431,6 +481,19 @@ make_service (FzHelper *self)
 }
 
 static void
+make_dns (FzHelper *self)
+{
+  const char *fixed = fz_machine_config_get (self->machine_config, FZ_SETTING_DNS_CONTROL);
+  const char *name = self->config.dns_control != NULL ? self->config.dns_control : fixed;
+  FzDnsControlConfig config = { .mode = FZ_DNS_MODE_AUTO,
+                                .log = fz_log_for (&self->config.log, "dns") };
+
+  if (name != NULL)
+    fz_dns_mode_parse (name, &config.mode);
+  self->dns = self->config.open_dns (&config);
+}
+
+static void
 make_control (FzHelper *self)
 {
   static const FzControlCallbacks callbacks = {
@@ -468,6 +531,7 @@ fz_helper_new (const FzHelperConfig *config, const FzHelperCallbacks *callbacks,
   watch_config (self);
 
   self->owner_watch = fz_owner_watch_new (&owner, self, &self->log);
+  make_dns (self);
   make_service (self);
   make_control (self);
   fz_control_restore (self->control);
@@ -491,6 +555,7 @@ fz_helper_free (FzHelper *self)
   }
   g_clear_pointer (&self->owner_watch, fz_owner_watch_free);
   g_clear_pointer (&self->control, fz_control_free);
+  g_clear_pointer (&self->dns, fz_dns_control_free);
   g_clear_pointer (&self->mirror, fz_mirror_free);
   g_clear_pointer (&self->service, fz_ipc_service_free);
   g_clear_pointer (&self->machine_config, fz_machine_config_free);

@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include "platform/fz-dns-control.h"
 #include "src/helper/fz-control.h"
 #include "src/helper/fz-machine-config.h"
 #include "src/session/fz-log-setup.h"
@@ -28,6 +29,8 @@ typedef struct {
   const char *config_path;
   const char *log_filter;      /* RUST_LOG, which beats the file's; NULL: not set */
   const char *default_api_url; /* where neither credential nor administrator name one */
+  const char *dns_control;     /* --dns-control, which beats the file's; NULL: not given */
+  FzDnsControl *(*open_dns) (const FzDnsControlConfig *config);
   FzLog log;
 } FzHelperConfig;
 

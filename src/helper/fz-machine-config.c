@@ -1,5 +1,6 @@
 #include "src/helper/fz-machine-config.h"
 
+#include "platform/fz-dns-control.h"
 #include "src/base/fz-log-filter.h"
 
 #include <errno.h>
@@ -71,11 +72,9 @@ check_owner_leaves (const char *value)
 static const char *
 check_dns_control (const char *value)
 {
-  static const char *const methods[] = { "auto",       "systemd-resolved", "networkmanager",
-                                         "resolvconf", "etc-resolv-conf",  "disabled",
-                                         NULL };
+  FzDnsMode mode;
 
-  return g_strv_contains (methods, value)
+  return fz_dns_mode_parse (value, &mode)
              ? NULL
              : "auto, systemd-resolved, networkmanager, resolvconf, etc-resolv-conf or disabled";
 }

@@ -23,6 +23,7 @@ import bus  # noqa: E402
 
 PORTAL = os.path.join(bus.BUILD, "src", "server", "firezone-portal")
 SERVICE = os.path.join(bus.BUILD, "tests", "dbus", "fz-fake-tunnel")
+REAL_SERVICE = os.path.join(bus.BUILD, "src", "helper", "firezone-client-tunnel")
 
 
 class Manager:
@@ -144,7 +145,8 @@ class Portal:
 class Place:
     """Bus, portal, service manager and the service, and their end."""
 
-    def __init__(self, polkit="mock"):
+    def __init__(self, polkit="mock", program=SERVICE):
+        self.program = program
         self.folder = tempfile.mkdtemp(prefix="fz-service-")
         os.chmod(self.folder, 0o755)
         self.bus = None
@@ -185,6 +187,8 @@ class Place:
     def start(self, *options, environment=None):
         """As systemd would: own user, one capability, its notify socket, what it stored before."""
         uid = str(bus.USERS[bus.SERVICE_USER])
+        if self.program == REAL_SERVICE:  # this machine's name resolution is not ours to play with
+            options = ("--dns-control", "disabled", *options)
         names, fds = self.manager.lend()
         moves, listens = [], []
         for i, fd in enumerate(fds):
@@ -194,7 +198,7 @@ class Place:
             listens = [f"export LISTEN_PID=$$ LISTEN_FDS={len(fds)} LISTEN_FDNAMES={':'.join(names)}"]
         script = "; ".join([*moves, *listens, 'exec "$@"'])
         command = ["bash", "-c", script, "bash", "setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups",
-                   "--inh-caps=+net_admin", "--ambient-caps=+net_admin", SERVICE, "--config", self.config,
+                   "--inh-caps=+net_admin", "--ambient-caps=+net_admin", self.program, "--config", self.config,
                    "--log-dir", self.logs, "--firezone-id", "test-device", *options]
         try:
             self.process = self._spawn(command, fds, environment)

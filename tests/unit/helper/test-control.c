@@ -286,6 +286,21 @@ test_portal_is_not_there (Bench *b, gconstpointer data)
 }
 
 static void
+test_dns_fails (Bench *b, gconstpointer data)
+{
+  fz_control_set_dns_problem (b->control, "too early to matter");
+  sign_in_and_connect (b);
+  fz_control_set_dns_problem (b->control, "another program keeps changing it back");
+  g_assert_cmpint (b->state, ==, FZ_SERVICE_DEGRADED);
+  g_assert_cmpint (fz_control_get_machine (b->control)->reason, ==, FZ_REASON_DNS_FAILED);
+  g_assert_cmpstr (
+      fz_control_get_machine (b->control)->detail, ==, "another program keeps changing it back");
+  fz_control_set_dns_problem (b->control, NULL);
+  g_assert_cmpint (b->state, ==, FZ_SERVICE_CONNECTED);
+  g_assert_cmpstr (b->events->str, ==, "connected dns-failed ");
+}
+
+static void
 test_token_refused (Bench *b, gconstpointer data)
 {
   sign_in_and_connect (b);
@@ -442,6 +457,7 @@ main (int argc, char **argv)
   ADD ("/control/clear-while-connected", test_clear_while_connected);
   ADD ("/control/portal/goes-and-comes", test_portal_goes_and_comes);
   ADD ("/control/portal/is-not-there", test_portal_is_not_there);
+  ADD ("/control/dns-fails", test_dns_fails);
   ADD ("/control/token/refused", test_token_refused);
   ADD ("/control/token/expired", test_token_expired);
   ADD ("/control/no-rights", test_no_rights);
