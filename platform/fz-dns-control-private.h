@@ -76,4 +76,4 @@ const FzLog *fz_dns_control_get_log (const FzDnsControl *self);
 GArray *fz_dns_upstreams_new (void);
 void fz_dns_upstreams_add (GArray *list, const FzDnsUpstream *upstream); /* copied */
 
-bool fz_dns_is_sentinel (const FzIp *ip);
+bool fz_dns_control_owns_address (const FzIp *ip);

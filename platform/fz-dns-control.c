@@ -96,7 +96,7 @@ fz_dns_mode_parse (const char *text, FzDnsMode *out)
 }
 
 bool
-fz_dns_is_sentinel (const FzIp *ip)
+fz_dns_control_owns_address (const FzIp *ip)
 {
   FzIpNetwork network = { 0 };
   const char *text = ip->family == FZ_IP_V4 ? FZ_DNS_SENTINELS_V4 : FZ_DNS_SENTINELS_V6;
@@ -183,7 +183,7 @@ copy_settings (const FzDnsSettings *settings)
 
     for (size_t k = 0; k < copy->n_servers; k++)
       is_known = is_known || fz_ip_equal (&servers[k], &settings->servers[i]);
-    if (!is_known && fz_dns_is_sentinel (&settings->servers[i]))
+    if (!is_known && fz_dns_control_owns_address (&settings->servers[i]))
       servers[copy->n_servers++] = settings->servers[i];
   }
   copy->servers = servers;
@@ -501,7 +501,7 @@ fz_dns_control_take_upstreams (FzDnsControl *self, const GArray *list)
   for (guint i = 0; i < list->len && upstreams->len < FZ_DNS_UPSTREAMS_MAX; i++) {
     const FzDnsUpstream *upstream = &g_array_index (list, FzDnsUpstream, i);
 
-    if (!fz_dns_is_sentinel (&upstream->address.ip) && !has_upstream (upstreams, upstream))
+    if (!fz_dns_control_owns_address (&upstream->address.ip) && !has_upstream (upstreams, upstream))
       fz_dns_upstreams_add (upstreams, upstream);
   }
   if (self->has_upstreams && upstreams_equal (self->upstreams, upstreams))

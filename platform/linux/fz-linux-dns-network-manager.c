@@ -321,7 +321,7 @@ is_in_file (const char *etc, const FzDnsSettings *settings)
   for (guint i = 0; i < asked->len; i++) {
     const FzIp *ip = &g_array_index (asked, FzDnsUpstream, i).address.ip;
 
-    if (!fz_dns_is_sentinel (ip) && !fz_ip_is_loopback (ip))
+    if (!fz_dns_control_owns_address (ip) && !fz_ip_is_loopback (ip))
       return false;
   }
   return asked->len > 0;

@@ -30,7 +30,7 @@ parse_set (char *const *words, FzResolvRequest *out)
     FzIp ip = { 0 };
 
     if (request.n_servers == FZ_DNS_SERVERS_MAX || !fz_ip_parse (*at, &ip) ||
-        !fz_dns_is_sentinel (&ip))
+        !fz_dns_control_owns_address (&ip))
       return false;
     request.servers[request.n_servers++] = ip;
   }
