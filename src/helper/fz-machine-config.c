@@ -93,13 +93,13 @@ static const struct {
   const char *(*check) (const char *value);
   bool concerns_people; /* named in Managed */
 } settings[FZ_N_SETTINGS] = {
-  [FZ_SETTING_API_URL] = { "client", "api-url", check_api_url, true },
-  [FZ_SETTING_AUTH_URL] = { "client", "auth-url", check_auth_url, true },
-  [FZ_SETTING_ACCOUNT_SLUG] = { "client", "account-slug", check_slug, true },
-  [FZ_SETTING_CONNECT_ON_START] = { "client", "connect-on-start", check_boolean, true },
-  [FZ_SETTING_WHEN_OWNER_LEAVES] = { "client", "when-owner-leaves", check_owner_leaves, false },
-  [FZ_SETTING_DNS_CONTROL] = { "client", "dns-control", check_dns_control, false },
-  [FZ_SETTING_LOG_FILTER] = { "client", "log-filter", check_log_filter, true },
+  [FZ_SETTING_API_URL] = { "portal", "api-url", check_api_url, true },
+  [FZ_SETTING_AUTH_URL] = { "portal", "auth-url", check_auth_url, true },
+  [FZ_SETTING_ACCOUNT_SLUG] = { "portal", "account-slug", check_slug, true },
+  [FZ_SETTING_CONNECT_ON_START] = { "session", "connect-on-start", check_boolean, true },
+  [FZ_SETTING_WHEN_OWNER_LEAVES] = { "session", "when-owner-leaves", check_owner_leaves, false },
+  [FZ_SETTING_DNS_CONTROL] = { "dns", "dns-control", check_dns_control, false },
+  [FZ_SETTING_LOG_FILTER] = { "log", "log-filter", check_log_filter, true },
 };
 
 const char *

@@ -4,9 +4,10 @@
  * and, over it in the order of their names, client.conf.d/NAME.conf beside it. A
  * key file:
  *
- *   [client]
- *   api-url=, auth-url=, account-slug=, connect-on-start=, when-owner-leaves=, dns-control=,
- *   log-filter=
+ *   [portal]   api-url, auth-url, account-slug
+ *   [session]  connect-on-start, when-owner-leaves
+ *   [dns]      dns-control
+ *   [log]      log-filter
  *
  * Only the service reads it; people see what is fixed in Manager.Managed. An
  * unknown key is a warning. A bad value is an error, and what was good last

@@ -431,12 +431,12 @@ class Configuration(ServiceTest):
                 os.remove(path)
 
     def test_files_are_noticed(self):
-        self.write("client.conf", "[client]\naccount-slug=corp\nconnect-on-start=true\n")
+        self.write("client.conf", "[portal]\naccount-slug=corp\n[session]\nconnect-on-start=true\n")
         managed = self.wait_property(self.alice, "Managed", bool)
         self.assertEqual(managed, {"account-slug": "corp", "connect-on-start": True})
-        self.write("client.conf.d/10-test.conf", "[client]\naccount-slug=other\n")
+        self.write("client.conf.d/10-test.conf", "[portal]\naccount-slug=other\n")
         self.wait_property(self.alice, "Managed", lambda managed: managed.get("account-slug") == "other")
-        self.write("client.conf.d/10-test.conf", "[client]\naccount-slug=b a d\n")
+        self.write("client.conf.d/10-test.conf", "[portal]\naccount-slug=b a d\n")
         bus.wait_until(lambda: "configuration-problem" in self.place.all_logs(), "the problem in the log")
         self.assertEqual(self.alice.get("Managed")["account-slug"], "other")
         os.remove(os.path.join(self.place.config + ".d", "10-test.conf"))
@@ -449,7 +449,7 @@ class Configuration(ServiceTest):
         bus.wait_until(lambda: self.place.all_logs().count("configuration-read") > before, "the files read again")
 
     def test_portal_is_fixed(self):
-        self.write("client.conf", f"[client]\napi-url={self.place.portal.url}\n")
+        self.write("client.conf", f"[portal]\napi-url={self.place.portal.url}\n")
         self.wait_property(self.alice, "Managed", bool)
         token = self.make_token()["token"]
         self.assert_error("NotAuthorized", self.place.sign_in, self.alice, token, **{"api-url": "<'ws://127.0.0.1:9/'>"})
@@ -468,8 +468,8 @@ class Configuration(ServiceTest):
 
     def test_check(self):
         path = os.path.join(self.place.folder, "check.conf")
-        for text, status, said in (("[client]\nlog-filter=debug\n", 0, "log-filter=debug"),
-                                   ("[client]\nnews=1\n", 0, "unknown"), ("[client]\napi-url=x\n", 1, "api-url")):
+        for text, status, said in (("[log]\nlog-filter=debug\n", 0, "log-filter=debug"),
+                                   ("[portal]\nnews=1\n", 0, "unknown"), ("[portal]\napi-url=x\n", 1, "api-url")):
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
             result = subprocess.run([service.SERVICE, "--check-config", path], capture_output=True, text=True,
@@ -592,7 +592,7 @@ class Owner(ServiceTest):
 
     def test_tunnel_is_kept(self):
         with open(self.place.config, "w", encoding="utf-8") as file:
-            file.write("[client]\nwhen-owner-leaves=keep\n")
+            file.write("[session]\nwhen-owner-leaves=keep\n")
         os.chmod(self.place.config, 0o644)
         self.place.process.send_signal(signal.SIGHUP)
         bus.wait_until(lambda: "configuration-read" in self.place.all_logs(), "the setting read")

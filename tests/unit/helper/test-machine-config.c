@@ -78,10 +78,12 @@ test_all_settings (Place *place, gconstpointer data)
 
   put (place->folder,
        "client.conf",
-       "# our company\n[client]\napi-url = wss://api.corp.example/ "
-       "\nauth-url=https://app.corp.example\n"
-       "account-slug=corp\nconnect-on-start=true\nwhen-owner-leaves=keep\n"
-       "dns-control=disabled\nlog-filter=info,ice=debug\n");
+       "# our company\n"
+       "[portal]\napi-url = wss://api.corp.example/ \nauth-url=https://app.corp.example\n"
+       "account-slug=corp\n"
+       "[session]\nconnect-on-start=true\nwhen-owner-leaves=keep\n"
+       "[dns]\ndns-control=disabled\n"
+       "[log]\nlog-filter=info,ice=debug\n");
   config = fz_machine_config_load (place->path, NULL);
   g_assert_true (fz_machine_config_is_valid (config));
   g_assert_cmpstr (
@@ -108,20 +110,20 @@ test_bad_values (Place *place, gconstpointer data)
     const char *text;
     const char *problem;
   } rows[] = {
-    { "[client]\napi-url=api.example.com\n", "api-url" },
-    { "[client]\napi-url=ftp://api.example.com\n", "api-url" },
-    { "[client]\napi-url=wss://\n", "api-url" },
-    { "[client]\napi-url=wss://user:word@api.example.com/\n", "api-url" },
-    { "[client]\nauth-url=wss://app.example.com\n", "auth-url" },
-    { "[client]\naccount-slug=a b\n", "account-slug" },
-    { "[client]\naccount-slug=\n", "account-slug" },
-    { "[client]\nconnect-on-start=maybe\n", "connect-on-start" },
-    { "[client]\nwhen-owner-leaves=shrug\n", "when-owner-leaves" },
-    { "[client]\ndns-control=magic\n", "dns-control" },
-    { "[client]\nlog-filter==,\n", "log-filter" },
-    { "[client]\nlog-filter=\\q\n", "log-filter" },
+    { "[portal]\napi-url=api.example.com\n", "api-url" },
+    { "[portal]\napi-url=ftp://api.example.com\n", "api-url" },
+    { "[portal]\napi-url=wss://\n", "api-url" },
+    { "[portal]\napi-url=wss://user:word@api.example.com/\n", "api-url" },
+    { "[portal]\nauth-url=wss://app.example.com\n", "auth-url" },
+    { "[portal]\naccount-slug=a b\n", "account-slug" },
+    { "[portal]\naccount-slug=\n", "account-slug" },
+    { "[session]\nconnect-on-start=maybe\n", "connect-on-start" },
+    { "[session]\nwhen-owner-leaves=shrug\n", "when-owner-leaves" },
+    { "[dns]\ndns-control=magic\n", "dns-control" },
+    { "[log]\nlog-filter==,\n", "log-filter" },
+    { "[log]\nlog-filter=\\q\n", "log-filter" },
     { "no group at all\n", "client.conf" },
-    { "[client\n", "client.conf" },
+    { "[portal\n", "client.conf" },
   };
 
   for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
@@ -144,11 +146,11 @@ test_unknown_keys_warn (Place *place, gconstpointer data)
 
   put (place->folder,
        "client.conf",
-       "[client]\naccount-slug=corp\ncolour=blue\n[session]\napi-url=wss://api.example.com\n");
+       "[portal]\naccount-slug=corp\ncolour=blue\n[session]\napi-url=wss://api.example.com\n");
   config = fz_machine_config_load (place->path, NULL);
   g_assert_true (fz_machine_config_is_valid (config));
-  g_assert_true (has_problem (config, false, "[client] colour: unknown"));
-  g_assert_true (has_problem (config, false, "it belongs into [client]"));
+  g_assert_true (has_problem (config, false, "[portal] colour: unknown"));
+  g_assert_true (has_problem (config, false, "it belongs into [portal]"));
   g_assert_null (fz_machine_config_get (config, FZ_SETTING_API_URL));
   g_assert_cmpstr (fz_machine_config_get (config, FZ_SETTING_ACCOUNT_SLUG), ==, "corp");
 }
@@ -158,11 +160,11 @@ test_drop_ins (Place *place, gconstpointer data)
 {
   g_autoptr (FzMachineConfig) config = NULL;
 
-  put (place->folder, "client.conf", "[client]\naccount-slug=main\nlog-filter=debug\n");
-  put (place->drop_ins, "10-first.conf", "[client]\naccount-slug=first\n");
-  put (place->drop_ins, "20-second.conf", "[client]\naccount-slug=second\n");
-  put (place->drop_ins, "30-not.conf~", "[client]\naccount-slug=backup\n");
-  put (place->drop_ins, ".40.conf", "[client]\naccount-slug=hidden\n");
+  put (place->folder, "client.conf", "[portal]\naccount-slug=main\n[log]\nlog-filter=debug\n");
+  put (place->drop_ins, "10-first.conf", "[portal]\naccount-slug=first\n");
+  put (place->drop_ins, "20-second.conf", "[portal]\naccount-slug=second\n");
+  put (place->drop_ins, "30-not.conf~", "[portal]\naccount-slug=backup\n");
+  put (place->drop_ins, ".40.conf", "[portal]\naccount-slug=hidden\n");
   config = fz_machine_config_load (place->path, NULL);
   g_assert_true (fz_machine_config_is_valid (config));
   g_assert_cmpstr (fz_machine_config_get (config, FZ_SETTING_ACCOUNT_SLUG), ==, "second");
@@ -174,16 +176,16 @@ test_last_good_stays (Place *place, gconstpointer data)
 {
   g_autoptr (FzMachineConfig) good = NULL, bad = NULL, torn = NULL, gone = NULL;
 
-  put (place->folder, "client.conf", "[client]\naccount-slug=corp\nlog-filter=debug\n");
+  put (place->folder, "client.conf", "[portal]\naccount-slug=corp\n[log]\nlog-filter=debug\n");
   good = fz_machine_config_load (place->path, NULL);
 
-  put (place->folder, "client.conf", "[client]\naccount-slug=a b\n");
+  put (place->folder, "client.conf", "[portal]\naccount-slug=a b\n");
   bad = fz_machine_config_load (place->path, good);
   g_assert_false (fz_machine_config_is_valid (bad));
   g_assert_cmpstr (fz_machine_config_get (bad, FZ_SETTING_ACCOUNT_SLUG), ==, "corp");
   g_assert_null (fz_machine_config_get (bad, FZ_SETTING_LOG_FILTER)); /* taken out on purpose */
 
-  put (place->folder, "client.conf", "[client\naccount-slug=other\n");
+  put (place->folder, "client.conf", "[portal\naccount-slug=other\n");
   torn = fz_machine_config_load (place->path, good);
   g_assert_cmpstr (fz_machine_config_get (torn, FZ_SETTING_ACCOUNT_SLUG), ==, "corp");
   g_assert_cmpstr (fz_machine_config_get (torn, FZ_SETTING_LOG_FILTER), ==, "debug");
@@ -200,7 +202,7 @@ test_limits (Place *place, gconstpointer data)
   g_autofree char *fits = g_strnfill (FZ_MACHINE_CONFIG_BYTES_MAX, '#');
   g_autofree char *huge = g_strnfill (FZ_MACHINE_CONFIG_BYTES_MAX + 1, '#');
   g_autofree char *path = g_strnfill (FZ_MACHINE_CONFIG_TEXT_MAX, 'a');
-  g_autofree char *value = g_strdup_printf ("[client]\napi-url=wss://api.example/%s\n", path);
+  g_autofree char *value = g_strdup_printf ("[portal]\napi-url=wss://api.example/%s\n", path);
   g_autoptr (FzMachineConfig) at = NULL, past = NULL, text = NULL, many = NULL;
 
   put (place->folder, "client.conf", fits);
@@ -216,7 +218,7 @@ test_limits (Place *place, gconstpointer data)
   for (unsigned i = 0; i <= FZ_MACHINE_CONFIG_FILES_MAX; i++) {
     g_autofree char *name = g_strdup_printf ("%03u.conf", i);
 
-    put (place->drop_ins, name, "[client]\naccount-slug=corp\n");
+    put (place->drop_ins, name, "[portal]\naccount-slug=corp\n");
   }
   many = fz_machine_config_load (place->path, NULL);
   g_assert_true (has_problem (many, true, "more than 64 files"));
