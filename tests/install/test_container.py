@@ -198,7 +198,6 @@ class Headless(ContainerCase):
         self.assertEqual(self.routing(laptop), before)
 
 
-@unittest.skipUnless(os.path.exists(os.path.join(BUILD, "src/helper/firezone-client-tunnel")), "no tunnel service yet")
 class Person(ContainerCase):
     """Whoever sits at the laptop: an ordinary user with a session at its seat, in no group, without any password."""
 

@@ -10,6 +10,7 @@ import unittest
 from common import SOURCE, InstalledCase, read, require_prefix, run
 
 UNITS = ["firezone-client-tunnel", "firezone-gateway", "firezone-headless-client", "firezone-portal"]
+LENDERS = ["firezone-client-resolv", "firezone-client-resolv-restore"]  # of resolv.conf, as root without capabilities
 EXPOSURE_LIMIT = 16  # tenths
 
 ACTION_PREFIX = "dev.firezone.Client.tunnel1."
@@ -20,27 +21,27 @@ class Units(InstalledCase):
     def setUpClass(cls):
         super().setUpClass()
         # what the units refer to, so that verify finds it below the root
-        for unit in UNITS:
-            program = os.path.join(cls.root, "usr/bin", unit)
-            if not os.path.exists(program):
-                os.makedirs(os.path.dirname(program), exist_ok=True)
-                shutil.copy("/bin/true", program)
+        for program in [f"usr/bin/{unit}" for unit in UNITS] + ["usr/libexec/firezone-client-resolv"]:
+            if not os.path.exists(os.path.join(cls.root, program)):
+                os.makedirs(os.path.dirname(os.path.join(cls.root, program)), exist_ok=True)
+                shutil.copy("/bin/true", os.path.join(cls.root, program))
 
     def unit(self, name):
         return self.path(f"/usr/lib/systemd/system/{name}.service")
 
     def test_each_is_understood_wholly(self):
-        for name in UNITS:
-            with self.subTest(name):
-                text = read(self.unit(name))
-                copy = self.path(f"{name}.service")
-                with open(copy, "w", encoding="utf-8") as file:  # verify looks for programs in this machine's root
-                    file.write(text.replace("/usr/bin/firezone", self.path("/usr/bin/firezone")))
-                answer = run("systemd-analyze", "verify", "--man=no", "--recursive-errors=yes", copy)
-                self.assertEqual([line for line in answer.stdout.splitlines() if name in line], [])
+        folder = self.path("verified")  # verify looks for programs in this machine's root
+        os.makedirs(folder)
+        for path in glob.glob(self.path("/usr/lib/systemd/system/firezone-*")):
+            with open(os.path.join(folder, os.path.basename(path)), "w", encoding="utf-8") as file:
+                file.write(re.sub(r"/usr/(bin|libexec)/firezone", lambda match: self.path(match.group()), read(path)))
+        for path in sorted(glob.glob(os.path.join(folder, "*"))):
+            with self.subTest(os.path.basename(path)):
+                answer = run("systemd-analyze", "verify", "--man=no", "--recursive-errors=yes", path)
+                self.assertEqual([line for line in answer.stdout.splitlines() if "firezone" in line], [])
 
     def test_exposure(self):
-        for name in UNITS:
+        for name in UNITS + LENDERS:
             with self.subTest(name):
                 answer = run("systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE_LIMIT}",
                              "--no-pager", self.unit(name))
@@ -48,15 +49,15 @@ class Units(InstalledCase):
                 print(f"{name}: exposure {overall.group(1)}")
 
     def test_the_one_capability(self):
-        for name in UNITS:
+        for name in UNITS + LENDERS:
             text = read(self.unit(name))
-            expected = "" if name == "firezone-portal" else "CAP_NET_ADMIN"
+            expected = "" if name in ["firezone-portal", *LENDERS] else "CAP_NET_ADMIN"
             self.assertEqual(re.findall(r"^CapabilityBoundingSet=(.*)$", text, re.M), [expected], name)
 
     def test_each_hole_is_explained(self):
         """What opens something has a comment right above its block."""
-        openings = r"AmbientCapabilities=CAP|DeviceAllow=/|ReadWritePaths=|RestrictAddressFamilies="
-        for name in UNITS:
+        openings = r"User=root|AmbientCapabilities=CAP|DeviceAllow=/|ReadWritePaths=|RestrictAddressFamilies="
+        for name in UNITS + LENDERS:
             for block in read(self.unit(name)).split("\n\n"):
                 for line in re.findall(rf"^(?:{openings}).*$", block, re.M):
                     self.assertRegex(block, "# Hole: ", f"{name}: {line}")
