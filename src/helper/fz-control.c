@@ -325,6 +325,20 @@ on_state (FzSessionState state, gpointer user_data)
     update (self);
 }
 
+/* While there is an interface the state says it; before, this is all that people can be told. */
+static void
+on_portal_problem (const char *why, gpointer user_data)
+{
+  FzControl *self = user_data;
+
+  if (self->is_up)
+    return;
+  self->failure = FZ_REASON_PORTAL_UNREACHABLE;
+  g_free (self->failure_text);
+  self->failure_text = g_strdup_printf ("The portal cannot be reached; trying again: %s", why);
+  update (self);
+}
+
 static const FzResource *
 find_resource (FzControl *self, const FzUuid *id)
 {
@@ -390,6 +404,7 @@ start_session (FzControl *self)
     .on_state = on_state,
     .on_resources = on_resources,
     .on_notice = on_notice,
+    .on_portal_problem = on_portal_problem,
     .on_ended = on_ended,
   };
   FzSessionConfig config = self->config.session;

@@ -31,7 +31,7 @@
 
 /* Zero-initialise it. All but the store is borrowed for the control's life. */
 typedef struct {
-  FzSessionConfig session; /* all but token, URL and log; also who this device is */
+  FzSessionConfig session; /* all but token, URL and log; also who this device is, and patience */
   FzCredentialStore *store;
   const char *default_api_url; /* copied */
   FzLog log;

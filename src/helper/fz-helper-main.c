@@ -358,6 +358,7 @@ make_helper (Program *self)
         },
         .component = COMPONENT,
         .budget_ns = FZ_BACKOFF_UNLIMITED,
+        .is_patient = true,
       },
       .host = { .platform = self->platform },
     },

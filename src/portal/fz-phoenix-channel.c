@@ -198,8 +198,9 @@ hiccup (FzPhoenixChannel *self, const char *why, FzInstant now)
 
   if (!self->is_backing_off) {
     fz_backoff_init (&self->backoff,
-                     self->was_joined ? fz_backoff_reconnect (self->config.budget_ns)
-                                      : fz_backoff_first_connect);
+                     self->was_joined || self->config.is_patient
+                         ? fz_backoff_reconnect (self->config.budget_ns)
+                         : fz_backoff_first_connect);
     self->is_backing_off = true;
   }
 

@@ -70,7 +70,8 @@ typedef struct {
   const char *hello_event;   /* first message after each join; NULL: none; static */
   const char *hello_payload; /* JSON text; static */
   uint64_t budget_ns;        /* of the delays after the first join; FZ_BACKOFF_UNLIMITED */
-  FzRng rng;                 /* jitter */
+  bool is_patient; /* @budget_ns holds for the first join too: nobody waits for an answer */
+  FzRng rng;       /* jitter */
   FzLog log;
 } FzPhoenixChannelConfig;
 

@@ -12,6 +12,7 @@ struct FzPortal {
   FzLoginUrl *url;
   FzToken *token;
   FzPhoenix *phoenix;
+  char *problem; /* NULL: connected, or not failed yet */
 };
 
 static void
@@ -20,6 +21,7 @@ on_connected (gpointer user_data)
   FzPortal *self = user_data;
   const FzCommand command = { .kind = FZ_COMMAND_PORTAL_CONNECTED };
 
+  g_clear_pointer (&self->problem, g_free);
   self->callbacks.on_command (&command, self->user_data);
 }
 
@@ -29,6 +31,8 @@ on_disconnected (const char *why, uint64_t retry_in_ns, gpointer user_data)
   FzPortal *self = user_data;
   const FzCommand command = { .kind = FZ_COMMAND_PORTAL_DISCONNECTED };
 
+  g_free (self->problem);
+  self->problem = g_strdup (why);
   self->callbacks.on_command (&command, self->user_data);
 }
 
@@ -94,6 +98,7 @@ fz_portal_new (const FzPortalConfig *config,
       .hello_event = FZ_MESSAGES_HELLO_EVENT,
       .hello_payload = FZ_MESSAGES_HELLO_PAYLOAD,
       .budget_ns = config->budget_ns,
+      .is_patient = config->is_patient,
       .rng = config->rng,
       .log = config->log,
     },
@@ -128,6 +133,7 @@ fz_portal_free (FzPortal *self)
   g_clear_pointer (&self->phoenix, fz_phoenix_free);
   g_clear_pointer (&self->url, fz_login_url_free);
   g_clear_pointer (&self->token, fz_token_free);
+  g_free (self->problem);
   g_free (self);
 }
 
@@ -162,6 +168,12 @@ bool
 fz_portal_is_connected (const FzPortal *self)
 {
   return fz_phoenix_is_joined (self->phoenix);
+}
+
+const char *
+fz_portal_get_problem (const FzPortal *self)
+{
+  return self->problem;
 }
 
 uint64_t

@@ -24,6 +24,7 @@ typedef struct {
   const FzToken *token;   /* copied */
   const char *component;  /* FZ_PORTAL_COMPONENT_… */
   uint64_t budget_ns;     /* of retries once connected; FZ_BACKOFF_UNLIMITED */
+  bool is_patient;        /* the budget holds before the first connection too, instead of 15 s */
   uint32_t mark;          /* SO_MARK of the sockets; 0: none */
   FzRng rng;
   FzLog log;
@@ -62,4 +63,8 @@ void fz_portal_close (FzPortal *self);
 void fz_portal_handle_event (FzPortal *self, const FzEvent *event);
 
 bool fz_portal_is_connected (const FzPortal *self);
+
+/* Why it is not connected, as far as known; NULL: it is, or has not failed yet. Valid until the
+ * main loop runs again. */
+const char *fz_portal_get_problem (const FzPortal *self);
 uint64_t fz_portal_get_rtt_ns (const FzPortal *self); /* of a heartbeat; 0: unknown */

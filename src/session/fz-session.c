@@ -128,6 +128,8 @@ on_portal_command (const FzCommand *command, gpointer user_data)
             FZ_KV_TEXT ("problem", error->message));
   }
   update_state (self);
+  if (command->kind == FZ_COMMAND_PORTAL_DISCONNECTED && self->callbacks.on_portal_problem != NULL)
+    self->callbacks.on_portal_problem (fz_portal_get_problem (self->portal), self->user_data);
 }
 
 static void

@@ -42,6 +42,10 @@ typedef struct {
   /* (optional) Something a user should hear; once per resource and session. */
   void (*on_notice) (FzSessionNotice notice, const FzUuid *resource_id, gpointer user_data);
 
+  /* (optional) The portal was lost or could not be reached, and is tried again; @why: for people.
+   */
+  void (*on_portal_problem) (const char *why, gpointer user_data);
+
   /* Over: @error is NULL after fz_session_stop, else FZ_PORTAL_ERROR, FZ_HOST_ERROR or
    * FZ_PLATFORM_ERROR with a sentence for people. Nothing follows; may free the session. */
   void (*on_ended) (const GError *error, gpointer user_data);

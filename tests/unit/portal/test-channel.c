@@ -19,7 +19,7 @@ typedef struct {
 } Bench;
 
 static void
-set_up (Bench *b, uint64_t budget_ns)
+set_up (Bench *b, uint64_t budget_ns, bool is_patient)
 {
   FzPhoenixChannelConfig config = {
     .topic = "client",
@@ -27,6 +27,7 @@ set_up (Bench *b, uint64_t budget_ns)
     .hello_event = "hello",
     .hello_payload = "{}",
     .budget_ns = budget_ns,
+    .is_patient = is_patient,
   };
 
   *b = (Bench){ .now = 1000 * FZ_S };
@@ -489,6 +490,24 @@ test_first_connect_gives_up (Bench *b, gconstpointer data)
   g_assert_cmpint (b->error_code, ==, FZ_PORTAL_ERROR_RETRIES_EXHAUSTED);
 }
 
+/* A service nobody waits for: days without a portal, then there it is. */
+static void
+test_first_connect_with_patience (void)
+{
+  Bench b;
+
+  set_up (&b, FZ_BACKOFF_UNLIMITED, true);
+  go_dialling (&b);
+  for (int i = 0; i < 5000; i++) {
+    fz_phoenix_channel_handle_lost (b.channel, "no route", b.now);
+    assert_out (&b, "drop, disconnected");
+    g_assert_cmpuint (b.delay_ns, <=, 120 * FZ_S);
+    pass (&b, b.delay_ns);
+    assert_out (&b, "dial");
+  }
+  tear_down (&b);
+}
+
 static void
 test_retry_after_costs_nothing (Bench *b, gconstpointer data)
 {
@@ -544,7 +563,7 @@ test_budget_after_join (void)
   Bench b;
   int n = 0;
 
-  set_up (&b, 60 * FZ_S);
+  set_up (&b, 60 * FZ_S, false);
   go_joined (&b);
   for (; n < 1000 && b.error_code == 0; n++) {
     g_autofree char *out = NULL;
@@ -650,7 +669,7 @@ test_timeout_early_and_twice (Bench *b, gconstpointer data)
 static void
 fixture_set_up (Bench *b, gconstpointer data)
 {
-  set_up (b, FZ_BACKOFF_UNLIMITED);
+  set_up (b, FZ_BACKOFF_UNLIMITED, false);
 }
 
 static void
@@ -706,5 +725,6 @@ main (int argc, char **argv)
     g_test_add (path, Bench, GSIZE_TO_POINTER (i), fixture_set_up, test_refusal, fixture_tear_down);
   }
   g_test_add_func ("/channel/retry/budget-after-join", test_budget_after_join);
+  g_test_add_func ("/channel/retry/first-connect-with-patience", test_first_connect_with_patience);
   return g_test_run ();
 }
