@@ -13,6 +13,7 @@
  */
 #include "platform/linux/fz-linux-dns-private.h"
 
+#include <net/if.h>
 #include <string.h>
 
 #define NAME          "org.freedesktop.resolve1"
@@ -293,7 +294,9 @@ apply (FzDnsBackend *backend, const FzDnsSettings *settings)
   self->settings = settings;
   self->has_set = false;
   self->n_tries = 0;
-  self->ifindex = settings->ifindex;
+  self->ifindex = if_nametoindex (settings->ifname); /* made anew, it has another number */
+  if (self->ifindex == 0)
+    self->ifindex = settings->ifindex;
   if (self->service.bus == NULL)
     done (self,
           g_error_new_literal (FZ_DNS_ERROR,

@@ -48,6 +48,7 @@ typedef struct {
   gboolean has_flow_logs;
   gboolean has_no_telemetry;
   uint64_t budget_ns;
+  FzDnsMode dns_mode;
 } Options;
 
 /* -- command line -- */
@@ -62,7 +63,8 @@ parse_command_line (Options *o, int *argc, char ***argv)
       0,
       G_OPTION_ARG_STRING,
       &o->dns_control,
-      "systemd-resolved, etc-resolv-conf or disabled (FIREZONE_DNS_CONTROL)",
+      "auto, systemd-resolved, networkmanager, resolvconf, etc-resolv-conf or disabled; auto "
+      "(FIREZONE_DNS_CONTROL)",
       "METHOD" },
     { "log-dir",
       'l',
@@ -198,13 +200,12 @@ check_choice (const char *value, const char *what, const char *const *choices)
 static void
 read_environment (Options *o)
 {
-  static const char *const dns[] = { "systemd-resolved", "etc-resolv-conf", "disabled", NULL };
   static const char *const metrics[] = { "sentry", "stdout", "otel-collector", NULL };
 
   fz_options_text (&o->api_url, "FIREZONE_API_URL", DEFAULT_API_URL);
   fz_options_text (&o->auth_base_url, "FIREZONE_AUTH_BASE_URL", DEFAULT_AUTH_URL);
   fz_options_text (&o->account_slug, "FIREZONE_ACCOUNT_SLUG", NULL);
-  fz_options_text (&o->dns_control, "FIREZONE_DNS_CONTROL", "systemd-resolved");
+  fz_options_text (&o->dns_control, "FIREZONE_DNS_CONTROL", "auto");
   fz_options_text (&o->firezone_id, "FIREZONE_ID", NULL);
   fz_options_text (&o->firezone_name, "FIREZONE_NAME", NULL);
   fz_options_text (&o->log_dir, "LOG_DIR", NULL);
@@ -216,7 +217,8 @@ read_environment (Options *o)
   fz_options_flag (&o->inc_buf, "FIREZONE_INC_BUF");
   o->budget_ns =
       fz_options_duration (&o->max_partition_time, "MAX_PARTITION_TIME", FZ_BACKOFF_UNLIMITED);
-  check_choice (o->dns_control, "--dns-control", dns);
+  if (!fz_dns_mode_parse (o->dns_control, &o->dns_mode))
+    fz_options_die ("'%s' is not a value for --dns-control", o->dns_control);
   check_choice (o->metrics, "--metrics", metrics);
   if (o->force && o->action != ACTION_SIGN_OUT)
     fz_options_die ("--force belongs to sign-out");
@@ -303,6 +305,7 @@ run_session (const Options *o, const FzToken *token, const char *device_id, cons
     .session.is_internet_on = o->activates_internet_resource,
     .log = *log,
     .token_advice = advice,
+    .dns_mode = &o->dns_mode,
     .ends_when_ready = o->exits,
   };
 
@@ -316,12 +319,6 @@ run_session (const Options *o, const FzToken *token, const char *device_id, cons
 static void
 warn_without_effect (const Options *o, const FzLog *log)
 {
-  if (g_strcmp0 (o->dns_control, "disabled") != 0)
-    fz_log (log,
-            FZ_LOG_INFO,
-            "dns-left-alone",
-            "the system's resolvers are left alone: DNS resources are not routed in this version",
-            FZ_KV_TEXT ("dns_control", o->dns_control));
   fz_options_warn_without_effect (log, o->has_flow_logs, "--flow-logs");
   fz_options_warn_without_effect (log, g_strcmp0 (o->metrics, "sentry") != 0, "--metrics");
   fz_options_warn_without_effect (log, o->otlp_endpoint != NULL, "--otlp-grpc-endpoint");

@@ -6,6 +6,8 @@
  */
 #include "src/portal/fz-dial.h"
 
+#include "src/portal/fz-lookup.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -26,6 +28,9 @@ struct FzDial {
   uint16_t port;
   bool uses_tls;
   uint32_t mark;
+  FzSocketAddress resolvers[FZ_LOOKUP_RESOLVERS_MAX];
+  size_t n_resolvers; /* 0: as the system does */
+  FzLookup *lookup;
   FzLog log;
   FzDialFunc func; /* NULL: finished or cancelled */
   gpointer user_data;
@@ -78,6 +83,7 @@ stop_connecting (FzDial *self)
 {
   g_clear_handle_id (&self->timeout_id, g_source_remove);
   g_clear_handle_id (&self->start_id, g_source_remove);
+  g_clear_pointer (&self->lookup, fz_lookup_free);
   g_ptr_array_set_size (self->attempts, 0);
 }
 
@@ -291,6 +297,44 @@ on_resolved (GObject *source, GAsyncResult *result, gpointer user_data)
   unref_dial (self);
 }
 
+static void
+on_looked_up (const FzIp *ips, size_t n_ips, const GError *error, gpointer user_data)
+{
+  FzDial *self = user_data;
+  GList *addresses = NULL;
+
+  ref_dial (self);
+  if (error != NULL) {
+    g_autoptr (GError) longer = g_error_copy (error);
+
+    g_prefix_error (&longer, "cannot find the address of %s: ", self->host);
+    finish (self, NULL, longer);
+  } else {
+    for (size_t i = n_ips; i > 0; i--)
+      addresses = g_list_prepend (addresses,
+                                  g_inet_address_new_from_bytes (ips[i - 1].bytes,
+                                                                 ips[i - 1].family == FZ_IP_V4
+                                                                     ? G_SOCKET_FAMILY_IPV4
+                                                                     : G_SOCKET_FAMILY_IPV6));
+    connect_to (self, addresses);
+  }
+  g_list_free_full (addresses, g_object_unref);
+  unref_dial (self);
+}
+
+static void
+look_up (FzDial *self)
+{
+  const FzLookupConfig config = {
+    .name = self->host,
+    .resolvers = self->resolvers,
+    .n_resolvers = self->n_resolvers,
+    .mark = self->mark,
+  };
+
+  self->lookup = fz_lookup_start (&config, on_looked_up, self);
+}
+
 static gboolean
 on_start (gpointer user_data)
 {
@@ -303,6 +347,8 @@ on_start (gpointer user_data)
     GList only = { literal, NULL, NULL };
 
     connect_to (self, &only);
+  } else if (self->n_resolvers > 0) {
+    look_up (self);
   } else {
     g_autoptr (GResolver) resolver = g_resolver_get_default ();
 
@@ -322,6 +368,9 @@ fz_dial_start (const FzDialConfig *config, FzDialFunc func, gpointer user_data)
   self->port = config->port;
   self->uses_tls = config->uses_tls;
   self->mark = config->mark;
+  self->n_resolvers = MIN (config->n_resolvers, FZ_LOOKUP_RESOLVERS_MAX);
+  for (size_t i = 0; i < self->n_resolvers; i++)
+    self->resolvers[i] = config->resolvers[i];
   self->log = config->log;
   self->func = func;
   self->user_data = user_data;

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "src/base/fz-address.h"
 #include "src/base/fz-log.h"
 
 #include <gio/gio.h>
@@ -23,7 +24,9 @@ typedef struct {
   const char *host; /* name or address, without brackets */
   uint16_t port;
   bool uses_tls;
-  uint32_t mark; /* SO_MARK; 0: none */
+  uint32_t mark;                    /* SO_MARK; 0: none */
+  const FzSocketAddress *resolvers; /* copied: who is asked for @host; NULL: as the system does */
+  size_t n_resolvers;
   FzLog log;
 } FzDialConfig;
 

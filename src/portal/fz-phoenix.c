@@ -21,6 +21,8 @@ struct FzPhoenix {
   const FzToken *token;
   char *user_agent;
   uint32_t mark;
+  FzSocketAddress *resolvers; /* NULL: as the system does */
+  size_t n_resolvers;
   unsigned speed;
   FzRng rng;
   FzLog log;
@@ -108,6 +110,8 @@ dial (FzPhoenix *self)
       .port = self->url->port,
       .uses_tls = self->url->uses_tls,
       .mark = self->mark,
+      .resolvers = self->resolvers,
+      .n_resolvers = self->n_resolvers,
       .log = self->log,
     },
     .request = {
@@ -225,6 +229,7 @@ clear_phoenix (gpointer data)
   g_clear_handle_id (&self->timer_id, g_source_remove);
   g_clear_pointer (&self->websocket, fz_websocket_abandon);
   g_clear_pointer (&self->channel, fz_phoenix_channel_free);
+  g_free (self->resolvers);
   g_free (self->user_agent);
 }
 
@@ -315,4 +320,12 @@ uint64_t
 fz_phoenix_get_rtt_ns (const FzPhoenix *self)
 {
   return fz_phoenix_channel_get_rtt_ns (self->channel);
+}
+
+void
+fz_phoenix_set_resolvers (FzPhoenix *self, const FzSocketAddress *resolvers, size_t n)
+{
+  g_free (self->resolvers);
+  self->resolvers = n > 0 ? g_memdup2 (resolvers, n * sizeof *resolvers) : NULL;
+  self->n_resolvers = n;
 }

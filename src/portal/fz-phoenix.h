@@ -47,4 +47,6 @@ void fz_phoenix_close (FzPhoenix *self);
 void fz_phoenix_send (FzPhoenix *self, const char *event, const char *payload);
 
 bool fz_phoenix_is_joined (const FzPhoenix *self);
+/* Whom to ask for the portal's name from the next connection on; none: as the system does. */
+void fz_phoenix_set_resolvers (FzPhoenix *self, const FzSocketAddress *resolvers, size_t n);
 uint64_t fz_phoenix_get_rtt_ns (const FzPhoenix *self); /* 0: unknown */

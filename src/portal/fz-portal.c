@@ -181,3 +181,9 @@ fz_portal_get_rtt_ns (const FzPortal *self)
 {
   return fz_phoenix_get_rtt_ns (self->phoenix);
 }
+
+void
+fz_portal_set_resolvers (FzPortal *self, const FzSocketAddress *resolvers, size_t n)
+{
+  fz_phoenix_set_resolvers (self->phoenix, resolvers, n);
+}

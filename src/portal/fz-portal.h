@@ -62,6 +62,10 @@ void fz_portal_close (FzPortal *self);
  * FZ_EVENT_PUBLIC_KEY_CHANGED reconnects. */
 void fz_portal_handle_event (FzPortal *self, const FzEvent *event);
 
+/* Whom to ask for the portal's name from the next connection on: the machine's own resolvers while
+ * it asks our stub for everything else; none: as the system does. */
+void fz_portal_set_resolvers (FzPortal *self, const FzSocketAddress *resolvers, size_t n);
+
 bool fz_portal_is_connected (const FzPortal *self);
 
 /* Why it is not connected, as far as known; NULL: it is, or has not failed yet. Valid until the

@@ -17,6 +17,7 @@ typedef struct {
   FzLog log;
   GMainLoop *loop;
   FzSession *session;
+  FzDnsControl *dns; /* NULL: left alone */
   FzHealth *health;
   bool was_ready;
   bool is_leaving;
@@ -225,12 +226,25 @@ open_platform (Program *self, GError **error)
   return g_steal_pointer (&platform);
 }
 
+/* Before the session: the first thing it does is to undo what a killed process left. */
+static void
+start_dns (Program *self)
+{
+  FzDnsControlConfig config = { .log = self->log };
+
+  if (self->config->dns_mode == NULL)
+    return;
+  config.mode = *self->config->dns_mode;
+  self->dns = fz_dns_control_linux_new (&config);
+}
+
 static bool
 start_session (Program *self, FzPlatform *platform, GError **error)
 {
   const FzSessionCallbacks callbacks = { .on_state = on_state, .on_ended = on_ended };
   FzSessionConfig config = self->config->session;
 
+  config.dns = self->dns;
   config.log = self->log;
   config.host.platform = platform;
   self->session = fz_session_new (&config, &callbacks, self, error);
@@ -265,12 +279,14 @@ fz_program_run (const FzProgramConfig *config)
     return fz_program_fail (&self.log, error->message);
 
   self.loop = g_main_loop_new (NULL, FALSE);
+  start_dns (&self);
   if (start_session (&self, platform, &error))
     run_loop (&self);
   else
     self.status = fz_program_fail (&self.log, error->message);
 
   g_clear_pointer (&self.session, fz_session_free);
+  g_clear_pointer (&self.dns, fz_dns_control_free);
   g_main_loop_unref (self.loop);
   if (self.status == EXIT_SUCCESS)
     fz_log_plain (&self.log, FZ_LOG_INFO, "goodbye", "ended");

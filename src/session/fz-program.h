@@ -14,6 +14,7 @@
 typedef struct {
   FzSessionConfig session; /* log, role and all the rest; the platform is filled in */
   FzLog log;
+  const FzDnsMode *dns_mode;  /* who shall be in charge of DNS; NULL: it is left alone */
   const char *token_advice;   /* what to do about a token that is not accepted */
   const char *health_address; /* NULL: no health server */
   bool ends_when_ready;       /* --exit */

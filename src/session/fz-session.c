@@ -7,6 +7,7 @@
 #include "src/session/fz-session.h"
 
 #include "src/crypto/fz-crypto.h"
+#include "src/session/fz-session-dns.h"
 
 #define LEAVE_MS 1200u /* longest wait for the portal to let us go; it needs a second itself */
 
@@ -23,8 +24,10 @@ struct FzSession {
 
   FzHost *host;
   FzPortal *portal;
-  GError *failure; /* why it ends; NULL: asked to */
-  guint end_id;    /* idle source or time limit that ends it */
+  FzDnsControl *control; /* NULL: DNS is left alone */
+  FzSessionDns *dns;     /* NULL: likewise, or over */
+  GError *failure;       /* why it ends; NULL: asked to */
+  guint end_id;          /* idle source or time limit that ends it */
 };
 
 const char *
@@ -84,6 +87,7 @@ end (gpointer user_data)
 
   self->end_id = 0;
   self->is_stopping = true;
+  g_clear_pointer (&self->dns, fz_session_dns_free);
   fz_host_stop (self->host);
   g_clear_pointer (&self->portal, fz_portal_free);
   set_state (self, FZ_SESSION_ENDED);
@@ -199,6 +203,8 @@ handle_interface (FzSession *self, const FzEvent *event)
   self->has_interface = true;
   self->ipv4 = event->interface_changed.interface.ipv4;
   self->ipv6 = event->interface_changed.interface.ipv6;
+  if (self->dns != NULL)
+    fz_session_dns_handle_interface (self->dns, event);
   update_state (self);
 }
 
@@ -232,6 +238,8 @@ on_host_event (const FzEvent *event, gpointer user_data)
     handle_interface (self, event);
     break;
   case FZ_EVENT_RESOURCES_CHANGED:
+    if (self->dns != NULL)
+      fz_session_dns_handle_resources (self->dns);
     tell_resources (self);
     break;
   case FZ_EVENT_PEER_CONNECTED:
@@ -309,6 +317,35 @@ make_host (FzSession *self, const FzSessionConfig *config, GError **error)
   return self->host != NULL;
 }
 
+static void
+on_dns (gpointer user_data)
+{
+  FzSession *self = user_data;
+
+  if (self->callbacks.on_dns != NULL)
+    self->callbacks.on_dns (self->user_data);
+}
+
+static void
+start_dns (FzSession *self, const FzSessionConfig *config)
+{
+  const char *name = config->host.tun_name;
+  const FzSessionDnsConfig dns = {
+    .control = config->dns,
+    .host = self->host,
+    .portal = self->portal,
+    .tun_name = name != NULL ? name : FZ_TUN_NAME,
+    .log = self->log,
+    .on_changed = on_dns,
+    .user_data = self,
+  };
+
+  if (config->dns == NULL || self->role != FZ_ROLE_CLIENT)
+    return;
+  self->control = config->dns;
+  self->dns = fz_session_dns_new (&dns);
+}
+
 FzSession *
 fz_session_new (const FzSessionConfig *config,
                 const FzSessionCallbacks *callbacks,
@@ -326,6 +363,7 @@ fz_session_new (const FzSessionConfig *config,
   if (!make_portal (self, config, error) || !make_host (self, config, error))
     return NULL;
 
+  start_dns (self, config);
   if (config->is_internet_on)
     fz_session_set_internet (self, true);
   fz_portal_connect (self->portal, fz_engine_get_public_key (fz_host_get_engine (self->host)));
@@ -340,6 +378,7 @@ fz_session_stop (FzSession *self)
 
   /* Peers and kernel first: what follows may take its time, with no effect on the machine. */
   self->is_stopping = true;
+  g_clear_pointer (&self->dns, fz_session_dns_free);
   fz_host_stop (self->host);
   self->end_id = g_timeout_add (LEAVE_MS, end, self);
   fz_portal_close (self->portal);
@@ -353,6 +392,7 @@ fz_session_free (FzSession *self)
 
   self->is_stopping = true;
   g_clear_handle_id (&self->end_id, g_source_remove);
+  g_clear_pointer (&self->dns, fz_session_dns_free);
   g_clear_pointer (&self->portal, fz_portal_free);
   g_clear_pointer (&self->host, fz_host_free);
   g_clear_error (&self->failure);
@@ -368,8 +408,11 @@ fz_session_get_state (const FzSession *self)
 void
 fz_session_reset_network (FzSession *self)
 {
-  if (!self->is_stopping && self->state != FZ_SESSION_ENDED)
-    fz_host_reset_network (self->host);
+  if (self->is_stopping || self->state == FZ_SESSION_ENDED)
+    return;
+  fz_host_reset_network (self->host);
+  if (self->dns != NULL)
+    fz_session_dns_check (self->dns);
 }
 
 size_t
@@ -428,6 +471,12 @@ fz_session_get_internet (FzSession *self)
     return FZ_SESSION_INTERNET_UNAVAILABLE;
   return fz_engine_is_internet_on (fz_host_get_engine (self->host)) ? FZ_SESSION_INTERNET_ON
                                                                     : FZ_SESSION_INTERNET_OFF;
+}
+
+const FzDnsControl *
+fz_session_get_dns (const FzSession *self)
+{
+  return self->control;
 }
 
 FzHost *

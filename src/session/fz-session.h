@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "platform/fz-dns-control.h"
 #include "platform/fz-platform.h"
 #include "src/engine/fz-engine.h"
 #include "src/portal/fz-portal.h"
@@ -39,6 +40,9 @@ typedef struct {
    * counts and round-trip times change without notice. */
   void (*on_resources) (gpointer user_data);
 
+  /* (optional) What fz_session_get_dns() says has changed. */
+  void (*on_dns) (gpointer user_data);
+
   /* (optional) Something a user should hear; once per resource and session. */
   void (*on_notice) (FzSessionNotice notice, const FzUuid *resource_id, gpointer user_data);
 
@@ -55,6 +59,7 @@ typedef struct {
   FzPortalConfig portal; /* role, URL, identity, token; log, rng and mark are filled in here */
   FzHostConfig host;     /* platform and sizes; role, log and callbacks are filled in here */
   bool is_internet_on;   /* clients: the switch's first position */
+  FzDnsControl *dns;     /* clients: borrowed, outlives the session; NULL: DNS is left alone */
   FzLog log;             /* its sink outlives the session */
 } FzSessionConfig;
 
@@ -105,5 +110,9 @@ typedef enum {
 /* The switch may be set before there is such a resource, and is kept. Clients only. */
 void fz_session_set_internet (FzSession *self, bool is_on);
 FzSessionInternet fz_session_get_internet (FzSession *self);
+
+/* The control it was given, for its getters: mode, state, error, servers, upstreams; may be NULL.
+ */
+const FzDnsControl *fz_session_get_dns (const FzSession *self);
 
 FzHost *fz_session_get_host (FzSession *self); /* for its metrics */
