@@ -23,9 +23,10 @@ run: build
 test: build
 	@meson test -C $(BUILD) --print-errorlogs $(if $(SUITE),--suite $(SUITE))
 
-# Ours and wireguard-go side by side; QUICK=1 for a short run. BENCH_OUT is where the report goes.
+# Ours and wireguard-go side by side, and what the desktop programs cost; QUICK=1 for a short run. BENCH_OUT is where the report goes.
 bench: build
 	@tests/bench/bench.py --build $(BUILD) $(if $(QUICK),--quick) $(if $(BENCH_OUT),--out $(BENCH_OUT))
+	@tests/bench/desktop.py --build $(BUILD) $(if $(QUICK),--rounds 2) --json $(or $(BENCH_OUT),$(BUILD)/bench)/desktop.json
 
 # Into this machine, or with DESTDIR into a folder, as for a package.
 install: build

@@ -162,7 +162,7 @@ show_no_resources (FzResourcesView *self)
   case FZ_TUNNEL_CONNECTED:
   case FZ_TUNNEL_DEGRADED:
     show_status (self,
-                 "network-server-symbolic",
+                 "fz-resources-symbolic",
                  _ ("No Resources Yet"),
                  _ ("Your account is not allowed to reach anything. Ask your administrator for a "
                     "policy that names you."),

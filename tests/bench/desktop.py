@@ -1,0 +1,129 @@
+#!/usr/bin/python3
+"""What the desktop programs cost: time from start to first frame, to the bus, to the tray, and memory at rest.
+
+Usage: desktop.py [--build BUILD] [--rounds N] [--json FILE]
+
+Each round starts everything anew on a display, a session bus and a system bus of its own (tests/gui/desk.py), with the
+mock of the tunnel service behind app and tray; the real service is started by itself. The figure is the median, its range
+stands beside it. Memory is what the kernel accounts to the process: proportional (PSS) and private.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "gui"))
+
+from desk import APP_ID, Desk, DeskError, until  # noqa: E402
+
+REST_S = 2.0  # before memory is read: what a start leaves over has been freed by then
+N_RESOURCES = 50
+
+
+def memory(process):
+    """(PSS, private) of a process, MB."""
+    sizes = {}
+    with open(f"/proc/{process.pid}/smaps_rollup", encoding="ascii") as file:
+        for line in file:
+            words = line.split()
+            if words[0].endswith(":") and len(words) == 3:
+                sizes[words[0][:-1]] = int(words[1]) / 1024
+    return sizes["Pss"], sizes["Private_Clean"] + sizes["Private_Dirty"]
+
+
+def is_drawn(desk):
+    """Whether the window shows text and shapes, not just a ground: the first frame has come."""
+    for window in desk.windows():
+        colours = subprocess.run(["import", "-silent", "-window", window, "-format", "%k", "info:-"], env=desk.env,
+                                 capture_output=True, text=True, check=False).stdout
+        if colours.isdigit() and int(colours) > 16:
+            return True
+    return False
+
+
+def measure_desktop(build):
+    desk = Desk(build, width=1000, height=800)
+    try:
+        desk.start_service("connected", N_RESOURCES)
+        begun = time.monotonic()
+        app = desk.start_app(wait=False)
+        until(lambda: desk.has_owner(desk.session, APP_ID), "the app on the bus")
+        on_bus = time.monotonic() - begun
+        until(lambda: is_drawn(desk), "the first frame")
+        drawn = time.monotonic() - begun
+        begun = time.monotonic()
+        desk.env["FIREZONE_ICON_PATH"] = os.path.join(HERE, "..", "..", "data", "icons")
+        tray = desk.spawn([os.path.join(build, "src", "tray", "firezone-client-tray")], "tray")
+        until(lambda: desk.has_owner(desk.session, APP_ID + ".Tray"), "the tray on the bus")
+        tray_on_bus = time.monotonic() - begun
+        time.sleep(REST_S)
+        app_pss, app_private = memory(app)
+        tray_pss, tray_private = memory(tray)
+        return {"app_on_bus_ms": on_bus * 1e3, "app_first_frame_ms": drawn * 1e3, "app_pss_mb": app_pss,
+                "app_private_mb": app_private, "tray_on_bus_ms": tray_on_bus * 1e3, "tray_pss_mb": tray_pss,
+                "tray_private_mb": tray_private}
+    finally:
+        desk.close()
+
+
+def measure_service(build):
+    desk = Desk(build)
+    try:
+        folder = os.path.join(desk.root, "service")
+        os.makedirs(folder)
+        begun = time.monotonic()
+        service = desk.spawn([os.path.join(build, "src", "helper", "firezone-client-tunnel"), "--log-dir", folder,
+                              "--config", os.path.join(folder, "none.conf")], "tunnel")
+        until(lambda: desk.has_owner(desk.system, "dev.firezone.Client.Tunnel1") or service.poll() is not None,
+              "the tunnel service on the bus")
+        if service.poll() is not None:
+            raise DeskError("the tunnel service ended: " + desk.read_log("tunnel")[-500:])
+        on_bus = time.monotonic() - begun
+        time.sleep(REST_S)
+        pss, private = memory(service)
+        return {"service_on_bus_ms": on_bus * 1e3, "service_pss_mb": pss, "service_private_mb": private}
+    finally:
+        desk.close()
+
+
+TITLES = {
+    "app_on_bus_ms": "app: start to its name on the session bus, ms",
+    "app_first_frame_ms": "app: start to the first frame, ms",
+    "app_pss_mb": f"app: memory with {N_RESOURCES} resources, PSS, MB",
+    "app_private_mb": "app: of that private, MB",
+    "tray_on_bus_ms": "tray: start to its name on the session bus, ms",
+    "tray_pss_mb": "tray: memory, PSS, MB",
+    "tray_private_mb": "tray: of that private, MB",
+    "service_on_bus_ms": "tunnel service: start to its name on the system bus, ms",
+    "service_pss_mb": "tunnel service: memory at rest, PSS, MB",
+    "service_private_mb": "tunnel service: of that private, MB",
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default=os.path.join(HERE, "..", "..", "build"))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", help="also write the figures to this file")
+    arguments = parser.parse_args()
+    build = os.path.abspath(arguments.build)
+    figures = {key: [] for key in TITLES}
+    for number in range(arguments.rounds):
+        print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr)
+        for key, value in {**measure_desktop(build), **measure_service(build)}.items():
+            figures[key].append(value)
+    print("| | median | range |\n|---|---|---|")
+    for key, values in figures.items():
+        print(f"| {TITLES[key]} | {statistics.median(values):.1f} | {min(values):.1f} – {max(values):.1f} |")
+    if arguments.json:
+        with open(arguments.json, "w", encoding="utf-8") as file:
+            json.dump(figures, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()
