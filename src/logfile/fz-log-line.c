@@ -18,7 +18,7 @@
 static const uint8_t *
 skip_blanks (const uint8_t *at, const uint8_t *end)
 {
-  while (at < end && (*at == ' ' || *at == '\t' || *at == '\r'))
+  while (at < end && (*at == ' ' || *at == '\t'))
     at++;
   return at;
 }
@@ -76,7 +76,7 @@ read_bare (const uint8_t *at, const uint8_t *end, FzLogField *out)
 {
   const uint8_t *start = at;
 
-  while (at < end && *at != ',' && *at != '}' && *at != ' ' && *at != '\t' && *at != '\r')
+  while (at < end && *at != ',' && *at != '}' && *at != ' ' && *at != '\t')
     at++;
   out->value = fz_span (start, (size_t) (at - start));
   if (at == start)

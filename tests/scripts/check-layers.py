@@ -36,7 +36,8 @@ ALLOWED = {
     "src/helper": ["src/base", "src/crypto", "src/engine", "src/portal", "src/runtime", "src/session",
                    "src/ipc", "src/logfile", "platform"],
     "src/cli": ["src/base", "src/ipc", "src/logfile"],
-    "src/app": ["src/base", "src/ipc", "src/logfile", "src/app/resources"],
+    "src/app/log": ["src/base", "src/ipc", "src/logfile"],
+    "src/app": ["src/app/log", "src/base", "src/ipc", "src/logfile", "src/app/resources"],
     "src/app/resources": ["src/app"],
     "src/tray": [],
 }

@@ -1,0 +1,185 @@
+/* fz-log-model.c: see the header */
+#include "src/app/log/fz-log-model.h"
+
+struct _FzLogRow {
+  GObject parent_instance;
+
+  FzLogIndex *index;
+  uint32_t line;
+  FzLogEntry *entry; /* NULL until somebody looks */
+};
+
+G_DEFINE_FINAL_TYPE (FzLogRow, fz_log_row, G_TYPE_OBJECT)
+
+static void
+row_finalize (GObject *object)
+{
+  FzLogRow *self = FZ_LOG_ROW (object);
+
+  fz_log_entry_free (self->entry);
+  fz_log_index_unref (self->index);
+  G_OBJECT_CLASS (fz_log_row_parent_class)->finalize (object);
+}
+
+static void
+fz_log_row_class_init (FzLogRowClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = row_finalize;
+}
+
+static void
+fz_log_row_init (FzLogRow *self)
+{
+}
+
+uint32_t
+fz_log_row_get_line (FzLogRow *self)
+{
+  return self->line;
+}
+
+const FzLogEntry *
+fz_log_row_get_entry (FzLogRow *self)
+{
+  if (self->entry == NULL)
+    self->entry = fz_log_entry_read (self->index, self->line);
+  return self->entry;
+}
+
+struct _FzLogModel {
+  GObject parent_instance;
+
+  FzLogIndex *index;
+  GArray *rows; /* NULL: all */
+  uint32_t n_lines;
+};
+
+static GType
+get_item_type (GListModel *list)
+{
+  return FZ_TYPE_LOG_ROW;
+}
+
+static guint
+get_n_items (GListModel *list)
+{
+  FzLogModel *self = FZ_LOG_MODEL (list);
+
+  return self->rows != NULL ? self->rows->len : self->n_lines;
+}
+
+static gpointer
+get_item (GListModel *list, guint position)
+{
+  FzLogModel *self = FZ_LOG_MODEL (list);
+  FzLogRow *row;
+
+  if (position >= get_n_items (list))
+    return NULL;
+  row = g_object_new (FZ_TYPE_LOG_ROW, NULL);
+  row->index = fz_log_index_ref (self->index);
+  row->line = self->rows != NULL ? g_array_index (self->rows, uint32_t, position) : position;
+  return row;
+}
+
+static void
+list_model_init (GListModelInterface *iface)
+{
+  iface->get_item_type = get_item_type;
+  iface->get_n_items = get_n_items;
+  iface->get_item = get_item;
+}
+
+G_DEFINE_FINAL_TYPE_WITH_CODE (FzLogModel,
+                               fz_log_model,
+                               G_TYPE_OBJECT,
+                               G_IMPLEMENT_INTERFACE (G_TYPE_LIST_MODEL, list_model_init))
+
+static void
+finalize (GObject *object)
+{
+  FzLogModel *self = FZ_LOG_MODEL (object);
+
+  g_clear_pointer (&self->rows, g_array_unref);
+  fz_log_index_unref (self->index);
+  G_OBJECT_CLASS (fz_log_model_parent_class)->finalize (object);
+}
+
+static void
+fz_log_model_class_init (FzLogModelClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = finalize;
+}
+
+static void
+fz_log_model_init (FzLogModel *self)
+{
+}
+
+FzLogModel *
+fz_log_model_new (FzLogIndex *index, GArray *rows, uint32_t n_lines)
+{
+  FzLogModel *self = g_object_new (FZ_TYPE_LOG_MODEL, NULL);
+
+  self->index = fz_log_index_ref (index);
+  self->rows = rows;
+  self->n_lines = n_lines;
+  return self;
+}
+
+FzLogIndex *
+fz_log_model_get_index (FzLogModel *self)
+{
+  return self->index;
+}
+
+const GArray *
+fz_log_model_get_rows (FzLogModel *self)
+{
+  return self->rows;
+}
+
+uint32_t
+fz_log_model_get_n_lines (FzLogModel *self)
+{
+  return self->n_lines;
+}
+
+void
+fz_log_model_extend (FzLogModel *self, const GArray *rows, uint32_t first, uint32_t n_lines)
+{
+  const guint before = get_n_items (G_LIST_MODEL (self));
+  guint kept = before;
+
+  self->n_lines = n_lines;
+  if (self->rows == NULL) {
+    kept = MIN (before, first);
+  } else {
+    while (kept > 0 && g_array_index (self->rows, uint32_t, kept - 1) >= first)
+      kept--;
+    g_array_set_size (self->rows, kept);
+    g_array_append_vals (self->rows, rows->data, rows->len);
+  }
+  if (before != kept || get_n_items (G_LIST_MODEL (self)) != kept)
+    g_list_model_items_changed (
+        G_LIST_MODEL (self), kept, before - kept, get_n_items (G_LIST_MODEL (self)) - kept);
+}
+
+uint32_t
+fz_log_model_find_line (FzLogModel *self, uint32_t line)
+{
+  uint32_t low = 0, high;
+
+  if (self->rows == NULL)
+    return MIN (line, self->n_lines);
+  high = self->rows->len;
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+
+    if (g_array_index (self->rows, uint32_t, middle) < line)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
