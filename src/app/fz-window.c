@@ -4,6 +4,7 @@
 #include "src/app/fz-link-dialog.h"
 #include "src/app/fz-overview-page.h"
 #include "src/app/fz-settings-page.h"
+#include "src/app/log/fz-log-view.h"
 #include "src/app/resources/fz-resources-view.h"
 
 #include <glib/gi18n.h>
@@ -18,7 +19,7 @@ struct _FzWindow {
   AdwViewStack *stack;
   FzOverviewPage *overview;
   FzResourcesView *resources;
-  AdwBin *logs_bin;
+  FzLogView *logs;
   FzSettingsPage *settings;
 };
 
@@ -51,7 +52,18 @@ fz_window_show_resource (FzWindow *self, const char *id)
 void
 fz_window_open_log (FzWindow *self, GFile *file)
 {
+  if (g_file_peek_path (file) != NULL)
+    fz_log_view_open_file (self->logs, g_file_peek_path (file));
   fz_window_show_page (self, "logs");
+}
+
+/* The service's log is read from when somebody wants to see it. */
+static void
+on_page_shown (FzWindow *self)
+{
+  if (g_strcmp0 (adw_view_stack_get_visible_child_name (self->stack), "logs") == 0 &&
+      !fz_log_view_is_open (self->logs))
+    fz_log_view_open_service (self->logs, NULL);
 }
 
 void
@@ -66,7 +78,7 @@ on_search (GtkWidget *widget, const char *action, GVariant *parameter)
   FzWindow *self = FZ_WINDOW (widget);
 
   if (g_strcmp0 (adw_view_stack_get_visible_child_name (self->stack), "logs") == 0 &&
-      gtk_widget_activate_action (GTK_WIDGET (self->logs_bin), "log.search", NULL))
+      gtk_widget_activate_action (GTK_WIDGET (self->logs), "log.find", NULL))
     return;
   fz_window_show_page (self, "resources");
   fz_resources_view_start_search (self->resources);
@@ -206,6 +218,7 @@ fz_window_class_init (FzWindowClass *klass)
 
   G_OBJECT_CLASS (klass)->dispose = dispose;
   GTK_WINDOW_CLASS (klass)->close_request = close_request;
+  g_type_ensure (FZ_TYPE_LOG_VIEW);
   g_type_ensure (FZ_TYPE_OVERVIEW_PAGE);
   g_type_ensure (FZ_TYPE_RESOURCES_VIEW);
   g_type_ensure (FZ_TYPE_SETTINGS_PAGE);
@@ -214,7 +227,7 @@ fz_window_class_init (FzWindowClass *klass)
   gtk_widget_class_bind_template_child (widget_class, FzWindow, stack);
   gtk_widget_class_bind_template_child (widget_class, FzWindow, overview);
   gtk_widget_class_bind_template_child (widget_class, FzWindow, resources);
-  gtk_widget_class_bind_template_child (widget_class, FzWindow, logs_bin);
+  gtk_widget_class_bind_template_child (widget_class, FzWindow, logs);
   gtk_widget_class_bind_template_child (widget_class, FzWindow, settings);
   gtk_widget_class_install_action (widget_class, "win.search", NULL, on_search);
 }
@@ -223,6 +236,8 @@ static void
 fz_window_init (FzWindow *self)
 {
   gtk_widget_init_template (GTK_WIDGET (self));
+  g_signal_connect_swapped (
+      self->stack, "notify::visible-child-name", G_CALLBACK (on_page_shown), self);
 }
 
 FzWindow *

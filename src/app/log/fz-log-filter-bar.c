@@ -1,6 +1,7 @@
 /* fz-log-filter-bar.c: see the header */
 #include "src/app/log/fz-log-filter-bar.h"
 
+#include <glib/gi18n.h>
 #include <string.h>
 
 #define SECONDS_TEXT 16u /* length of "2026-03-01 09:12": the seconds may be missing */
@@ -82,14 +83,29 @@ read_span (FzLogFilterBar *self, FzLogQuery *query)
   }
 }
 
+/* The button inside a drop-down takes the focus, and would be called by its type. */
+static void
+name_drop_down (GtkDropDown *drop_down, const char *what)
+{
+  GObject *item = gtk_drop_down_get_selected_item (drop_down);
+  GtkWidget *button = gtk_widget_get_first_child (GTK_WIDGET (drop_down));
+  g_autofree char *name =
+      g_strdup_printf ("%s: %s", what, gtk_string_object_get_string (GTK_STRING_OBJECT (item)));
+
+  gtk_accessible_update_property (GTK_ACCESSIBLE (button), GTK_ACCESSIBLE_PROPERTY_LABEL, name, -1);
+}
+
 static void
 read_all (FzLogFilterBar *self)
 {
   g_autoptr (FzLogQuery) query = fz_log_query_new ();
-  guint level = gtk_drop_down_get_selected (self->level);
+  guint level;
 
-  if (self->is_clearing)
+  if (self->is_clearing || self->search == NULL)
     return;
+  name_drop_down (self->level, _ ("Level"));
+  name_drop_down (self->span, _ ("Time"));
+  level = gtk_drop_down_get_selected (self->level);
   query->least = levels[MIN (level, G_N_ELEMENTS (levels) - 1)];
   fz_log_query_set_target_prefix (query, gtk_editable_get_text (GTK_EDITABLE (self->target)));
   fz_log_query_set_text (query, gtk_editable_get_text (GTK_EDITABLE (self->search)));
@@ -205,4 +221,5 @@ fz_log_filter_bar_init (FzLogFilterBar *self)
   self->query = fz_log_query_new ();
   self->last_time_us = FZ_LOG_TIME_UNKNOWN;
   gtk_widget_init_template (GTK_WIDGET (self));
+  read_all (self);
 }

@@ -170,6 +170,21 @@ find_inner_list (FzLogView *self)
   return child;
 }
 
+/* GTK makes these parts by itself and leaves them without a name. */
+static void
+name_inner_parts (FzLogView *self)
+{
+  GtkWidget *header = gtk_widget_get_first_child (GTK_WIDGET (self->list));
+
+  gtk_accessible_update_property (GTK_ACCESSIBLE (find_inner_list (self)),
+                                  GTK_ACCESSIBLE_PROPERTY_LABEL,
+                                  _ ("Lines of the log"),
+                                  -1);
+  gtk_accessible_update_property (
+      GTK_ACCESSIBLE (header), GTK_ACCESSIBLE_PROPERTY_LABEL, _ ("Column headings"), -1);
+  gtk_widget_set_focusable (header, FALSE); /* nothing there can be pressed */
+}
+
 static void
 scroll_to (FzLogView *self, guint row)
 {
@@ -744,6 +759,7 @@ fz_log_view_init (FzLogView *self)
   gtk_widget_set_layout_manager (GTK_WIDGET (self),
                                  gtk_custom_layout_new (NULL, measure, allocate));
   fz_log_columns_init (&self->columns, self->list);
+  name_inner_parts (self);
   fz_log_filter_bar_capture_keys (self->filter_bar, GTK_WIDGET (self->list));
   g_signal_connect (self->reader, "replaced", G_CALLBACK (on_replaced), self);
   g_signal_connect (self->reader, "grew", G_CALLBACK (on_grew), self);
