@@ -31,6 +31,7 @@ TOOLS = os.path.join(BUILD, "tests/install")
 PORTAL = "198.51.100.2"
 PORTAL_WS = f"ws://{PORTAL}:{PORTAL_PORT}/"
 EMAIL = "ada@example.org"
+NAME = "wiki.corp.example"  # known to the gateway's machine alone
 GOAL_S = 60
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -102,7 +103,9 @@ class World:
                      "--secret-file", "/root/relay.secret")
         self.command("site", "add", "--name", "office")
         self.command("resource", "add", "--name", "web", "--address", PRIVATE_NET_V4, "--site", "office")
-        self.command("policy", "add", "--group", "Everyone", "--resource", "web")  # that is: every person
+        self.command("resource", "add", "--name", "wiki", "--address", NAME, "--site", "office")
+        for resource in ("web", "wiki"):
+            self.command("policy", "add", "--group", "Everyone", "--resource", resource)  # that is: every person
         self.command("actor", "add", "--name", "Ada", "--email", EMAIL)
         self.password = self.command("actor", "password", "set", "Ada", "--generate").split()[-1]
         self.command("group", "add", "--name", "servers")
@@ -113,11 +116,13 @@ class World:
         token = self.command("token", "create", "--gateway", "--site", "office").strip()
         self.gateway.write("/etc/firezone/gateway-token", token + "\n", 0o400)
         self.gateway.write("/etc/firezone/gateway-env", f"FIREZONE_API_URL=ws://{PORTAL}:{PORTAL_PORT}/\n", 0o640)
+        with open(os.path.join(self.gateway.root, "etc/hosts"), "a", encoding="ascii") as file:
+            file.write(f"{PRIVATE_V4} {NAME}\n")
         self.gateway.run("systemctl", "start", "firezone-gateway.service")
         self.portal.wait_until(lambda: "online.gateways: 1" in self.command("status"), "gateway at the portal", 30)
 
-    def fetch(self, machine):
-        return machine.run("curl", "-s", "--max-time", "2", f"http://{PRIVATE_V4}/", check=False).stdout.strip()
+    def fetch(self, machine, host=PRIVATE_V4):
+        return machine.run("curl", "-s", "--max-time", "2", f"http://{host}/", check=False).stdout.strip()
 
 
 class ContainerCase(unittest.TestCase):
@@ -140,6 +145,9 @@ class ContainerCase(unittest.TestCase):
         laptop.__enter__()
         self.addCleanup(laptop.close)
         laptop.run("useradd", "--create-home", "--shell", "/bin/bash", "ada")
+        # the resolver of the network it is in; nobody answers there
+        laptop.write("/etc/systemd/resolved.conf.d/network.conf", "[Resolve]\nDNS=198.18.0.1\nLLMNR=no\n")
+        laptop.run("systemctl", "restart", "systemd-resolved.service")
         return laptop
 
     def add_tool(self, laptop, name):
