@@ -25,7 +25,8 @@ struct FzControl {
   FzSessionState session_state;
   bool is_up;
   bool is_ending;
-  char *dns_problem; /* NULL: names resolve */
+  char *dns_problem;   /* NULL: names resolve, as far as known */
+  bool is_dns_pending; /* before the first CONNECTED: this machine does not ask us yet */
 
   FzServiceReason failure; /* of the last session; NONE: it did not fail */
   char *failure_text;      /* NULL: the reason's own sentence */
@@ -69,6 +70,7 @@ collect_facts (FzControl *self)
     .is_up = self->is_up,
     .is_portal_there = self->session_state == FZ_SESSION_CONNECTED,
     .has_dns_failed = self->dns_problem != NULL,
+    .is_dns_pending = self->is_dns_pending,
     .has_network = g_network_monitor_get_network_available (self->network) ||
                    is_loopback_url (fz_control_get_api_url (self)),
     .has_given_up = self->has_given_up,
@@ -311,20 +313,6 @@ forget_failure (FzControl *self)
 
 /* -- from the session -- */
 
-static void
-on_state (FzSessionState state, gpointer user_data)
-{
-  FzControl *self = user_data;
-
-  self->session_state = state;
-  if (state == FZ_SESSION_CONNECTED) {
-    self->is_up = true;
-    forget_failure (self);
-  }
-  if (state != FZ_SESSION_ENDED)
-    update (self);
-}
-
 /* While there is an interface the state says it; before, this is all that people can be told. */
 static void
 on_portal_problem (const char *why, gpointer user_data)
@@ -336,6 +324,44 @@ on_portal_problem (const char *why, gpointer user_data)
   self->failure = FZ_REASON_PORTAL_UNREACHABLE;
   g_free (self->failure_text);
   self->failure_text = g_strdup_printf ("The portal cannot be reached; trying again: %s", why);
+  update (self);
+}
+
+static void
+look_at_dns (FzControl *self)
+{
+  const FzDnsControl *dns = fz_session_get_dns (self->session);
+  const GError *error = dns != NULL ? fz_dns_control_get_error (dns) : NULL;
+
+  g_free (self->dns_problem);
+  self->dns_problem = g_strdup (error != NULL ? error->message : NULL);
+  self->is_dns_pending = dns != NULL && !self->has_said_connected &&
+                         fz_dns_control_get_state (dns) == FZ_DNS_STATE_APPLYING;
+}
+
+static void
+on_state (FzSessionState state, gpointer user_data)
+{
+  FzControl *self = user_data;
+
+  self->session_state = state;
+  if (state == FZ_SESSION_CONNECTED) {
+    self->is_up = true;
+    look_at_dns (self);
+    forget_failure (self);
+  }
+  if (state != FZ_SESSION_ENDED)
+    update (self);
+}
+
+static void
+on_dns (gpointer user_data)
+{
+  FzControl *self = user_data;
+
+  if (self->session == NULL) /* being made */
+    return;
+  look_at_dns (self);
   update (self);
 }
 
@@ -384,7 +410,7 @@ on_ended (const GError *error, gpointer user_data)
   FzControl *self = user_data;
 
   g_clear_pointer (&self->session, fz_session_free);
-  self->is_up = false;
+  self->is_up = self->is_dns_pending = false;
   g_clear_pointer (&self->dns_problem, g_free);
   /* Told to end: what it failed with on its way out is of no interest. */
   if (error != NULL && !self->is_ending)
@@ -403,6 +429,7 @@ start_session (FzControl *self)
   static const FzSessionCallbacks callbacks = {
     .on_state = on_state,
     .on_resources = on_resources,
+    .on_dns = on_dns,
     .on_notice = on_notice,
     .on_portal_problem = on_portal_problem,
     .on_ended = on_ended,
@@ -697,16 +724,6 @@ fz_control_set_default_api_url (FzControl *self, const char *url)
     return;
   g_free (self->default_api_url);
   self->default_api_url = g_strdup (url);
-  update (self);
-}
-
-void
-fz_control_set_dns_problem (FzControl *self, const char *sentence)
-{
-  if (!fz_control_is_up (self) || g_strcmp0 (self->dns_problem, sentence) == 0)
-    return;
-  g_free (self->dns_problem);
-  self->dns_problem = g_strdup (sentence);
   update (self);
 }
 

@@ -82,10 +82,6 @@ void fz_control_set_internet (FzControl *self, bool is_on);
 /* For credentials that name no portal of their own; in force from the next session on. Copied. */
 void fz_control_set_default_api_url (FzControl *self, const char *url);
 
-/* @sentence: why this machine does not ask our name servers; NULL: it does. While there is a
- * session. */
-void fz_control_set_dns_problem (FzControl *self, const char *sentence);
-
 /* The owner was seen here; part of what is kept. */
 void fz_control_note_owner (FzControl *self, bool was_here);
 

@@ -111,15 +111,6 @@ publish_dns (FzHelper *self, FzIpcObject *manager)
       manager, "DnsMode", fz_helper_dns_mode_name (fz_dns_control_get_mode (self->dns)));
 }
 
-/* The session drives it; what became of that is looked at, as the rest of a session is. */
-static void
-look_at_dns (FzHelper *self)
-{
-  const GError *error = fz_dns_control_get_error (self->dns);
-
-  fz_control_set_dns_problem (self->control, error != NULL ? error->message : NULL);
-}
-
 /* What was found stays known after a session has ended. */
 static void
 publish_features (FzHelper *self, FzIpcObject *manager)
@@ -218,7 +209,6 @@ look (gpointer user_data)
   FzIpcSample unused;
 
   sample (&unused, self);
-  look_at_dns (self);
   fz_helper_publish (self);
   return G_SOURCE_CONTINUE;
 }
@@ -501,13 +491,14 @@ make_control (FzHelper *self)
     .on_event = on_control_event,
     .on_stopped = on_control_stopped,
   };
-  const FzControlConfig config = {
+  FzControlConfig config = {
     .session = self->config.session,
     .store = self->config.store,
     .default_api_url = pick_api_url (self),
     .log = self->config.log,
   };
 
+  config.session.dns = self->dns;
   self->control = fz_control_new (&config, &callbacks, self);
 }
 

@@ -100,6 +100,10 @@ judge_running (const FzServiceFacts *facts, FzServiceReason *out_reason)
     *out_reason = reason_for_waiting (facts);
     return FZ_SERVICE_CONNECTING;
   }
+  if (facts->is_portal_there && facts->is_dns_pending && !facts->has_dns_failed) {
+    *out_reason = FZ_REASON_NONE;
+    return FZ_SERVICE_CONNECTING;
+  }
   if (!facts->is_portal_there) {
     *out_reason = reason_for_portal (facts);
     return FZ_SERVICE_DEGRADED;

@@ -71,6 +71,7 @@ typedef struct {
   bool is_ending;             /* it has been told to stop */
   bool is_up;                 /* it has configured the interface */
   bool is_portal_there;       /* its portal is joined */
+  bool is_dns_pending;        /* this machine is about to ask our name servers for the first time */
   bool has_dns_failed;        /* this machine does not ask our name servers */
   bool has_network;           /* there is a way out of this machine at all */
   bool has_given_up;          /* @failure is one that trying again does not mend */

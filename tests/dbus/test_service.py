@@ -34,6 +34,7 @@ class ServiceTest(unittest.TestCase):
             cls.place.bus.polkit.allow("connect", "disconnect", "credential", "diagnostics")
             cls.place.bus.polkit.allow("take-over", "configure", "diagnostics-other", user="root")
             portal = cls.place.portal
+            portal.command("account", "update", "--dns", "custom", "--dns-server", "10.20.0.53")
             portal.command("actor", "add", "--name", "Ada")
             portal.command("site", "add", "--name", "office")
             portal.command("resource", "add", "--name", "intranet", "--address", "10.20.0.0/24", "--site", "office")
@@ -123,6 +124,9 @@ class Life(ServiceTest):
         self.assertRegex(addresses[0], r"^100\.")
         self.assertRegex(addresses[1], r"^fd00:2021:1111:")
         self.assertTrue(any(feature.startswith("aead:") for feature in alice.get("Features")))
+        self.assertEqual(alice.get("DnsMode"), "resolved")
+        servers = self.wait_property(alice, "DnsServers", bool)
+        self.assertTrue(all(server.startswith(("100.100.111.", "fd00:2021:1111:")) for server in servers), servers)
         self.assertGreater(alice.get("StateSince"), 1_600_000_000_000_000)
         changes = [message["arguments"][:2] for message in alice.heard() if message["signal"] == "StateChanged"]
         self.assertEqual(changes[-1][0], "connected")
@@ -135,6 +139,7 @@ class Life(ServiceTest):
         self.place.wait_state(alice, "offline")
         self.assertEqual(alice.get("Interface"), "")
         self.assertEqual(alice.get("Addresses"), [])
+        self.wait_property(alice, "DnsServers", lambda servers: servers == [])
         self.assertEqual(alice.get("PortalState"), "off")
         self.assertEqual(alice.get("Actor"), "Ada Lovelace")
 
