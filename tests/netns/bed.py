@@ -188,31 +188,9 @@ class Host:
     def nft(self, rules):
         return self.run("nft", "-f", "-", input=rules)
 
-    def spawn(self, name, *argv, env=None, notify=False, wrapper=(), pass_fds=()):
+    def spawn(self, name, *argv, wrapper=(), **options):
         """Starts a program; it is ended with the bed at the latest."""
-        log_path = self.bed.path(f"{name}.log")
-        environment = {**os.environ, **(env or {})}
-        notify_socket = None
-        if notify:
-            notify_path = self.bed.path(f"{name}.notify")
-            if os.path.exists(notify_path):
-                os.unlink(notify_path)
-            notify_socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            notify_socket.bind(notify_path)
-            environment["NOTIFY_SOCKET"] = notify_path
-        with open(log_path, "ab") as log:
-            popen = subprocess.Popen(
-                [*wrapper, *self.command(*argv)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,
-                pass_fds=pass_fds,
-            )
-        process = Process(name, popen, log_path, notify_socket)
-        self.bed.processes.append(process)
-        return process
+        return self.bed.spawn(name, *wrapper, *self.command(*argv), **options)
 
 
 class Bed:
@@ -267,6 +245,32 @@ class Bed:
 
     def path(self, name):
         return os.path.join(self.folder, name)
+
+    def spawn(self, name, *argv, env=None, notify=False, pass_fds=()):
+        """Starts a program outside the namespaces; it is ended with the bed at the latest."""
+        log_path = self.path(f"{name}.log")
+        environment = {**os.environ, **(env or {})}
+        notify_socket = None
+        if notify:
+            notify_path = self.path(f"{name}.notify")
+            if os.path.exists(notify_path):
+                os.unlink(notify_path)
+            notify_socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            notify_socket.bind(notify_path)
+            environment["NOTIFY_SOCKET"] = notify_path
+        with open(log_path, "ab") as log:
+            popen = subprocess.Popen(
+                [*map(str, argv)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+                pass_fds=pass_fds,
+            )
+        process = Process(name, popen, log_path, notify_socket)
+        self.processes.append(process)
+        return process
 
     def tool(self, *argv):
         result = subprocess.run([*map(str, argv)], capture_output=True, text=True)

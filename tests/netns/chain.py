@@ -19,6 +19,7 @@ import time
 from bed import Bed, BedError
 
 PORTAL_PORT = 8080
+NETS = ("198.51.100", "203.0.113", "192.0.2", "198.18.0", "198.18.1")  # portal, relay, gateway, clients
 PRIVATE_V4 = "10.20.0.10"
 PRIVATE_V6 = "fd20::10"
 PRIVATE_NET_V4 = "10.20.0.0/24"
@@ -66,6 +67,7 @@ class Chain:
         self.bed = bed
         self.build = os.path.abspath(build)
         self.with_ipv6 = with_ipv6
+        self._n_wires = 0
         self.net = bed.host("net")
         self.portal_host = bed.host("portal")
         self.relay_host = bed.host("relay")
@@ -84,15 +86,8 @@ class Chain:
 
     def _make_network(self, nat):
         self.net.sysctl(net__ipv4__ip_forward=1, net__ipv6__conf__all__forwarding=1)
-        ends = [(self.portal_host, "198.51.100", 1), (self.relay_host, "203.0.113", 2),
-                (self.gateway_host, "192.0.2", 3), (self.client_host, "198.18.0", 4)]
-        for host, net, number in ends:
-            _, name = self.bed.link(
-                self.net, [f"{net}.1/24", f"2001:db8:{number}::1/64"],
-                host, [f"{net}.2/24", f"2001:db8:{number}::2/64"],
-                a_name=f"to-{host.name}"[:15], b_name="eth0")
-            host.ip("route", "add", "default", "via", f"{net}.1")
-            host.ip("-6", "route", "add", "default", "via", f"2001:db8:{number}::1")
+        for host in (self.portal_host, self.relay_host, self.gateway_host, self.client_host):
+            self._connect(host)
         self.bed.link(self.gateway_host, ["10.20.0.1/24", "fd20::1/64"],
                       self.web_host, ["10.20.0.10/24", "fd20::10/64"],
                       a_name="private0", b_name="eth0")
@@ -101,6 +96,27 @@ class Chain:
         if nat:
             self.net.nft("table ip nat {\n chain post { type nat hook postrouting priority srcnat;\n"
                          f'  iifname "to-client" {nat}\n }}\n}}\n')
+
+    def _connect(self, host):
+        """A wire from the router to `host`, with a network of its own."""
+        self._n_wires += 1
+        net = NETS[self._n_wires - 1]
+        _, name = self.bed.link(
+            self.net, [f"{net}.1/24", f"2001:db8:{self._n_wires}::1/64"],
+            host, [f"{net}.2/24", f"2001:db8:{self._n_wires}::2/64"],
+            a_name=f"to-{host.name}"[:15], b_name="eth0")
+        host.ip("route", "add", "default", "via", f"{net}.1")
+        host.ip("-6", "route", "add", "default", "via", f"2001:db8:{self._n_wires}::1")
+
+    def add_client_host(self, name):
+        """One more machine on the Internet, for one more client."""
+        host = self.bed.host(name)
+        self._connect(host)
+        return host
+
+    @property
+    def api_url(self):
+        return f"ws://198.51.100.2:{PORTAL_PORT}/"
 
     # -- the services --
 
@@ -183,7 +199,7 @@ class Chain:
 
     def gateway_environment(self, token, **more):
         return {"FIREZONE_TOKEN": token, "FIREZONE_ID": "gateway-1", "FIREZONE_NAME": "gateway-1",
-                "FIREZONE_API_URL": f"ws://198.51.100.2:{PORTAL_PORT}/", "FIREZONE_NO_TELEMETRY": "true",
+                "FIREZONE_API_URL": self.api_url, "FIREZONE_NO_TELEMETRY": "true",
                 "FIREZONE_LOG_FORMAT": "json", **more}
 
     def start_gateway(self, token, name="gateway", wrapper=(), **more):
@@ -196,7 +212,7 @@ class Chain:
 
     def client_environment(self, token, **more):
         return {"FIREZONE_TOKEN": token, "FIREZONE_ID": "client-1", "FIREZONE_NAME": "client-1",
-                "FIREZONE_API_URL": f"ws://198.51.100.2:{PORTAL_PORT}/", "FIREZONE_NO_TELEMETRY": "true",
+                "FIREZONE_API_URL": self.api_url, "FIREZONE_NO_TELEMETRY": "true",
                 "FIREZONE_DNS_CONTROL": "disabled", **more}
 
     def start_client(self, token, name="client", wrapper=(), **more):

@@ -15,9 +15,12 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from bed import Bed, BedError, require_rights  # noqa: E402
 from chain import PAGE, PORTAL_PORT, PRIVATE_V4, PRIVATE_V6, Chain  # noqa: E402
+from desktop import Desktop, why_not  # noqa: E402
 from door import Door  # noqa: E402
 
-DOOR_PORT = 8400  # of the sign-in page, on this machine's own loopback
+# on this machine's own loopback, while the demonstration stays up
+SIGN_IN_PORT = 8400
+PRIVATE_PAGE_PORT = 8401
 
 PICTURE = """
    client ───┐                    ┌─── portal    who may reach what
@@ -85,7 +88,7 @@ def set_up(steps, chain, door):
 
     steps.title("Gateway and client")
     steps.run("gateway: joined the portal, masquerading set up", lambda: chain.start_gateway(gateway_token))
-    steps.run("sign-in page open on this machine", lambda: door.lead_to(chain.portal_host, PORTAL_PORT),
+    steps.run("sign-in page open on this machine", lambda: door.lead_to(chain.portal_host, "127.0.0.1", PORTAL_PORT),
               lambda _: door.url)
     token = steps.run("Sam signs in on the portal's page: token for the client", lambda: chain.sign_in(*person))
     steps.run("client: tunnel interface up", lambda: chain.start_client(token))
@@ -117,6 +120,27 @@ def measure(steps, chain):
     steps.run("round trip, idle", chain.ping, lambda r: f"{r[1]:.2f} ms (best {r[0]:.2f})")
     for process in (chain.client, chain.gateway):
         steps.say(f"  {process.name}: {process.peak_resident_kb() / 1024:.1f} MB resident at most")
+
+
+def open_app(steps, bed, chain, door, private_door, person):
+    """The app on this desktop, if there is one; returns what has to be closed, or None."""
+    reason = why_not(chain.build)
+    steps.title("The app")
+    if reason is not None:
+        steps.say(f"  not opened: {reason}")
+        return None
+    desktop = Desktop(bed, chain, door.url)
+    try:
+        steps.run("tunnel service on a bus of its own; app opened", desktop.start)
+        private_door.lead_to(desktop.host, PRIVATE_V4, 80)
+    except BaseException:
+        desktop.close()
+        raise
+    email, password = person
+    steps.say(f"""
+  Press "Sign in" in the app: e-mail {email}, password {password}
+  Once it is connected, and only then, the private page is at {private_door.url}""")
+    return desktop
 
 
 def explain(steps, chain, door, person):
@@ -160,7 +184,8 @@ def main():
     parser.add_argument("--keep-logs", metavar="DIR", help="copy the programs' logs there at the end")
     arguments = parser.parse_args()
 
-    door = Door.open(DOOR_PORT)
+    door = Door.open(SIGN_IN_PORT)
+    private_door = Door.open(PRIVATE_PAGE_PORT)
     require_rights()
     steps = Steps()
     steps.title("Firezone in C: the whole system on this machine")
@@ -174,8 +199,13 @@ def main():
             if arguments.once:
                 steps.title(f"Every step held ({steps.total():.0f} s).")
                 return 0
-            explain(steps, chain, door, person)
-            signal.pause()
+            desktop = open_app(steps, bed, chain, door, private_door, person)
+            try:
+                explain(steps, chain, door, person)
+                signal.pause()
+            finally:
+                if desktop is not None:
+                    desktop.close()
     except BedError as error:
         print(f"\nmake run: {error}", file=sys.stderr)
         return 1

@@ -6,7 +6,7 @@ it and connects from where it is.
 
     door = Door.open(8400)              # before require_rights(), which may run the script again
     with Bed("demo") as bed:
-        door.lead_to(host, 8080)        # http://127.0.0.1:8400/ outside is port 8080 on `host`
+        door.lead_to(host, "127.0.0.1", 8080)  # http://127.0.0.1:8400/ outside is that, seen from `host`
 """
 
 import os
@@ -14,7 +14,7 @@ import socket
 import sys
 import threading
 
-VARIABLE = "FZ_BED_DOOR"  # number of the descriptor, for the script run again
+VARIABLE = "FZ_BED_DOOR_{}"  # number of the descriptor, for the script run again
 CONNECTIONS_MAX = 64
 
 
@@ -26,7 +26,8 @@ class Door:
     @classmethod
     def open(cls, preferred_port):
         """On the preferred port, or on any if that one is taken."""
-        inherited = os.environ.get(VARIABLE)
+        variable = VARIABLE.format(preferred_port)
+        inherited = os.environ.get(variable)
         if inherited is not None:
             return cls(socket.socket(fileno=int(inherited)))
         listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -37,17 +38,17 @@ class Door:
             listening.bind(("127.0.0.1", 0))
         listening.listen()
         listening.set_inheritable(True)
-        os.environ[VARIABLE] = str(listening.fileno())
+        os.environ[variable] = str(listening.fileno())
         return cls(listening)
 
     @property
     def url(self):
         return f"http://127.0.0.1:{self.port}/"
 
-    def lead_to(self, host, port):
+    def lead_to(self, host, address, port):
         """Starts the process that stands in the door; it ends with the bed."""
-        return host.spawn("door", sys.executable, os.path.abspath(__file__), self._listening.fileno(), port,
-                          pass_fds=[self._listening.fileno()])
+        return host.spawn(f"door-{self.port}", sys.executable, os.path.abspath(__file__), self._listening.fileno(),
+                          address, port, pass_fds=[self._listening.fileno()])
 
 
 def _copy(source, target):
@@ -63,10 +64,10 @@ def _copy(source, target):
                 pass  # gone already
 
 
-def _serve(connection, port, places):
+def _serve(connection, target, places):
     with places, connection:
         try:
-            inner = socket.create_connection(("127.0.0.1", port), timeout=10)
+            inner = socket.create_connection(target, timeout=10)
         except OSError:
             return
         inner.settimeout(None)
@@ -79,10 +80,11 @@ def _serve(connection, port, places):
 
 def main():
     listening = socket.socket(fileno=int(sys.argv[1]))
+    target = (sys.argv[2], int(sys.argv[3]))
     places = threading.BoundedSemaphore(CONNECTIONS_MAX)
     while True:
         connection, _ = listening.accept()
-        threading.Thread(target=_serve, args=(connection, int(sys.argv[2]), places), daemon=True).start()
+        threading.Thread(target=_serve, args=(connection, target, places), daemon=True).start()
 
 
 if __name__ == "__main__":
