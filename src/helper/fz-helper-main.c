@@ -37,7 +37,8 @@ typedef struct {
   char *log_dir;
   char *log_filter; /* RUST_LOG */
   char *log_file_bytes;
-  char *checks; /* --check-config's file */
+  gboolean checks;
+  bool names_file; /* to check */
   gboolean restores_dns;
 } Options;
 
@@ -77,10 +78,11 @@ parse_command_line (Options *o, int *argc, char ***argv)
     { "check-config",
       0,
       0,
-      G_OPTION_ARG_FILENAME,
+      G_OPTION_ARG_NONE,
       &o->checks,
-      "Say what is wrong in this file and its drop-ins, and end; status 1 if there are errors",
-      "FILE" },
+      "Say what is wrong in FILE, or the one of --config, and its drop-ins, and end; status 1 if "
+      "there are errors",
+      NULL },
     { "dns-control",
       0,
       0,
@@ -121,7 +123,7 @@ parse_command_line (Options *o, int *argc, char ***argv)
     G_OPTION_ENTRY_NULL,
   };
 
-  fz_options_parse ("[run]",
+  fz_options_parse ("[run | FILE]",
                     "The tunnel of this machine, steered over the system bus by the app and the "
                     "command line. Started by the bus when somebody calls.",
                     "Names in brackets are environment variables; RUST_LOG filters the log "
@@ -130,8 +132,13 @@ parse_command_line (Options *o, int *argc, char ***argv)
                     entries,
                     argc,
                     argv);
-  if (*argc > 2 || (*argc == 2 && strcmp ((*argv)[1], "run") != 0))
+  if (o->checks && *argc == 2) {
+    g_free (o->config_path);
+    o->config_path = g_strdup ((*argv)[1]);
+    o->names_file = true;
+  } else if (*argc > 2 || (*argc == 2 && strcmp ((*argv)[1], "run") != 0)) {
     fz_options_die ("unexpected argument '%s'", (*argv)[*argc - 1]);
+  }
 }
 
 /* systemd gives several folders with colons between; ours is the first. */
@@ -177,7 +184,6 @@ clear_options (Options *o)
   g_free (o->log_dir);
   g_free (o->log_filter);
   g_free (o->log_file_bytes);
-  g_free (o->checks);
 }
 
 /* -- leaving -- */
@@ -507,8 +513,9 @@ fz_helper_main (int argc, char **argv, const FzHelperWorld *world)
       "GIO_USE_NETWORK_MONITOR", "netlink", FALSE); /* asks no other process, so never waits */
   parse_command_line (&options, &argc, &argv);
   read_environment (&options);
-  if (options.checks != NULL || options.restores_dns) {
-    self.status = options.restores_dns ? restore_dns () : fz_machine_config_check (options.checks);
+  if (options.checks || options.restores_dns) {
+    self.status = options.checks ? fz_machine_config_check (options.config_path, options.names_file)
+                                 : restore_dns ();
     clear_options (&options);
     return self.status;
   }

@@ -202,17 +202,6 @@ sample (FzIpcSample *out, gpointer user_data)
   *out = self->totals.sum;
 }
 
-static gboolean
-look (gpointer user_data)
-{
-  FzHelper *self = user_data;
-  FzIpcSample unused;
-
-  sample (&unused, self);
-  fz_helper_publish (self);
-  return G_SOURCE_CONTINUE;
-}
-
 /* -- putting it all on the bus -- */
 
 static void
@@ -228,6 +217,8 @@ watch_owner (FzHelper *self)
       self->owner_watch, owner, fz_control_get_wish (self->control)->owner_was_here);
 }
 
+static gboolean look (gpointer user_data);
+
 static void
 look_while_up (FzHelper *self)
 {
@@ -242,7 +233,7 @@ look_while_up (FzHelper *self)
 }
 
 static void
-publish (FzHelper *self)
+publish (FzHelper *self, bool has_news)
 {
   FzIpcObject *manager = fz_ipc_tree_get_manager (fz_ipc_service_get_tree (self->service));
   FzSession *up = fz_control_is_up (self->control) ? fz_control_get_session (self->control) : NULL;
@@ -252,10 +243,22 @@ publish (FzHelper *self)
   publish_dns (self, manager);
   publish_features (self, manager);
   publish_settings (self, manager);
-  fz_mirror_update (self->mirror, up);
+  fz_mirror_update (self->mirror, up, has_news);
   publish_state (self);
   watch_owner (self);
   look_while_up (self);
+}
+
+/* Nobody says when counters and times have changed. */
+static gboolean
+look (gpointer user_data)
+{
+  FzHelper *self = user_data;
+  FzIpcSample unused;
+
+  sample (&unused, self);
+  publish (self, false);
+  return G_SOURCE_CONTINUE;
 }
 
 static gboolean
@@ -264,7 +267,7 @@ on_publish_idle (gpointer user_data)
   FzHelper *self = user_data;
 
   self->publish_id = 0;
-  publish (self);
+  publish (self, true);
   return G_SOURCE_REMOVE;
 }
 
@@ -526,7 +529,7 @@ fz_helper_new (const FzHelperConfig *config, const FzHelperCallbacks *callbacks,
   make_service (self);
   make_control (self);
   fz_control_restore (self->control);
-  publish (self); /* whole before anybody can ask */
+  publish (self, true); /* whole before anybody can ask */
   return self;
 }
 

@@ -380,11 +380,11 @@ fz_machine_config_to_managed (const FzMachineConfig *self)
 }
 
 int
-fz_machine_config_check (const char *path)
+fz_machine_config_check (const char *path, bool must_exist)
 {
   g_autoptr (FzMachineConfig) config = NULL;
 
-  if (access (path, R_OK) < 0 && errno != ENOENT) {
+  if (access (path, R_OK) < 0 && (must_exist || errno != ENOENT)) {
     fprintf (stderr, "error: %s: cannot be read: %s\n", path, g_strerror (errno));
     return EXIT_FAILURE;
   }

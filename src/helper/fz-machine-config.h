@@ -68,5 +68,5 @@ bool fz_machine_config_is_valid (const FzMachineConfig *self); /* no errors; war
 GVariant *fz_machine_config_to_managed (const FzMachineConfig *self);
 
 /* For --check-config: problems on standard error, the settings in force on standard output.
- * Returns the exit status: 0, or 1 if there are errors. */
-int fz_machine_config_check (const char *path);
+ * @must_exist: a missing file is an error too. Returns the exit status: 0, or 1 for errors. */
+int fz_machine_config_check (const char *path, bool must_exist);

@@ -9,10 +9,22 @@
 
 #include <string.h>
 
+/* What changes by itself. */
+typedef struct {
+  FzReach reach;
+  FzUuid gateway_id;
+  uint32_t rtt_us;
+  uint64_t last_activity_us;
+  uint64_t tx_bytes;
+  uint64_t rx_bytes;
+} Pulse;
+
 typedef struct {
   FzUuid id;
   FzIpcObject *object;
   bool is_seen; /* in this look */
+  bool is_new;  /* since this look */
+  Pulse pulse;  /* resources: as it was told last; padding is zero */
 } Entry;
 
 typedef struct {
@@ -176,7 +188,7 @@ dup_path (FzMirror *self, Family *family, const FzUuid *id)
   return fz_ipc_dup_resource_path (text);
 }
 
-static FzIpcObject *
+static Entry *
 see (FzMirror *self, Family *family, const FzUuid *id, GDBusInterfaceInfo *info)
 {
   Entry *entry = g_hash_table_lookup (family->entries, id);
@@ -186,11 +198,12 @@ see (FzMirror *self, Family *family, const FzUuid *id, GDBusInterfaceInfo *info)
     path = dup_path (self, family, id);
     entry = g_new0 (Entry, 1);
     entry->id = *id;
+    entry->is_new = true;
     entry->object = fz_ipc_tree_add (self->tree, path, info, FZ_IPC_PRIVATE);
     g_hash_table_insert (family->entries, &entry->id, entry);
   }
   entry->is_seen = true;
-  return entry->object;
+  return entry;
 }
 
 /* -- one look -- */
@@ -222,7 +235,7 @@ look_at_relays (FzMirror *self, FzSession *session)
 
   for (size_t i = 0; i < n; i++) {
     FzIpcObject *object =
-        see (self, &self->relays, &views[i].id, fz_tunnel1_relay_interface_info ());
+        see (self, &self->relays, &views[i].id, fz_tunnel1_relay_interface_info ())->object;
 
     set_socket (object, "Address", &views[i].address);
     fz_ipc_object_set_text (object, "State", views[i].is_answering ? "ready" : "trying");
@@ -251,7 +264,7 @@ look_at_gateways (FzMirror *self, FzSession *session)
   for (size_t i = 0; i < n; i++) {
     const FzGatewayView *view = &views[i];
     FzIpcObject *object =
-        see (self, &self->gateways, &view->id, fz_tunnel1_gateway_interface_info ());
+        see (self, &self->gateways, &view->id, fz_tunnel1_gateway_interface_info ())->object;
 
     set_id (object, &view->id);
     fz_ipc_object_set_text (object, "Site", find_site (resources, n_resources, &view->site_id));
@@ -289,11 +302,8 @@ find_gateway (const FzGatewayView *views, size_t n, const FzUuid *id)
 }
 
 static void
-look_at_resource (FzMirror *self, const FzResourceView *view, const FzGatewayView *gateway)
+set_resource (FzIpcObject *object, const FzResource *resource)
 {
-  const FzResource *resource = view->resource;
-  FzIpcObject *object =
-      see (self, &self->resources, &resource->id, fz_tunnel1_resource_interface_info ());
   g_autofree char *address = fz_mirror_dup_address (resource);
 
   set_id (object, &resource->id);
@@ -302,24 +312,61 @@ look_at_resource (FzMirror *self, const FzResourceView *view, const FzGatewayVie
   fz_ipc_object_set_text (object, "Address", address);
   fz_ipc_object_set_text (object, "AddressNote", resource->description);
   fz_ipc_object_set (object, "Sites", site_names (resource));
-  fz_ipc_object_set_text (object, "State", fz_mirror_reach_name (view->reach));
-  fz_ipc_object_set_path (object, "Gateway", path_of (&self->gateways, &view->gateway_id));
-  fz_ipc_object_set_u32 (object, "Rtt", gateway->rtt_us);
-  fz_ipc_object_set_u64 (object, "LastActivity", gateway->last_activity_us);
-  fz_ipc_object_set_u64 (object, "TxBytes", gateway->tx_bytes);
-  fz_ipc_object_set_u64 (object, "RxBytes", gateway->rx_bytes);
 }
 
 static void
-look_at_resources (FzMirror *self, FzSession *session)
+set_pulse (FzMirror *self, FzIpcObject *object, const Pulse *pulse)
 {
+  fz_ipc_object_set_text (object, "State", fz_mirror_reach_name (pulse->reach));
+  fz_ipc_object_set_path (object, "Gateway", path_of (&self->gateways, &pulse->gateway_id));
+  fz_ipc_object_set_u32 (object, "Rtt", pulse->rtt_us);
+  fz_ipc_object_set_u64 (object, "LastActivity", pulse->last_activity_us);
+  fz_ipc_object_set_u64 (object, "TxBytes", pulse->tx_bytes);
+  fz_ipc_object_set_u64 (object, "RxBytes", pulse->rx_bytes);
+}
+
+static void
+look_at_resource (FzMirror *self,
+                  const FzResourceView *view,
+                  const FzGatewayView *gateway,
+                  bool has_news)
+{
+  Entry *entry =
+      see (self, &self->resources, &view->resource->id, fz_tunnel1_resource_interface_info ());
+  Pulse pulse;
+
+  memset (&pulse, 0, sizeof pulse); /* padding too: it is compared */
+  pulse.reach = view->reach;
+  pulse.gateway_id = view->gateway_id;
+  pulse.rtt_us = gateway->rtt_us;
+  pulse.last_activity_us = gateway->last_activity_us;
+  pulse.tx_bytes = gateway->tx_bytes;
+  pulse.rx_bytes = gateway->rx_bytes;
+
+  if (has_news || entry->is_new)
+    set_resource (entry->object, view->resource);
+  if (has_news || entry->is_new || memcmp (&pulse, &entry->pulse, sizeof pulse) != 0)
+    set_pulse (self, entry->object, &pulse);
+  memcpy (&entry->pulse, &pulse, sizeof pulse);
+  entry->is_new = false;
+}
+
+static void
+look_at_resources (FzMirror *self, FzSession *session, bool has_news)
+{
+  static const FzGatewayView none = { 0 };
   const FzResourceView *views;
   const FzGatewayView *gateways;
   size_t n_gateways = fz_session_get_gateways (session, &gateways);
   size_t n = fz_session_get_resources (session, &views);
 
   for (size_t i = 0; i < n; i++)
-    look_at_resource (self, &views[i], find_gateway (gateways, n_gateways, &views[i].gateway_id));
+    look_at_resource (self,
+                      &views[i],
+                      is_no_uuid (&views[i].gateway_id)
+                          ? &none
+                          : find_gateway (gateways, n_gateways, &views[i].gateway_id),
+                      has_news);
 }
 
 /* -- public -- */
@@ -348,7 +395,7 @@ fz_mirror_free (FzMirror *self)
 }
 
 void
-fz_mirror_update (FzMirror *self, FzSession *session)
+fz_mirror_update (FzMirror *self, FzSession *session, bool has_news)
 {
   begin_look (&self->resources);
   begin_look (&self->gateways);
@@ -358,7 +405,7 @@ fz_mirror_update (FzMirror *self, FzSession *session)
   if (session != NULL) {
     look_at_relays (self, session);
     look_at_gateways (self, session);
-    look_at_resources (self, session);
+    look_at_resources (self, session, has_news);
   }
   end_look (self, &self->resources);
   end_look (self, &self->gateways);

@@ -16,8 +16,13 @@ FzMirror *fz_mirror_new (FzIpcTree *tree); /* borrowed, outlives the mirror */
 void fz_mirror_free (FzMirror *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FzMirror, fz_mirror_free)
 
-/* @session: NULL: there is nothing to show. */
-void fz_mirror_update (FzMirror *self, FzSession *session);
+/**
+ * fz_mirror_update:
+ * @session: NULL: there is nothing to show
+ * @has_news: the session has said that there is something new; without that only what changes by
+ *   itself is compared (round-trip times, counters), for an account may have thousands of resources
+ */
+void fz_mirror_update (FzMirror *self, FzSession *session, bool has_news);
 
 /* -- pieces, for tests -- */
 const char *fz_mirror_reach_name (FzReach reach);             /* Resource.State */

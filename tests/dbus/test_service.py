@@ -481,6 +481,11 @@ class Configuration(ServiceTest):
                                     timeout=bus.DEADLINE_S)
             self.assertEqual(result.returncode, status, result)
             self.assertIn(said, result.stdout + result.stderr)
+        os.remove(path)
+        result = subprocess.run([service.SERVICE, "--check-config", path], capture_output=True, text=True,
+                                timeout=bus.DEADLINE_S)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(path, result.stderr)
 
 
 class Logs(ServiceTest):
