@@ -2,7 +2,8 @@
  *
  * See fz-password-desk.h. A job belongs to the main thread but for the time a
  * worker has it; it comes back by its source's ready time, which GLib lets any
- * thread set.
+ * thread set. The stage says whose it is: whoever hands it on releases it, whoever
+ * takes it acquires it.
  */
 #include "src/server/fz-password-desk.h"
 
@@ -10,16 +11,22 @@
 
 #include <string.h>
 
+typedef enum {
+  FZ_JOB_ASKED,    /* the worker's */
+  FZ_JOB_ANSWERED, /* the main thread's again */
+} FzJobStage;
+
 typedef struct {
   GSource source; /* first: the job is its source */
+  gint stage;     /* FzJobStage; atomic */
   FzPasswordDesk *desk;
   FzPasswordCost cost;
   char hash[FZ_PASSWORD_HASH_MAX]; /* empty: none */
   char *password;
   FzPasswordAnswer answer;
   void *context;
-  bool is_right; /* the worker writes these two, the main thread reads them when the source is ready
-                  */
+  /* the worker's answer */
+  bool is_right;
   char new_hash[FZ_PASSWORD_HASH_MAX];
 } FzPasswordJob;
 
@@ -49,6 +56,7 @@ work (gpointer data, gpointer user_data)
 {
   FzPasswordJob *job = data;
 
+  g_assert (g_atomic_int_get (&job->stage) == FZ_JOB_ASKED);
   if (*job->hash == '\0') {
     /* Nobody to compare with; the time it takes must not tell. */
     fz_password_hash (job->password, &job->cost, job->new_hash);
@@ -59,6 +67,7 @@ work (gpointer data, gpointer user_data)
         !fz_password_hash (job->password, &job->cost, job->new_hash))
       *job->new_hash = '\0';
   }
+  g_atomic_int_set (&job->stage, FZ_JOB_ANSWERED);
   g_source_set_ready_time (&job->source, 0);
 }
 
@@ -67,6 +76,7 @@ dispatch_job (GSource *source, GSourceFunc callback, gpointer user_data)
 {
   FzPasswordJob *job = (FzPasswordJob *) source;
 
+  g_assert (g_atomic_int_get (&job->stage) == FZ_JOB_ANSWERED);
   wipe_job (job);
   g_source_ref (source);
   g_ptr_array_remove_fast (job->desk->jobs, job);
@@ -88,6 +98,7 @@ end_job (gpointer job)
 {
   GSource *source = job;
 
+  (void) g_atomic_int_get (&((FzPasswordJob *) job)->stage); /* acquires what its worker wrote */
   g_source_destroy (source);
   g_source_unref (source);
 }
@@ -139,5 +150,6 @@ fz_password_desk_check (FzPasswordDesk *self,
   g_source_set_static_name (&job->source, "password");
   g_source_attach (&job->source, NULL);
   g_ptr_array_add (self->jobs, job);
+  g_atomic_int_set (&job->stage, FZ_JOB_ASKED);
   g_thread_pool_push (self->pool, job, NULL);
 }
