@@ -79,10 +79,11 @@ fz_credential_store_restore (FzCredentialStore *self, FzWish *out_wish, const Fz
     g_autoptr (GError) error = NULL;
     FzWish wish = { 0 };
     uint64_t number = 0;
-    FzCredential *credential = g_str_has_prefix (kept->name, NAME_PREFIX)
-                                   ? fz_credential_read (kept->fd, &wish, &number, &error)
-                                   : NULL;
+    FzCredential *credential;
 
+    if (!g_str_has_prefix (kept->name, NAME_PREFIX))
+      continue; /* none of ours */
+    credential = fz_credential_read (kept->fd, &wish, &number, &error);
     if (error != NULL)
       fz_log (log,
               FZ_LOG_WARNING,

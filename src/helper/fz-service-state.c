@@ -180,13 +180,29 @@ fz_service_machine_clear (FzServiceMachine *self)
   g_clear_pointer (&self->detail, g_free);
 }
 
+/* One line of text that a bus takes, whatever came in. */
+static char *
+dup_sentence (const char *text)
+{
+  g_autofree char *whole = g_utf8_make_valid (text, -1);
+  const char *end = whole;
+
+  while (*end != '\0' && (size_t) (g_utf8_next_char (end) - whole) <= FZ_SERVICE_DETAIL_MAX)
+    end = g_utf8_next_char (end);
+  for (char *c = whole; *c != '\0'; c++)
+    if (g_ascii_iscntrl (*c))
+      *c = ' ';
+  return g_strndup (whole, (gsize) (end - whole));
+}
+
 bool
 fz_service_machine_set (FzServiceMachine *self,
                         FzServiceState state,
                         FzServiceReason reason,
                         const char *detail)
 {
-  const char *text = detail != NULL ? detail : fz_service_reason_describe (reason);
+  g_autofree char *text =
+      dup_sentence (detail != NULL ? detail : fz_service_reason_describe (reason));
 
   g_assert (fz_service_state_allows (self->state, state));
   if (self->state == state && self->reason == reason && g_str_equal (self->detail, text))
@@ -194,9 +210,7 @@ fz_service_machine_set (FzServiceMachine *self,
 
   self->state = state;
   self->reason = reason;
-  if (!g_str_equal (self->detail, text)) {
-    g_free (self->detail);
-    self->detail = g_strdup (text);
-  }
+  g_free (self->detail);
+  self->detail = g_steal_pointer (&text);
   return true;
 }

@@ -83,6 +83,8 @@ FzServiceState fz_service_judge (const FzServiceFacts *facts, FzServiceReason *o
 
 /* -- the machine -- */
 
+#define FZ_SERVICE_DETAIL_MAX 512u /* bytes; a portal's words may be many */
+
 typedef struct {
   FzServiceState state;
   FzServiceReason reason;
@@ -94,7 +96,7 @@ void fz_service_machine_clear (FzServiceMachine *self);
 
 /**
  * fz_service_machine_set:
- * @detail: a sentence; NULL: what the reason says
+ * @detail: a sentence, cut at FZ_SERVICE_DETAIL_MAX; NULL: what the reason says
  *
  * A step that the table above does not have is a bug and asserts.
  *

@@ -5,16 +5,32 @@
 #include <stdint.h>
 #include <systemd/sd-daemon.h>
 
+/* A line break would begin an assignment of its own, and part of a status may come from outside. */
+static char *
+dup_line (const char *text)
+{
+  char *line = g_strdup (text);
+
+  for (char *c = line; *c != '\0'; c++)
+    if ((unsigned char) *c < 0x20)
+      *c = ' ';
+  return line;
+}
+
 void
 fz_notify_ready (const char *status)
 {
-  sd_notifyf (0, "READY=1\nSTATUS=%s", status);
+  g_autofree char *line = dup_line (status);
+
+  sd_notifyf (0, "READY=1\nSTATUS=%s", line);
 }
 
 void
 fz_notify_status (const char *status)
 {
-  sd_notifyf (0, "STATUS=%s", status);
+  g_autofree char *line = dup_line (status);
+
+  sd_notifyf (0, "STATUS=%s", line);
 }
 
 void

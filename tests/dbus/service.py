@@ -184,8 +184,9 @@ class Place:
 
     # -- the service --
 
-    def start(self, *options, environment=None):
-        """As systemd would: own user, one capability, its notify socket, what it stored before."""
+    def start(self, *options, environment=None, journal=False):
+        """As systemd would: own user, one capability, its notify socket, what it stored before. journal: its
+        standard output is said to lead into the journal."""
         uid = str(bus.USERS[bus.SERVICE_USER])
         if self.program == REAL_SERVICE:  # this machine's name resolution is not ours to play with
             options = ("--dns-control", "disabled", *options)
@@ -201,17 +202,20 @@ class Place:
                    "--inh-caps=+net_admin", "--ambient-caps=+net_admin", self.program, "--config", self.config,
                    "--log-dir", self.logs, "--firezone-id", "test-device", *options]
         try:
-            self.process = self._spawn(command, fds, environment)
+            self.process = self._spawn(command, fds, environment, journal)
         finally:
             for fd in fds:
                 os.close(fd)
         self.bus.wait_for_name(bus.NAME, self.process)
         return self.process
 
-    def _spawn(self, command, fds, environment):
+    def _spawn(self, command, fds, environment, journal):
         # Descriptors above the ones that bash moves to 3, 4, …
         path = os.path.join(self.bus.folder, f"service-{len(self.bus._processes)}.log")
         with open(path, "wb") as file:
+            if journal:
+                info = os.fstat(file.fileno())
+                environment = {**(environment or {}), "JOURNAL_STREAM": f"{info.st_dev}:{info.st_ino}"}
             process = subprocess.Popen(
                 command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd="/", pass_fds=fds,
                 env={**self.bus.environment, "NOTIFY_SOCKET": self.manager.path, "RUST_LOG": "debug",

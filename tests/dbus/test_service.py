@@ -10,6 +10,7 @@ descriptor store. Only the TUN device is made of memory.
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -512,6 +513,58 @@ class Logs(ServiceTest):
         self.assertEqual(len(pages()), 4)
         for page in pages():
             self.assertLessEqual(os.stat(page).st_size, 20000)
+
+
+class Journal(ServiceTest):
+    """Standard output leads into a journal of the test's own."""
+
+    @classmethod
+    def setUpClass(cls):
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run/systemd"], check=True)
+        os.mkdir("/run/systemd/journal")
+        cls.journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        cls.journal.bind("/run/systemd/journal/socket")
+        os.chmod("/run/systemd/journal/socket", 0o777)
+        cls.journal.settimeout(bus.DEADLINE_S)
+        try:
+            super().setUpClass()
+        except BaseException:
+            cls.leave()
+            raise
+
+    @classmethod
+    def leave(cls):
+        cls.journal.close()
+        subprocess.run(["umount", "/run/systemd"], check=True)
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        cls.leave()
+
+    def read_until(self, event):
+        while True:
+            entry = dict(line.split(b"=", 1) for line in self.journal.recv(65536).split(b"\n") if b"=" in line)
+            if entry.get(b"FZ_EVENT") == event:
+                return entry
+
+    def test_same_fields(self):
+        self.place.stop()
+        self.place.start(journal=True, environment={"RUST_LOG": "info"})
+        entry = self.read_until(b"started")
+        self.assertEqual(entry[b"PRIORITY"], b"6")
+        self.assertEqual(entry[b"MESSAGE"], b"tunnel service started")
+        self.assertEqual(entry[b"FZ_TARGET"], b"helper")
+        self.assertIn(b"FZ_KERNEL", entry)
+        self.assertEqual(entry[b"SYSLOG_IDENTIFIER"], b"fz-fake-tunnel")
+
+        self.place.sign_in(self.caller("alice"), "marker-for-the-journal")
+        entry = self.read_until(b"credential-set")
+        self.assertEqual(entry[b"FZ_OWNER"], str(bus.USERS["alice"]).encode())
+        self.assertIn("credential-set", self.place.all_logs())     # the file as well
+        self.assertNotIn("{", self.place.bus.log_of(self.place.process))  # and nothing twice
+        self.place.stop()  # nobody reads any more, and a journal that is full makes its writers wait
+        self.place.start()
 
 
 class Owner(ServiceTest):

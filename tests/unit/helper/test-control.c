@@ -28,6 +28,7 @@ typedef struct {
   FzControl *control;
   GString *states; /* names of states entered */
   GString *events; /* names of events */
+  char *noticed;   /* resource and site of the last event that had them */
   FzServiceState state;
   bool is_stopped;
 } Bench;
@@ -50,8 +51,15 @@ on_event (const char *id, GVariant *details, gpointer user_data)
 
   g_string_append_printf (b->events, "%s ", id);
   if (details != NULL) {
-    g_assert_true (g_variant_is_of_type (details, G_VARIANT_TYPE_VARDICT));
-    g_variant_unref (g_variant_ref_sink (details));
+    g_autoptr (GVariant) sunk = g_variant_ref_sink (details);
+    const char *name, *site;
+
+    g_assert_true (g_variant_is_of_type (sunk, G_VARIANT_TYPE_VARDICT));
+    if (g_variant_lookup (sunk, "resource-name", "&s", &name) &&
+        g_variant_lookup (sunk, "site", "&s", &site)) {
+      g_free (b->noticed);
+      b->noticed = g_strdup_printf ("%s in %s", name, site);
+    }
   }
 }
 
@@ -123,6 +131,7 @@ tear_down (Bench *b, gconstpointer data)
   fz_platform_free (b->platform);
   g_string_free (b->states, TRUE);
   g_string_free (b->events, TRUE);
+  g_free (b->noticed);
   portal_test_log_clear (&b->log);
 }
 
@@ -311,6 +320,22 @@ test_dns (Bench *b, gconstpointer data)
   g_assert_nonnull (strstr (b->states->str, "offline connecting connected degraded connected "));
 }
 
+/* The portal says that nobody is there for a resource: once, with words that people know. */
+static void
+test_gateways_offline (Bench *b, gconstpointer data)
+{
+  static const char message[] =
+      "{\"topic\":\"client\",\"event\":\"authorization_creation_failed\",\"payload\":"
+      "{\"resource_id\":\"aaaaaaaa-0000-4000-8000-000000000006\",\"reason\":\"offline\"},"
+      "\"ref\":null}";
+
+  sign_in_and_connect (b);
+  portal_stub_say (&b->stub, message);
+  wait_for (b, strstr (b->events->str, "gateways-offline ") != NULL);
+  g_assert_cmpstr (b->noticed, ==, "Lab in berlin");
+  g_assert_cmpint (b->state, ==, FZ_SERVICE_CONNECTED);
+}
+
 static void
 test_token_refused (Bench *b, gconstpointer data)
 {
@@ -469,6 +494,7 @@ main (int argc, char **argv)
   ADD ("/control/portal/goes-and-comes", test_portal_goes_and_comes);
   ADD ("/control/portal/is-not-there", test_portal_is_not_there);
   ADD ("/control/dns", test_dns);
+  ADD ("/control/gateways-offline", test_gateways_offline);
   ADD ("/control/token/refused", test_token_refused);
   ADD ("/control/token/expired", test_token_expired);
   ADD ("/control/no-rights", test_no_rights);

@@ -78,6 +78,23 @@ test_forbidden_edge_is_a_bug (void)
   g_test_trap_assert_failed ();
 }
 
+/* A portal's words are many, broken, and not to be trusted. */
+static void
+test_details (void)
+{
+  g_autofree char *long_text = g_strnfill (FZ_SERVICE_DETAIL_MAX - 1, 'x');
+  g_autofree char *text = g_strconcat (long_text, "\xc3\xa9", NULL);
+  FzServiceMachine machine;
+
+  fz_service_machine_init (&machine);
+  fz_service_machine_set (&machine, FZ_SERVICE_OFFLINE, FZ_REASON_NONE, "a\nMAINPID=1\xff\x7f");
+  g_assert_cmpstr (machine.detail, ==, "a MAINPID=1\xef\xbf\xbd ");
+  fz_service_machine_set (&machine, FZ_SERVICE_OFFLINE, FZ_REASON_NONE, text);
+  g_assert_cmpstr (machine.detail, ==, long_text); /* no half character */
+  g_assert_false (fz_service_machine_set (&machine, FZ_SERVICE_OFFLINE, FZ_REASON_NONE, text));
+  fz_service_machine_clear (&machine);
+}
+
 /* What the XML promises as values. */
 static void
 test_names (void)
@@ -209,6 +226,7 @@ main (int argc, char **argv)
   g_test_add_func ("/service-state/edges", test_edges);
   g_test_add_func ("/service-state/every-edge-is-walked", test_every_edge_is_walked);
   g_test_add_func ("/service-state/forbidden-edge-is-a-bug", test_forbidden_edge_is_a_bug);
+  g_test_add_func ("/service-state/details", test_details);
   g_test_add_func ("/service-state/names", test_names);
   g_test_add_func ("/service-state/judgement", test_judgement);
   return g_test_run ();
