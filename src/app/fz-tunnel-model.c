@@ -164,6 +164,14 @@ take_snapshot (FzTunnelModel *self, GVariant *objects)
 
 static void ask_for_snapshot (FzTunnelModel *self);
 
+static bool
+is_silence (const GError *error)
+{
+  return g_error_matches (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT) ||
+         g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_NO_REPLY) ||
+         g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_TIMEOUT);
+}
+
 static void
 on_snapshot (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -176,9 +184,7 @@ on_snapshot (GObject *source, GAsyncResult *result, gpointer user_data)
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     return;
   g_clear_object (&self->snapshot);
-  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT) ||
-      g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_NO_REPLY) ||
-      g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_TIMEOUT)) {
+  if (is_silence (error)) {
     set_helper (self, FZ_HELPER_SILENT, error->message);
     ask_for_snapshot (self);
     return;
@@ -196,12 +202,27 @@ on_snapshot (GObject *source, GAsyncResult *result, gpointer user_data)
   g_object_thaw_notify (G_OBJECT (self));
 }
 
+/* Any other trouble than silence shows in the next call as well. */
 static void
-ask_for_snapshot (FzTunnelModel *self)
+on_manager (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  g_cancellable_cancel (self->snapshot);
-  g_clear_object (&self->snapshot);
-  self->snapshot = g_cancellable_new ();
+  g_autoptr (FzTunnelModel) self = user_data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) properties = NULL;
+  g_autoptr (GVariant) reply =
+      g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
+
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    return;
+  if (is_silence (error)) {
+    set_helper (self, FZ_HELPER_SILENT, error->message);
+    ask_for_snapshot (self);
+    return;
+  }
+  if (reply != NULL) {
+    properties = g_variant_get_child_value (reply, 0);
+    fz_remote_object_apply (FZ_REMOTE_OBJECT (self), properties);
+  }
   g_dbus_connection_call (self->bus,
                           FZ_IPC_BUS_NAME,
                           FZ_IPC_PATH,
@@ -213,6 +234,27 @@ ask_for_snapshot (FzTunnelModel *self)
                           SNAPSHOT_TIMEOUT_MS,
                           self->snapshot,
                           on_snapshot,
+                          g_object_ref (self));
+}
+
+/* The manager first: it stands at the root of the tree, and what a tree lists is what is below. */
+static void
+ask_for_snapshot (FzTunnelModel *self)
+{
+  g_cancellable_cancel (self->snapshot);
+  g_clear_object (&self->snapshot);
+  self->snapshot = g_cancellable_new ();
+  g_dbus_connection_call (self->bus,
+                          FZ_IPC_BUS_NAME,
+                          FZ_IPC_PATH,
+                          "org.freedesktop.DBus.Properties",
+                          "GetAll",
+                          g_variant_new ("(s)", FZ_IPC_MANAGER),
+                          G_VARIANT_TYPE ("(a{sv})"),
+                          G_DBUS_CALL_FLAGS_NO_AUTO_START,
+                          SNAPSHOT_TIMEOUT_MS,
+                          self->snapshot,
+                          on_manager,
                           g_object_ref (self));
 }
 
