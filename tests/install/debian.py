@@ -26,11 +26,13 @@ RELEASE = "bookworm"
 
 # A desktop's services without the desktop: what our programs link, what they talk to, and what a person's shell needs.
 PACKAGES = """
-    coturn curl dbus glib-networking iproute2 iputils-ping libarchive13 libglib2.0-0 libglib2.0-bin libipsec-mb1
-    libjson-glib-1.0-0 libldns3 libnl-3-200 libpam-systemd libpolkit-gobject-1-0 libqrencode4 libsecret-1-0 libsodium23
-    libsoup-3.0-0 libsqlite3-0 libssl3 login nftables passwd polkitd procps python3-minimal systemd systemd-resolved
-    systemd-sysv
+    adwaita-icon-theme coturn curl dbus dbus-user-session desktop-file-utils glib-networking iproute2 iputils-ping
+    libadwaita-1-0 libarchive13 libayatana-appindicator3-1 libglib2.0-0 libglib2.0-bin libgtk-4-1 libipsec-mb1 libjson-glib-1.0-0
+    libldns3 libnl-3-200 libpam-systemd libpolkit-gobject-1-0 libqrencode4 librsvg2-common libsecret-1-0 libsodium23
+    libsoup-3.0-0 libsqlite3-0 libssl3 login nftables passwd polkitd procps python3 shared-mime-info systemd systemd-resolved
+    systemd-sysv xvfb
 """.split()
+FORGOTTEN_AFTER_S = 7 * 86400
 RECIPE = "3"  # changes with what is done to the root below
 
 
@@ -118,12 +120,14 @@ def fetch_root():
     with open(os.path.join(cache, "lock"), "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several test runs share one
         if os.path.isdir(root):
+            os.utime(root)
             return root
         mirror = _mirror()
         if mirror is None:
             skip_all(f"this machine's apt knows no source for {RELEASE}")
         for old in glob.glob(os.path.join(cache, "debian-*")):
-            shutil.rmtree(old, ignore_errors=True)
+            if time.time() - os.stat(old).st_mtime > FORGOTTEN_AFTER_S:  # another clone may be using it
+                shutil.rmtree(old, ignore_errors=True)
         started = time.monotonic()
         print("making a fresh Debian 12, once …", flush=True)
         partial = root + ".partial"
@@ -159,6 +163,7 @@ class Machine:
         self._lower = lower
         self._nspawn = None
         self._init = None
+        self._uids = {}
 
     def __enter__(self):
         try:
@@ -240,25 +245,36 @@ class Machine:
         return result
 
     @staticmethod
-    def _as_person(user, *options, is_remote=False):
-        where = ["--setenv=XDG_SESSION_TYPE=tty"] if is_remote else [
-            "--setenv=XDG_SEAT=seat0", "--setenv=XDG_SESSION_TYPE=wayland"]
-        return ["systemd-run", "--quiet", "--collect", f"--property=User={user}", "--property=PAMName=login", *where,
+    def _in_session(user, *options):
+        """The arguments that begin a session as a log-in does, with PAM."""
+        return ["systemd-run", "--quiet", "--collect", f"--property=User={user}", "--property=PAMName=login",
                 "--setenv=XDG_SESSION_CLASS=user", "--property=WorkingDirectory=~", *options]
 
     def log_in(self, user):
         """@user sits down at the machine's seat and stays: local and active, for polkit and logind."""
-        self.run(*self._as_person(user, f"--unit=desk-{user}"), "sleep", "infinity")
+        self._uids[user] = uid = self.run("id", "-u", user).stdout.strip()
+        self.run(*self._in_session(user, "--setenv=XDG_SEAT=seat0", "--setenv=XDG_SESSION_TYPE=wayland",
+                                   f"--unit=desk-{user}"), "sleep", "infinity")
         self.wait_until(lambda: "State=active" in self.run("loginctl", "show-user", user, "-p", "State",
-                                                           check=False).stdout, f"session of {user}'s")
+                                                           check=False).stdout
+                        and self.run("test", "-S", f"/run/user/{uid}/bus", check=False).returncode == 0,
+                        f"session of {user}'s")
 
     def log_out(self, user):
         self.run("systemctl", "stop", f"desk-{user}.service")
 
-    def as_person(self, user, *argv, check=True, timeout=60, input=None, is_remote=False):
-        """At that desk, after log_in; or as if over SSH."""
-        return self.run(*self._as_person(user, "--pipe", "--wait", is_remote=is_remote), *argv,
-                        check=check, timeout=timeout, input=input)
+    def as_person(self, user, *argv, **options):
+        """At that desk, after log_in: by the person's own service manager, where a desktop starts its programs."""
+        runtime = f"/run/user/{self._uids[user]}"
+        return self.run("setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups",
+                        "env", f"HOME=/home/{user}", f"XDG_RUNTIME_DIR={runtime}",
+                        f"DBUS_SESSION_BUS_ADDRESS=unix:path={runtime}/bus",
+                        "systemd-run", "--user", "--quiet", "--pipe", "--wait", "--collect",
+                        f"--working-directory=/home/{user}", *argv, **options)
+
+    def as_guest(self, user, *argv, **options):
+        """Not at the desk, as if over SSH: a session, but no seat."""
+        return self.run(*self._in_session(user, "--setenv=XDG_SESSION_TYPE=tty", "--pipe", "--wait"), *argv, **options)
 
     def wait_until(self, condition, what, timeout=15.0):
         deadline = time.monotonic() + timeout
