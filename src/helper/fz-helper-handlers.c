@@ -25,8 +25,11 @@ handle_connect (FzIpcCall *call, gpointer user_data)
   }
   if (g_variant_lookup (fz_ipc_call_get_options (call), "internet-resource", "b", &is_on))
     fz_control_set_internet (self->control, is_on);
-  fz_control_connect (self->control);
+
+  /* Accepted. Making a device and measuring ciphers takes its milliseconds: the caller has its
+   * answer before, and whoever asks next finds it done. */
   fz_ipc_call_return (call, NULL);
+  fz_control_connect (self->control);
 }
 
 static void
