@@ -36,12 +36,8 @@ fz_fact_row_show (FzFactRow *self, const FzFact *fact)
   gtk_widget_set_css_classes (GTK_WIDGET (self->shape), classes);
   adw_preferences_row_set_title (ADW_PREFERENCES_ROW (self), title);
   adw_action_row_set_subtitle (ADW_ACTION_ROW (self), note);
-  gtk_accessible_update_property (GTK_ACCESSIBLE (self),
-                                  GTK_ACCESSIBLE_PROPERTY_LABEL,
-                                  fact->title,
-                                  GTK_ACCESSIBLE_PROPERTY_DESCRIPTION,
-                                  fact->note,
-                                  -1);
+  gtk_accessible_update_property (
+    GTK_ACCESSIBLE (self), GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, fact->note, -1);
 }
 
 static void

@@ -3,6 +3,7 @@
 
 Usage: a11y.py tree           JSON: every object with path, role, name, description, focusable, showing, checked, sensitive
        a11y.py press NAME [ROLE]   the default action of the first showing object whose name ends so
+       a11y.py type NAME TEXT      into the first showing entry whose name ends so
        a11y.py walk           lists what has no name of its own, and fails if there is any
 """
 
@@ -27,6 +28,15 @@ def find_app(timeout=15):
     sys.exit("the app is not on the accessibility bus")
 
 
+def has_room(node):
+    """GTK 4.8 tells no "showing": what was never on the screen has no size. A page that was left keeps its own."""
+    try:
+        extents = node.queryComponent().getExtents(pyatspi.WINDOW_COORDS)
+    except NotImplementedError:
+        return True
+    return extents.width > 0 and extents.height > 0
+
+
 def describe(node, path):
     states = node.getState()
     return {
@@ -35,7 +45,7 @@ def describe(node, path):
         "name": node.name or "",
         "description": node.description or "",
         "focusable": states.contains(pyatspi.STATE_FOCUSABLE),
-        "showing": states.contains(pyatspi.STATE_SHOWING),
+        "showing": states.contains(pyatspi.STATE_VISIBLE) and has_room(node),
         "checked": states.contains(pyatspi.STATE_CHECKED),
         "sensitive": states.contains(pyatspi.STATE_SENSITIVE),
     }
@@ -69,8 +79,26 @@ def press(name, role):
     sys.exit("there is none that can be pressed")
 
 
+def type_into(name, text):
+    end = time.monotonic() + 15
+    while time.monotonic() < end:
+        for node, entry in walk(find_app()):
+            if entry["showing"] and entry["sensitive"] and entry["name"].endswith(name):
+                try:
+                    node.queryComponent().grabFocus()
+                    node.queryEditableText().setTextContents(text)
+                    return
+                except NotImplementedError:
+                    continue
+        time.sleep(0.1)
+    sys.exit("there is none that can be typed into")
+
+
 def main():
     command = sys.argv[1]
+    if command == "type":
+        type_into(sys.argv[2], sys.argv[3])
+        return
     if command == "press":
         press(sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else "")
         return

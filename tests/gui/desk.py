@@ -12,6 +12,7 @@ Everything that waits, waits for a condition (`until`). Also a tool: `desk.py [-
 """
 
 import argparse
+import json
 import os
 import shutil
 import signal
@@ -91,7 +92,8 @@ class Proxy:
 
 
 class Desk:
-    def __init__(self, build, display=None, keep=False, width=1280, height=1000):
+    def __init__(self, build, display=None, keep=False, width=1280, height=1000, keyring="file"):
+        """`keyring`: "file" (libsecret's own, for tests), "locked" (gnome-keyring that nobody unlocks), "none"."""
         if MISSING and display is None:
             raise DeskError(f"missing: {', '.join(MISSING)}")
         self.build, self.keep = os.path.abspath(build), keep
@@ -114,6 +116,9 @@ class Desk:
             "GSETTINGS_SCHEMA_DIR": os.path.join(self.build, "data"), "GSETTINGS_BACKEND": "keyfile",
             "GIO_USE_VFS": "local", "NO_AT_BRIDGE": "0",
         }
+        if keyring == "file":
+            self.env.update(SECRET_BACKEND="file", SECRET_FILE_TEST_PATH=os.path.join(self.root, "keyring"),
+                            SECRET_FILE_TEST_PASSWORD="test")
         for key in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
             if key in os.environ:
                 self.env[key] = os.environ[key]
@@ -121,6 +126,8 @@ class Desk:
             self.env["DISPLAY"] = display or self.start_display(width, height)
             self.env["DBUS_SESSION_BUS_ADDRESS"] = self.start_bus("session", self.services)
             self.env["DBUS_SYSTEM_BUS_ADDRESS"] = self.start_bus("system", os.path.join(self.root, "system-services"))
+            if keyring == "locked":
+                self.lock_keyring()
             flags = Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT | Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION
             self.session = Gio.DBusConnection.new_for_address_sync(self.env["DBUS_SESSION_BUS_ADDRESS"], flags, None, None)
             self.system = Gio.DBusConnection.new_for_address_sync(self.env["DBUS_SYSTEM_BUS_ADDRESS"], flags, None, None)
@@ -168,6 +175,47 @@ class Desk:
         process = self.spawn(["dbus-daemon", "--config-file=" + config, "--nofork", "--print-address=1"], kind + "-bus",
                              stdout=subprocess.PIPE)
         return process.stdout.readline().decode().strip()
+
+    def lock_keyring(self):
+        os.makedirs(os.path.join(self.home, ".local/share/keyrings"), 0o700)
+        process = subprocess.Popen(["gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets"], env=self.env,
+                                   stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                   start_new_session=True)
+        self.processes.append(process)
+        process.stdin.write(b"testpw")
+        process.stdin.close()
+        flags = Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT | Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION
+        bus = Gio.DBusConnection.new_for_address_sync(self.env["DBUS_SESSION_BUS_ADDRESS"], flags, None, None)
+        until(lambda: self.has_owner(bus, "org.freedesktop.secrets"), "the keyring on the bus")
+        until(lambda: bus.call_sync("org.freedesktop.secrets", "/org/freedesktop/secrets", "org.freedesktop.Secret.Service", "Lock",
+                                    GLib.Variant("(ao)", (["/org/freedesktop/secrets/collection/login"],)), None,
+                                    Gio.DBusCallFlags.NONE, 10_000, None).unpack()[0], "a locked keyring")
+        bus.close_sync(None)
+
+    def add_browser(self):
+        """A browser that writes down what it is to show; its pages are read by `browsed`."""
+        program = os.path.join(self.root, "browser")
+        with open(program, "w", encoding="utf-8") as file:
+            file.write(f'#!/bin/sh\nprintf "%s\\n" "$1" >>{self.root}/browsed.part && mv {self.root}/browsed.part {self.root}/browsed\n')
+        os.chmod(program, 0o755)
+        folder = os.path.join(self.home, ".local/share/applications")
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, "test-browser.desktop"), "w", encoding="utf-8") as file:
+            file.write(f"[Desktop Entry]\nType=Application\nName=Test Browser\nExec={program} %u\n"
+                       "MimeType=x-scheme-handler/http;x-scheme-handler/https;\n")
+        os.makedirs(os.path.join(self.home, ".config"), exist_ok=True)
+        with open(os.path.join(self.home, ".config/mimeapps.list"), "w", encoding="utf-8") as file:
+            file.write("[Default Applications]\nx-scheme-handler/http=test-browser.desktop\n"
+                       "x-scheme-handler/https=test-browser.desktop\n")
+
+    def browsed(self, timeout=20):
+        """The address that the browser was last opened with; forgets it."""
+        path = os.path.join(self.root, "browsed")
+        until(lambda: os.path.exists(path), "a browser opened", timeout)
+        with open(path, encoding="utf-8") as file:
+            url = file.read().strip()
+        os.unlink(path)
+        return url
 
     def start_service(self, state="signed-out", resources=0, log="/dev/null"):
         """The mock of the tunnel service; a second call replaces the first's."""
@@ -233,6 +281,14 @@ class Desk:
         self.session.call_sync(APP_ID, APP_PATH, "org.freedesktop.Application", "Open",
                                GLib.Variant("(asa{sv})", (list(uris), {})), None, Gio.DBusCallFlags.NONE, 20_000, None)
 
+    # -- settings --
+
+    def settings(self, *arguments):
+        """gsettings in the person's home: settings("set", "connect-on-start", "false")"""
+        command, *rest = arguments
+        return subprocess.run(["gsettings", command, APP_ID, *rest], env=self.env, check=True, capture_output=True,
+                              text=True).stdout.strip()
+
     # -- the display --
 
     def windows(self):
@@ -278,9 +334,14 @@ class Desk:
                                 text=True, timeout=60, check=False)
         if result.returncode != 0:
             raise AssertionError(f"no accessible tree: {result.stderr}")
-        import json
-
         return json.loads(result.stdout)
+
+    def type_into(self, name, text):
+        """Sets the text of the first showing entry whose name ends with `name`."""
+        result = subprocess.run([sys.executable, os.path.join(HERE, "a11y.py"), "type", name, text], env=self.env,
+                                capture_output=True, text=True, timeout=60, check=False)
+        if result.returncode != 0:
+            raise AssertionError(f"cannot type into “{name}”: {result.stderr}")
 
     def press(self, name, role=None):
         """Does the default action of the first showing control whose name ends with `name`."""

@@ -1,0 +1,720 @@
+#!/usr/bin/python3
+"""The app in a real window, against the mock of the tunnel service: what it can do, what it says, what it keeps.
+
+Usage: test_app.py BUILD [CLASS[.TEST]]
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import unittest
+import urllib.parse
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from gi.repository import Gio, GLib  # noqa: E402
+
+from desk import APP_ID, APP_PATH, MISSING, SCHEME, Desk, until  # noqa: E402
+
+BUILD = "build"
+FRAGMENT = ".marker-fragment-5f0c"
+SETTINGS = {"auth-url": "https://portal.test/ignored", "api-url": "wss://api.portal.test"}
+
+
+class AppCase(unittest.TestCase):
+    """A desk for each test."""
+
+    KEYRING = "file"
+    STATE = "signed-out"
+
+    def setUp(self):
+        self.desk = Desk(BUILD, keyring=self.KEYRING)
+        self.addCleanup(self.desk.close)
+        self.desk.add_browser()
+        if self.STATE:
+            self.desk.start_service(self.STATE)
+            self.mock = self.desk.mock
+
+    def tearDown(self):
+        """Nothing that GTK or GLib complains about."""
+        complaints = [line for line in self.desk.read_log().splitlines()
+                      if '"target":"G' in line and ('"WARNING"' in line or '"ERROR"' in line)]
+        self.assertEqual([c for c in complaints if not is_foreign(c)], [])
+        if self.desk.app is not None and self.desk.app.poll() is not None:
+            self.assertIn(self.desk.app.poll(), (0, -signal.SIGTERM, -signal.SIGKILL))
+
+    def start(self, *arguments, **options):
+        self.desk.start_app(*arguments, **options)
+        until(lambda: self.desk.actions(), "the actions")
+
+    def wait_enabled(self, name, is_enabled=True):
+        until(lambda: self.desk.is_enabled(name) == is_enabled, f"action {name} {'en' if is_enabled else 'dis'}abled")
+
+    def calls(self, method):
+        return [c for c in self.mock.Calls() if c.startswith(method)]
+
+    def wait_call(self, text):
+        until(lambda: any(text in c for c in self.mock.Calls()), f"the call {text}")
+
+    def wait_status(self, text):
+        until(lambda: self.status()[1] == text, f"tray status “{text}”")
+
+    def status(self):
+        return self.desk.actions()["tray-status"][1]
+
+    # -- signing in --
+
+    def ask(self):
+        """Begins a sign-in; the parameters that the browser was given."""
+        self.wait_enabled("sign-in")
+        self.desk.activate("sign-in")
+        url = urllib.parse.urlsplit(self.desk.browsed())
+        return url, dict(urllib.parse.parse_qsl(url.query))
+
+    @staticmethod
+    def link(state, fragment=FRAGMENT, **more):
+        query = {"account_name": "Acme", "account_slug": "acme", "actor_name": "Sam Poe", "fragment": fragment,
+                 "identity_provider_identifier": "sam@acme.test", "state": state}
+        query.update(more)
+        return f"{SCHEME}://handle_client_sign_in_callback?" + urllib.parse.urlencode(query)
+
+    def sign_in(self):
+        _, asked = self.ask()
+        self.desk.open_uris(self.link(asked["state"]))
+        self.wait_status("Connected to acme")
+        return asked
+
+
+def is_foreign(line):
+    """Of libraries, on a bare display without settings daemon, theme or portal."""
+    return any(text in line for text in ("org.freedesktop.portal", "theme", "at-spi", "a11y", "Vulkan", "settings portal"))
+
+
+class Actions(AppCase):
+    def test_follow_the_state(self):
+        self.start()
+        self.wait_enabled("sign-in")
+        possible = lambda: {n for n, (enabled, _) in self.desk.actions().items() if enabled}  # noqa: E731
+        for name in ("connect", "disconnect", "reconnect", "sign-out", "internet-resource", "cancel-sign-in"):
+            self.assertNotIn(name, possible())
+        self.sign_in()
+        self.wait_enabled("disconnect")
+        self.assertLessEqual({"disconnect", "toggle", "reconnect", "sign-out", "internet-resource", "quit"}, possible())
+        self.assertFalse({"connect", "sign-in", "cancel-sign-in"} & possible())
+        self.desk.activate("toggle")
+        self.wait_enabled("connect")
+        self.assertFalse({"disconnect", "internet-resource"} & possible())
+        self.assertEqual(self.status(), ("disconnected", "Disconnected"))
+        self.desk.activate("toggle")
+        self.wait_status("Connected to acme")
+        self.desk.activate("disconnect")
+        self.wait_enabled("connect")
+        self.desk.activate("connect")
+        self.wait_enabled("disconnect")
+
+    def test_internet_resource_is_what_the_service_says(self):
+        self.start()
+        self.sign_in()
+        self.wait_enabled("internet-resource")
+        self.assertFalse(self.desk.actions()["internet-resource"][1])
+        self.desk.set_state("internet-resource", True)
+        until(lambda: self.desk.actions()["internet-resource"][1], "the switch on")
+        self.wait_call("SetInternetResource[true]")
+        self.mock.Behave({"refuse": "NotAuthorized"})
+        self.desk.set_state("internet-resource", False)
+        self.desk.wait_text("You are not allowed to do that")
+        self.assertTrue(self.desk.actions()["internet-resource"][1])
+        self.mock.Behave({"refuse": ""})
+        self.desk.activate("disconnect")
+        self.wait_enabled("connect")
+        self.desk.settings("set", "internet-resource", "true")
+        self.desk.activate("connect")
+        self.wait_call('Connect[{"internet-resource": true}]')
+
+    def test_second_start_is_the_first_one(self):
+        self.start("--background")
+        first = self.desk.app
+        self.assertEqual(self.desk.windows(), [])
+        second = self.desk.spawn([self.desk.app_path()], "second")
+        self.assertEqual(second.wait(15), 0)
+        self.desk.wait_window()
+        third = self.desk.spawn([self.desk.app_path(), "--background"], "third")
+        self.assertEqual(third.wait(15), 0)
+        self.assertIsNone(first.poll())
+
+    def test_service_mode_and_quit(self):
+        self.start("--gapplication-service")
+        self.assertEqual(self.desk.windows(), [])
+        self.sign_in()
+        self.desk.activate("quit")
+        self.assertEqual(self.desk.app.wait(15), 0)
+        self.wait_call("Disconnect")
+        self.assertEqual(self.mock.Token()[-len(FRAGMENT):], FRAGMENT) # signed in all the same
+
+    def test_favourites_and_the_tray_menu(self):
+        self.start()
+        self.sign_in()
+        until(lambda: "Build farm" in self.tray_labels(), "resources in the tray's menu")
+        labels = self.tray_labels()
+        self.assertEqual(labels[0], "Connected to acme")
+        self.assertIn("Signed in as Sam Poe", labels)
+        for label in ("Disconnect", "Route All Internet Traffic", "All Resources…", "Open Firezone", "Sign Out",
+                      "Disconnect and Quit"):
+            self.assertIn(label, labels)
+        self.assertNotIn("Internet", labels)
+        self.desk.activate("toggle-favourite", "00000000-0000-0000-0000-000000000004")
+        until(lambda: "Build farm" not in self.tray_labels(), "favourites alone")
+        self.assertIn("Wiki", self.tray_labels())
+        self.assertIn("wiki.corp.example", "".join(self.tray_labels()))
+        self.assertIn("00000000-0000-0000-0000-000000000004", self.desk.settings("get", "favourites"))
+
+    def test_menu_of_five_thousand_has_ten(self):
+        self.mock.Resources(5000)
+        self.start()
+        self.sign_in()
+        until(lambda: "Host 0000" in self.tray_labels(), "resources in the tray's menu")
+        self.assertEqual(len([label for label in self.tray_labels() if label.startswith("Host ")]), 10)
+        self.desk.wait_text("5000 resources")
+
+    def tray_labels(self):
+        """Every label of the exported menu, with those of its submenus."""
+        call = lambda method, arguments: self.desk.session.call_sync(  # noqa: E731
+            APP_ID, APP_PATH + "/menus/tray", "org.gtk.Menus", method, arguments, None, Gio.DBusCallFlags.NONE, 9000, None)
+        groups = list(range(64))
+        content = call("Start", GLib.Variant("(au)", (groups,))).unpack()[0]
+        call("End", GLib.Variant("(au)", (groups,)))
+        items = {(group, menu): entries for group, menu, entries in content}
+
+        def walk(key):
+            for entry in items.get(key, []):
+                if "label" in entry:
+                    yield entry["label"]
+                for link in (":section", ":submenu"):
+                    if link in entry:
+                        yield from walk(entry[link])
+
+        return list(walk((0, 0)))
+
+    def test_copies_an_address(self):
+        self.start()
+        self.sign_in()
+        self.desk.wait_window()
+        until(lambda: "Build farm" in self.tray_labels(), "resources")
+        self.desk.activate("copy-address", "00000000-0000-0000-0000-000000000002")
+        self.desk.wait_text("Address copied")
+        self.desk.activate("show-resource", "00000000-0000-0000-0000-000000000004")
+        self.desk.wait_text("wiki.corp.example")
+
+
+class SignIn(AppCase):
+    def test_round_trip(self):
+        for key, value in SETTINGS.items():
+            self.desk.settings("set", key, value)
+        self.desk.settings("set", "account-slug", "corp")
+        self.start()
+        url, asked = self.ask()
+        self.assertEqual((url.scheme, url.netloc, url.path), ("https", "portal.test", "/corp"))
+        self.assertEqual(set(asked), {"as", "nonce", "state"})
+        self.assertEqual(asked["as"], "gui-client")
+        for key in ("nonce", "state"):
+            self.assertRegex(asked[key], r"^[0-9a-f]{64}$")
+        self.assertEqual(self.status(), ("connecting", "Waiting for your browser"))
+        self.desk.open_uris(self.link(asked["state"]))
+        self.wait_status("Connected to acme")
+        self.assertEqual(self.mock.Token(), asked["nonce"] + FRAGMENT)
+        self.assertEqual(self.desk.settings("get", "account-slug"), "'acme'")
+        self.desk.wait_text("Signed in as Sam Poe")
+        # nothing secret where others can see it
+        seen = self.desk.read_log() + self.process_faces()
+        for secret in (FRAGMENT, asked["nonce"], asked["state"]):
+            self.assertNotIn(secret, seen)
+
+    def process_faces(self):
+        """Arguments and environment of the app, and its log file."""
+        text = ""
+        for face in ("cmdline", "environ"):
+            with open(f"/proc/{self.desk.app.pid}/{face}", encoding="utf-8", errors="replace") as file:
+                text += file.read()
+        with open(os.path.join(self.desk.home, ".local/state/dev.firezone.Client/app.log"), encoding="utf-8") as file:
+            return text + file.read()
+
+    def test_anything_but_the_answer_is_dropped(self):
+        self.start()
+        self.wait_enabled("sign-in")
+        self.desk.open_uris(self.link("0" * 64))  # nobody asked
+        _, asked = self.ask()
+        state = asked["state"]
+        wrong = [
+            self.link("0" * 64),
+            self.link(state[:-1]),
+            self.link(""),
+            self.link(state) + "&state=" + state,
+            self.link(state).replace("handle_client_sign_in_callback", "elsewhere"),
+            self.link(state).replace("callback?", "callback/path?"),
+            self.link(state).replace("actor_name", "another_name"),
+            self.link(state, fragment="with space"),
+            self.link(state, fragment="." + "a" * 4096),
+            self.link(state).replace(SCHEME, "https"),
+            SCHEME + "://handle_client_sign_in_callback",
+            SCHEME + ":",
+        ]
+        self.desk.open_uris(*wrong)
+        until(lambda: self.desk.read_log().count("link-dropped") >= len(wrong), "links dropped")
+        self.assertEqual(self.calls("SetCredential"), [])
+        self.assertEqual(self.status()[1], "Waiting for your browser")
+        self.desk.open_uris(self.link(state))
+        self.wait_status("Connected to acme")
+        self.desk.open_uris(self.link(state, actor_name="Mallory"))  # the same answer once more
+        until(lambda: self.desk.read_log().count("link-dropped") >= len(wrong) + 2, "the second answer dropped")
+        self.assertEqual(len(self.calls("SetCredential")), 1)
+        self.assertNotIn("Mallory", self.desk.texts())
+
+    def test_cancel_and_again(self):
+        self.start()
+        _, first = self.ask()
+        self.desk.activate("cancel-sign-in")
+        self.wait_enabled("sign-in")
+        self.desk.open_uris(self.link(first["state"]))
+        _, second = self.ask()
+        self.assertNotEqual(first["state"], second["state"])
+        self.assertNotEqual(first["nonce"], second["nonce"])
+        self.desk.open_uris(self.link(first["state"]))
+        until(lambda: self.desk.read_log().count("link-dropped") == 2, "both old answers dropped")
+        self.assertEqual(self.calls("SetCredential"), [])
+        self.desk.open_uris(self.link(second["state"]))
+        self.wait_status("Connected to acme")
+
+    def test_link_starts_the_app(self):
+        """A link on the command line, as from a browser without D-Bus activation; a stale one does no harm."""
+        self.start(self.link("0" * 64))
+        self.desk.wait_window()
+        until(lambda: "link-dropped" in self.desk.read_log(), "the link dropped")
+        _, asked = self.ask()
+        second = self.desk.spawn([self.desk.app_path(), self.link(asked["state"])], "second")
+        self.assertEqual(second.wait(15), 0)
+        self.wait_status("Connected to acme")
+
+    def test_without_a_browser(self):
+        os.unlink(os.path.join(self.desk.home, ".config/mimeapps.list"))
+        os.unlink(os.path.join(self.desk.home, ".local/share/applications/test-browser.desktop"))
+        self.start(env={"XDG_DATA_DIRS": os.path.join(self.desk.root, "nothing")})
+        self.desk.wait_window()
+        self.wait_enabled("sign-in")
+        self.desk.activate("sign-in")
+        self.desk.wait_text("Open this address in a browser")
+        link = next(n["name"] for n in self.desk.nodes() if "https://app.firezone.dev" in n["name"])
+        asked = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(re.search(r"https://\S+", link).group()).query))
+        self.desk.screenshot("sign-in-link")
+        self.desk.type_into("Link from the page", self.link("0" * 64))
+        self.desk.key("Return")
+        self.desk.wait_text("That is not the link of this sign-in")
+        self.desk.type_into("Link from the page", " " + self.link(asked["state"]) + " ")
+        self.desk.key("Return")
+        self.wait_status("Connected to acme")
+        until(lambda: len(self.desk.windows()) == 1, "the dialog closed")
+
+    def test_bad_address(self):
+        self.desk.settings("set", "auth-url", "ftp://portal.test")
+        self.start()
+        self.desk.wait_window()
+        self.wait_enabled("sign-in")
+        self.desk.activate("sign-in")
+        self.desk.wait_text("The sign-in page has no valid address")
+        self.assertTrue(self.desk.is_enabled("sign-in"))
+
+
+class Sessions(AppCase):
+    """What is kept from one start to the next, and what ends a session."""
+
+    def restart_app(self):
+        self.desk.stop_app()
+        until(lambda: not self.desk.has_owner(self.desk.session, APP_ID), "the app gone")
+        self.start()
+
+    def test_resumes(self):
+        self.start()
+        asked = self.sign_in()
+        self.desk.start_service()  # a service that knows nothing, as after a restart of the machine
+        self.mock = self.desk.mock
+        self.wait_status("Connected to acme")  # given again, and connected again, by the app that runs
+        self.assertEqual(self.mock.Token(), asked["nonce"] + FRAGMENT)
+        self.desk.stop_app()
+        self.desk.start_service()
+        self.mock = self.desk.mock
+        self.restart_app()
+        self.wait_status("Connected to acme")
+        self.assertEqual(self.mock.Token(), asked["nonce"] + FRAGMENT)
+
+    def test_stays_disconnected_where_that_is_wished(self):
+        self.start()
+        self.sign_in()
+        self.desk.activate("disconnect")
+        self.wait_enabled("connect")
+        self.desk.start_service()
+        self.mock = self.desk.mock
+        self.wait_call("SetCredential")
+        self.wait_enabled("connect")
+        self.assertEqual(self.calls("Connect"), [])
+        self.desk.stop_app()
+        self.desk.settings("set", "connect-on-start", "false")
+        self.desk.start_service()
+        self.mock = self.desk.mock
+        self.restart_app()
+        self.wait_call("SetCredential")
+        self.wait_enabled("connect")
+        self.assertEqual(self.calls("Connect"), [])
+
+    def test_sign_out_wipes(self):
+        self.start()
+        self.sign_in()
+        self.desk.activate("sign-out")
+        self.wait_status("Not signed in")
+        self.assertEqual(self.mock.Token(), "")
+        self.wait_call("ClearCredential")
+        self.wait_enabled("sign-out", False)
+        self.restart_app()
+        self.wait_enabled("sign-in")
+        self.assertEqual(len(self.calls("SetCredential")), 1)
+
+    def test_signed_out_elsewhere(self):
+        self.start()
+        self.sign_in()
+        self.mock.Set({"State": "signed-out", "StateReason": "user", "Owner": 0xFFFFFFFF})
+        self.wait_status("Not signed in")
+        until(lambda: "signed-out-elsewhere" in self.desk.read_log(), "the token forgotten")
+        self.restart_app()
+        self.wait_enabled("sign-in")
+        self.assertEqual(len(self.calls("SetCredential")), 1)
+
+    def test_portal_away_is_no_sign_out(self):
+        self.start()
+        self.sign_in()
+        self.desk.wait_window()
+        self.mock.Set({"PortalState": "retrying", "PortalRtt": 0})
+        self.desk.wait_text("Portal out of reach")
+        self.desk.wait_text("The portal cannot be reached")
+        self.assertIn("Signed in as Sam Poe", self.desk.texts())
+        self.mock.Set({"State": "error", "StateReason": "portal-unreachable", "PortalState": "off"})
+        self.desk.wait_text("Not connected")
+        self.assertIn("Signed in as Sam Poe", self.desk.texts())
+        self.mock.Set({"State": "connected"})
+        self.wait_status("Connected to acme")
+
+    def test_session_over(self):
+        self.start()
+        self.sign_in()
+        self.desk.wait_window()
+        self.mock.Set({"State": "error", "StateReason": "session-expired"})
+        self.desk.wait_text("Your session has ended")
+        self.wait_enabled("sign-in")
+        self.assertIn("Sign in again", self.desk.texts())
+        until(lambda: "session-over" in self.desk.read_log(), "the token forgotten")
+        self.restart_app()
+        self.wait_enabled("sign-in")
+        self.assertEqual(len(self.calls("SetCredential")), 1)
+        self.sign_in()
+
+    def test_another_person(self):
+        self.mock.Behave({"owner": 4242})
+        self.mock.Set({"State": "connected", "Owner": 4242})
+        self.start()
+        self.desk.wait_window()
+        self.desk.wait_text("In use by another person")
+        self.assertFalse(self.desk.is_enabled("disconnect"))
+        self.assertTrue(self.desk.is_enabled("connect"))
+        self.assertNotIn("Signed in as", self.desk.texts())
+
+
+class Helper(AppCase):
+    STATE = None
+
+    def test_missing_and_back(self):
+        self.start()
+        self.desk.wait_window()
+        self.desk.wait_text("The tunnel service is not running")
+        self.assertIn("systemctl start firezone-client-tunnel", self.desk.texts())
+        self.assertTrue(self.desk.is_enabled("retry-service"))
+        self.assertFalse(self.desk.is_enabled("sign-in"))
+        self.desk.start_service()
+        self.mock = self.desk.mock
+        self.wait_enabled("sign-in")
+        self.desk.wait_text("Not signed in")
+        self.sign_in()
+        self.desk.stop_service()
+        self.desk.wait_text("Tunnel service not running")
+        self.assertFalse(self.desk.is_enabled("disconnect"))
+        self.desk.start_service()
+        self.mock = self.desk.mock
+        self.wait_status("Connected to acme")
+
+    def test_silent(self):
+        self.desk.start_service()
+        self.mock = self.desk.mock
+        self.mock.Behave({"hang": True})
+        self.start()
+        self.desk.wait_window()
+        self.desk.wait_text("does not answer", timeout=30)
+        self.mock.Behave({"hang": False})
+        self.desk.wait_text("Not signed in", timeout=30)
+
+
+class NoKeyring(AppCase):
+    KEYRING = "none"
+
+    def test_signs_in_and_says_so(self):
+        self.start()
+        self.sign_in()
+        self.desk.wait_text("This sign-in will not be remembered")
+        self.assertEqual(self.status()[1], "Connected to acme")
+        self.desk.start_service()  # kept in memory at least
+        self.mock = self.desk.mock
+        self.wait_status("Connected to acme")
+
+
+class LockedKeyring(AppCase):
+    KEYRING = "locked"
+
+    def test_signs_in_and_says_so(self):
+        self.start()
+        self.wait_enabled("sign-in")
+        self.sign_in()
+        self.desk.wait_text("This sign-in will not be remembered")
+
+
+class Settings(AppCase):
+    def open(self):
+        self.start()
+        self.desk.wait_window()
+        self.desk.activate("show-settings")
+        self.desk.wait_text("Sign-in address")
+
+    def test_switches(self):
+        self.open()
+        self.desk.press("Start with the Session", "check box")
+        path = os.path.join(self.desk.home, ".config/autostart/dev.firezone.Client.desktop")
+        until(lambda: os.path.exists(path), "the autostart file")
+        with open(path, encoding="utf-8") as file:
+            entry = file.read()
+        self.assertIn(f'Exec="{os.path.realpath(self.desk.app_path())}" --background', entry)
+        self.desk.press("Start with the Session", "check box")
+        until(lambda: not os.path.exists(path), "no autostart file")
+        self.desk.press("Connect on Start", "check box")
+        until(lambda: self.desk.settings("get", "connect-on-start") == "false", "the setting off")
+
+    def test_addresses_are_looked_at(self):
+        self.open()
+        self.desk.type_into("Sign-in address", "portal.test")
+        self.desk.key("Return")
+        self.desk.wait_text("Enter an address that begins with https://")
+        self.assertEqual(self.desk.settings("get", "auth-url"), "'https://app.firezone.dev'")
+        self.desk.type_into("Sign-in address", "https://portal.test")
+        self.desk.key("Return")
+        until(lambda: self.desk.settings("get", "auth-url") == "'https://portal.test'", "the address kept")
+        self.desk.press("Reset to Defaults")
+        until(lambda: self.desk.settings("get", "auth-url") == "'https://app.firezone.dev'", "the default")
+
+    def test_log_filter_is_the_services(self):
+        self.open()
+        self.desk.type_into("Log filter", "info,ice=")
+        self.desk.key("Return")
+        self.desk.wait_text("bad directive")
+        self.assertEqual(self.desk.settings("get", "log-filter"), "''")
+        self.desk.type_into("Log filter", "info,ice=debug")
+        self.desk.key("Return")
+        self.wait_call('SetLogFilter["info,ice=debug"]')
+        until(lambda: self.desk.settings("get", "log-filter") == "'info,ice=debug'", "the filter kept")
+
+    def test_managed(self):
+        self.mock.Set({"Managed": {"auth-url": "https://fixed.test", "account-slug": "fixed"}})
+        self.open()
+        self.desk.wait_text("Managed by your organization")
+        entries = {n["name"]: n for n in self.desk.nodes() if n["showing"] and n["role"] in ("text", "entry")}
+        self.assertFalse(any(n["sensitive"] for name, n in entries.items() if name.endswith("Sign-in address")))
+        url, _ = self.ask()
+        self.assertEqual((url.netloc, url.path), ("fixed.test", "/fixed"))
+
+
+class Window(AppCase):
+    def test_closing_without_a_tray_is_explained_once(self):
+        self.start()
+        self.desk.wait_window()
+        self.desk.key("ctrl+w")
+        self.desk.wait_text("Your desktop shows no tray icons")
+        self.desk.press("Close the Window", "push button")
+        until(lambda: not self.desk.windows(), "no window")
+        self.assertIsNone(self.desk.app.poll())
+        self.desk.activate("show-window")
+        self.desk.wait_window()
+        self.desk.key("ctrl+w")
+        until(lambda: not self.desk.windows(), "no window")
+        self.assertEqual(self.desk.settings("get", "explained-background"), "true")
+
+    def test_closing_with_a_tray(self):
+        self.start()
+        self.desk.wait_window()
+        self.desk.activate("tray-host", True)
+        self.desk.key("ctrl+w")
+        until(lambda: not self.desk.windows(), "no window")
+        self.assertEqual(self.desk.settings("get", "explained-background"), "false")
+
+    def test_background_without_a_tray_shows_itself(self):
+        self.start("--background")
+        self.assertEqual(self.desk.windows(), [])
+        self.desk.wait_window()  # after a while
+
+    def test_keys_and_dialogs(self):
+        self.start()
+        self.desk.wait_window()
+        self.desk.key("ctrl+question")
+        self.desk.wait_text("Connect, disconnect or sign in")
+        self.desk.screenshot("shortcuts")
+        self.desk.key("Escape")
+        until(lambda: len(self.desk.windows()) == 1, "the shortcuts closed")
+        self.desk.activate("about")
+        self.desk.wait_text("The Firezone in C contributors")
+        self.desk.screenshot("about")
+        self.desk.key("Escape")
+        until(lambda: len(self.desk.windows()) == 1, "the about window closed")
+        self.desk.key("alt+4")
+        self.desk.wait_text("Sign-in address")
+        self.desk.key("F10")
+        self.desk.wait_text("About Firezone")
+        self.desk.key("Escape")
+        self.desk.key("ctrl+q")
+        self.assertEqual(self.desk.app.wait(15), 0)
+
+
+class Notes(AppCase):
+    """Notifications, as a desktop's notification service gets them."""
+
+    def setUp(self):
+        super().setUp()
+        self.desk.spawn([sys.executable, os.path.join(os.path.dirname(__file__), "notification_service.py")], "notes")
+        until(lambda: self.desk.has_owner(self.desk.session, "org.freedesktop.Notifications"), "the notification service")
+
+    def notes(self):
+        log = self.desk.read_log("notes")
+        return [line for line in log.splitlines() if line.startswith(("NOTIFY", "CLOSE"))]
+
+    def wait_note(self, text, n=1):
+        until(lambda: len([x for x in self.notes() if text in x]) >= n, f"the notification “{text}”")
+
+    def test_kinds(self):
+        self.start("--gapplication-service")
+        self.sign_in()
+        self.mock.Event("connected", {"n-resources": 8})
+        self.mock.Event("lost", {"portal": "wss://api", "since": 2**40})
+        self.wait_note("Connection lost")
+        self.assertFalse([n for n in self.notes() if "NOTIFY Connected" in n])  # off by default
+        self.mock.Event("lost", {"portal": "wss://api", "since": 2**40})  # too soon
+        self.mock.Event("restored", {})
+        self.wait_note("CLOSE")
+        self.mock.Event("gateways-offline", {"resource-id": "00000000-0000-0000-0000-000000000006",
+                                             "resource-name": "Printer", "site": "Office"})
+        self.wait_note("“Printer” cannot be reached")
+        self.mock.Event("sign-in-needed", {"reason": "session-expired"})
+        self.wait_note("Your session has ended")
+        self.assertEqual(len([n for n in self.notes() if "Connection lost" in n]), 1)
+
+    def test_none_where_none_are_wished(self):
+        self.desk.settings("set", "notifications", "false")
+        self.start("--gapplication-service")
+        self.sign_in()
+        self.mock.Event("lost", {"portal": "wss://api", "since": 2**40})
+        self.mock.Event("unknown-to-us", {})
+        self.desk.settings("set", "notifications", "true")
+        self.mock.Event("dns-failed", {})
+        self.wait_note("Private names cannot be looked up")
+        self.assertFalse([n for n in self.notes() if "Connection lost" in n])
+
+
+class Accessible(AppCase):
+    def walk(self, what):
+        result = subprocess.run([sys.executable, os.path.join(os.path.dirname(__file__), "a11y.py"), "walk"], env=self.desk.env,
+                                capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(result.returncode, 0, f"{what}: {result.stdout}{result.stderr}")
+
+    def test_every_control_has_a_name(self):
+        self.start()
+        self.desk.wait_window()
+        self.wait_enabled("sign-in")
+        self.walk("signed out")
+        self.mock.Set({"State": "degraded", "StateReason": "dns-failed", "Owner": os.getuid()})
+        self.desk.wait_text("Private names cannot be looked up")
+        self.walk("a problem")
+        self.mock.Set({"State": "connected", "Owner": os.getuid()})
+        for page in ("overview", "resources", "logs", "settings"):
+            self.desk.activate("show-page", page)
+            self.walk(page)
+
+
+class Pictures(AppCase):
+    """Every view and state, light and dark; for people to look at."""
+
+    COLOURS = {"light": {}, "dark": {"ADW_DEBUG_COLOR_SCHEME": "prefer-dark"},
+               "contrast": {"ADW_DEBUG_HIGH_CONTRAST": "1"}}
+
+    def test_states(self):
+        for colour, env in self.COLOURS.items():
+            self.desk.start_service()
+            self.start(env=env)
+            self.desk.wait_window()
+            self.wait_enabled("sign-in")
+            self.shoot("signed-out", colour)
+            self.ask()
+            self.shoot("browser", colour)
+            self.desk.activate("cancel-sign-in")
+            self.desk.mock.Set({"State": "connecting", "PortalState": "retrying", "Owner": os.getuid(), "Actor": "Sam Poe",
+                                "Account": "acme"})
+            self.wait_status("Connecting…")
+            self.shoot("retrying", colour)
+            self.desk.mock.Set({"State": "connected", "Owner": os.getuid()})
+            self.wait_status("Connected to acme")
+            self.shoot("connected", colour)
+            for page in ("resources", "settings"):
+                self.desk.activate("show-page", page)
+                self.shoot(page, colour)
+            self.desk.activate("show-page", "overview")
+            self.desk.mock.Set({"State": "degraded", "StateReason": "dns-failed"})
+            self.wait_status("Connected, with a problem")
+            self.shoot("degraded", colour)
+            self.desk.mock.Set({"State": "error", "StateReason": "session-revoked"})
+            self.wait_status("Sign in again")
+            self.shoot("session-over", colour)
+            self.desk.stop_service()
+            self.wait_status("Tunnel service not running")
+            self.shoot("no-service", colour)
+            self.desk.stop_app()
+            until(lambda: not self.desk.has_owner(self.desk.session, APP_ID), "the app gone")
+
+    def shoot(self, name, colour):
+        self.assertGreater(os.path.getsize(self.desk.screenshot(f"{name}-{colour}")), 5000)
+
+    def test_narrow_and_large_text(self):
+        """At 360 pixels nothing makes the window wider; at twice the text everything is still there."""
+        self.desk.start_service("connected")
+        for name, env in (("narrow", {}), ("large-text", {"GDK_DPI_SCALE": "2"})):
+            self.start(env=env)
+            self.desk.wait_window()
+            self.wait_status("Connected to acme")
+            for page in ("overview", "resources", "logs", "settings"):
+                self.desk.activate("show-page", page)
+                self.desk.resize(360, 720)
+                path = self.desk.screenshot(f"{page}-{name}")
+                size = subprocess.run(["identify", "-format", "%w", path], capture_output=True, text=True, check=True).stdout
+                with self.subTest(page=page, at=name):
+                    self.assertLessEqual(int(size), 372)  # with openbox's borders
+            self.desk.stop_app()
+            until(lambda: not self.desk.has_owner(self.desk.session, APP_ID), "the app gone")
+
+
+if __name__ == "__main__":
+    if MISSING:
+        print(f"skipped: missing {', '.join(MISSING)}")
+        sys.exit(77)
+    BUILD = sys.argv.pop(1)
+    start = time.monotonic()
+    unittest.main(verbosity=2)
