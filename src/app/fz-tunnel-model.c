@@ -511,7 +511,8 @@ on_called (GObject *source, GAsyncResult *result, gpointer user_data)
     g_task_return_error (task, error);
     return;
   }
-  g_task_set_task_data (task, g_steal_pointer (&fds), g_object_unref);
+  if (fds != NULL)
+    g_task_set_task_data (task, g_steal_pointer (&fds), g_object_unref);
   g_task_return_pointer (task, reply, (GDestroyNotify) g_variant_unref);
 }
 

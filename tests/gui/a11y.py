@@ -3,7 +3,7 @@
 
 Usage: a11y.py tree           JSON: every object with path, role, name, description, focusable, showing, checked, sensitive
        a11y.py press NAME [ROLE]   the default action of the first showing object whose name ends so
-       a11y.py type NAME TEXT      into the first showing entry whose name ends so
+       a11y.py where NAME          the middle of the first showing entry whose name ends so, in its window
        a11y.py walk           lists what has no name of its own, and fails if there is any
 """
 
@@ -53,7 +53,10 @@ def describe(node, path):
 
 def walk(node, path=""):
     path += "/" + node.getRoleName()
-    yield node, describe(node, path)
+    entry = describe(node, path)
+    yield node, entry
+    if not entry["showing"] and path.count("/") > 3 and not entry["name"].endswith("Page"):
+        return  # a page that was never shown: nothing of it is to be met
     for child in node:
         if child is not None:
             yield from walk(child, path)
@@ -79,25 +82,23 @@ def press(name, role):
     sys.exit("there is none that can be pressed")
 
 
-def type_into(name, text):
+def where(name):
+    """Where in its window the entry is."""
     end = time.monotonic() + 15
     while time.monotonic() < end:
         for node, entry in walk(find_app()):
-            if entry["showing"] and entry["sensitive"] and entry["name"].endswith(name):
-                try:
-                    node.queryComponent().grabFocus()
-                    node.queryEditableText().setTextContents(text)
-                    return
-                except NotImplementedError:
-                    continue
+            if entry["showing"] and entry["sensitive"] and entry["role"] == "text" and entry["name"].endswith(name):
+                extents = node.queryComponent().getExtents(pyatspi.WINDOW_COORDS)
+                print(extents.x + extents.width // 2, extents.y + extents.height // 2)
+                return
         time.sleep(0.1)
-    sys.exit("there is none that can be typed into")
+    sys.exit("there is none")
 
 
 def main():
     command = sys.argv[1]
-    if command == "type":
-        type_into(sys.argv[2], sys.argv[3])
+    if command == "where":
+        where(sys.argv[2])
         return
     if command == "press":
         press(sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else "")

@@ -337,11 +337,15 @@ class Desk:
         return json.loads(result.stdout)
 
     def type_into(self, name, text):
-        """Sets the text of the first showing entry whose name ends with `name`."""
-        result = subprocess.run([sys.executable, os.path.join(HERE, "a11y.py"), "type", name, text], env=self.env,
+        """Clicks the first showing entry whose name ends with `name` and replaces its text by keys."""
+        result = subprocess.run([sys.executable, os.path.join(HERE, "a11y.py"), "where", name], env=self.env,
                                 capture_output=True, text=True, timeout=60, check=False)
         if result.returncode != 0:
             raise AssertionError(f"cannot type into “{name}”: {result.stderr}")
+        x, y = result.stdout.split()
+        for command in (["mousemove", "--sync", "--window", self.windows()[-1], x, y, "click", "1"], ["key", "ctrl+a"],
+                        ["type", "--delay", "4", text]):
+            subprocess.run(["xdotool", *command], env=self.env, check=True, capture_output=True, timeout=60)
 
     def press(self, name, role=None):
         """Does the default action of the first showing control whose name ends with `name`."""
