@@ -15,8 +15,8 @@ struct _FzCredentialStore {
   FzCredential *memory; /* what the keyring did not take, or not yet */
   FzKept kept;
   char *reason;
-  unsigned int
-      generation; /* rises with each save and clear: only the newest one's outcome counts */
+  struct Job *running; /* at the keyring; one at a time, so that none overtakes another */
+  struct Job *next;    /* the newest wish, for when that is done */
 };
 
 enum { PROP_0, PROP_KEPT, N_PROPS };
@@ -36,11 +36,10 @@ static const SecretSchema schema = {
   },
 };
 
-/* One step on the keyring, with what it needs to go on. */
-typedef struct {
+/* A wish about the keyring: to save, or only to clear. */
+typedef struct Job {
   FzCredentialStore *store;
   FzCredential *credential; /* to be saved; NULL: to clear only */
-  unsigned int generation;
   GCancellable *cancellable;
   guint timeout_id;
 } Job;
@@ -62,23 +61,21 @@ job_new (FzCredentialStore *self, const FzCredential *credential)
 
   job->store = g_object_ref (self);
   job->credential = credential != NULL ? fz_credential_copy (credential) : NULL;
-  job->generation = ++self->generation;
   job->cancellable = g_cancellable_new ();
-  job->timeout_id = g_timeout_add_seconds (KEYRING_TIMEOUT_S, on_timeout, job);
   return job;
 }
 
 static void
 job_free (Job *job)
 {
+  if (job == NULL)
+    return;
   g_clear_handle_id (&job->timeout_id, g_source_remove);
   g_object_unref (job->cancellable);
   g_object_unref (job->store);
   fz_credential_free (job->credential);
   g_free (job);
 }
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (Job, job_free)
 
 static void
 set_kept (FzCredentialStore *self, FzKept kept, const char *reason)
@@ -99,36 +96,64 @@ log_trouble (const char *event, const char *message, const GError *error)
 
 /* -- saving and clearing: old items first, so that there is never more than one -- */
 
-static void
-on_stored (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (Job) job = user_data;
-  g_autoptr (GError) error = NULL;
+static void on_cleared (GObject *source, GAsyncResult *result, gpointer user_data);
 
-  if (!secret_password_store_finish (result, &error))
-    log_trouble ("keyring-refused", "the keyring does not keep the token", error);
-  if (job->generation != job->store->generation)
+static void
+run_next (FzCredentialStore *self)
+{
+  if (self->running != NULL || self->next == NULL)
     return;
-  if (error == NULL)
-    g_clear_pointer (&job->store->memory, fz_credential_free);
-  set_kept (job->store,
-            error == NULL ? FZ_KEPT_IN_KEYRING : FZ_KEPT_IN_MEMORY,
-            error != NULL ? error->message : "");
+  self->running = g_steal_pointer (&self->next);
+  self->running->timeout_id = g_timeout_add_seconds (KEYRING_TIMEOUT_S, on_timeout, self->running);
+  secret_password_clear (&schema, self->running->cancellable, on_cleared, self->running, NULL);
 }
 
 static void
-on_cleared (GObject *source, GAsyncResult *result, gpointer user_data)
+finish (Job *job)
 {
-  g_autoptr (Job) job = user_data;
+  g_autoptr (FzCredentialStore) self = g_object_ref (job->store);
+
+  self->running = NULL;
+  job_free (job);
+  run_next (self);
+}
+
+/* What is under way loses its interest in the answer, so that a keyring that waits for a person
+ * holds nobody up. */
+static void
+enqueue (FzCredentialStore *self, Job *job)
+{
+  job_free (self->next);
+  self->next = job;
+  if (self->running != NULL)
+    g_cancellable_cancel (self->running->cancellable);
+  run_next (self);
+}
+
+static void
+on_stored (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Job *job = user_data;
+  FzCredentialStore *self = job->store;
   g_autoptr (GError) error = NULL;
+
+  if (!secret_password_store_finish (result, &error) && self->next == NULL)
+    log_trouble ("keyring-refused", "the keyring does not keep the token", error);
+  if (self->next == NULL) {
+    if (error == NULL)
+      g_clear_pointer (&self->memory, fz_credential_free);
+    set_kept (self,
+              error == NULL ? FZ_KEPT_IN_KEYRING : FZ_KEPT_IN_MEMORY,
+              error != NULL ? error->message : "");
+  }
+  finish (job);
+}
+
+static void
+store (Job *job)
+{
   FzCredential *credential = job->credential;
   g_autofree char *label = NULL;
-
-  (void) secret_password_clear_finish (result, &error);
-  if (error != NULL && credential == NULL)
-    log_trouble ("keyring-not-cleared", "the keyring cannot be cleared", error);
-  if (credential == NULL || job->generation != job->store->generation)
-    return;
 
   /* Translators: name of an entry in the desktop's password manager; %s is an account's name */
   label =
@@ -148,13 +173,22 @@ on_cleared (GObject *source, GAsyncResult *result, gpointer user_data)
                          "api-url",
                          credential->api_url,
                          NULL);
-  (void) g_steal_pointer (&job);
 }
 
 static void
-clear_keyring (Job *job)
+on_cleared (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  secret_password_clear (&schema, job->cancellable, on_cleared, job, NULL);
+  Job *job = user_data;
+  g_autoptr (GError) error = NULL;
+
+  (void) secret_password_clear_finish (result, &error);
+  if (job->store->next == NULL && job->credential != NULL) {
+    store (job);
+    return;
+  }
+  if (error != NULL && job->store->next == NULL)
+    log_trouble ("keyring-not-cleared", "the keyring cannot be cleared", error);
+  finish (job);
 }
 
 void
@@ -164,7 +198,7 @@ fz_credential_store_save (FzCredentialStore *self, const FzCredential *credentia
 
   fz_credential_free (self->memory);
   self->memory = copy;
-  clear_keyring (job_new (self, credential));
+  enqueue (self, job_new (self, credential));
 }
 
 void
@@ -172,7 +206,7 @@ fz_credential_store_clear (FzCredentialStore *self)
 {
   g_clear_pointer (&self->memory, fz_credential_free);
   set_kept (self, FZ_KEPT_NOWHERE, "");
-  clear_keyring (job_new (self, NULL));
+  enqueue (self, job_new (self, NULL));
 }
 
 /* -- loading -- */

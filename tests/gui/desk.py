@@ -283,6 +283,13 @@ class Desk:
 
     # -- settings --
 
+    def scale_text(self, factor):
+        """For apps that start from now on."""
+        folder = os.path.join(self.home, ".config/gtk-4.0")
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, "settings.ini"), "w", encoding="utf-8") as file:
+            file.write(f"[Settings]\ngtk-xft-dpi={int(96 * 1024 * factor)}\n")
+
     def settings(self, *arguments):
         """gsettings in the person's home: settings("set", "connect-on-start", "false")"""
         command, *rest = arguments
@@ -392,7 +399,7 @@ def main():
         if arguments.dark:
             desk.env["ADW_DEBUG_COLOR_SCHEME"] = "prefer-dark"
         if arguments.text:
-            desk.env["GDK_DPI_SCALE"] = arguments.text
+            desk.scale_text(float(arguments.text))
         if arguments.state != "none":
             desk.start_service(arguments.state, arguments.resources, arguments.log)
         desk.start_app()

@@ -705,8 +705,9 @@ class Pictures(AppCase):
     def test_narrow_and_large_text(self):
         """At 360 pixels nothing makes the window wider; at twice the text everything is still there."""
         self.desk.start_service("connected")
-        for name, env in (("narrow", {}), ("large-text", {"GDK_DPI_SCALE": "2"})):
-            self.start(env=env)
+        for name, factor in (("narrow", 1), ("large-text", 2)):
+            self.desk.scale_text(factor)
+            self.start()
             self.desk.wait_window()
             self.wait_status("Connected to acme")
             for page in ("overview", "resources", "logs", "settings"):

@@ -225,8 +225,6 @@ fz_resource_details_set_item (FzResourceDetails *self, FzResourceItem *item)
   g_signal_connect_swapped (item, "notify", G_CALLBACK (show), self);
   gtk_actionable_set_action_target (
       GTK_ACTIONABLE (self->copy), "s", fz_resource_item_get_id (item));
-  /* after the target: an action without one would be of the wrong type */
-  gtk_actionable_set_action_name (GTK_ACTIONABLE (self->copy), "app.copy-address");
   show (self);
   start_over (self);
 }
