@@ -64,6 +64,10 @@ KNOWN = {
     "libsqlite3-0": "public-domain",
     "libsystemd0": "LGPL-2.1+",
     "libzstd1": "BSD-3-clause or GPL-2",
+    "libacl1": "LGPL-2.1+",
+    "libbz2-1.0": "bzip2",
+    "libicu72": "Unicode",
+    "libldns3": "BSD-3-clause",
 }
 
 
