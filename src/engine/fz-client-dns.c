@@ -14,6 +14,7 @@
 #include "src/engine/fz-client-dns.h"
 
 #include "src/engine/fz-limits.h"
+#include "src/proto/fz-tcp.h"
 #include "src/proto/fz-udp.h"
 
 #include <string.h>
@@ -310,6 +311,18 @@ handle_query (FzClient *self,
   }
 }
 
+/* TCP is not spoken here. Told so, a resolver goes on at once with what it has, or with the next
+ * server, instead of waiting for a handshake. */
+static void
+refuse_tcp (FzClient *self, const FzIpPacket *packet)
+{
+  uint8_t reset[FZ_TCP_RESET_MAX];
+  size_t length = fz_tcp_write_reset (packet, reset);
+
+  if (length > 0)
+    fz_role_deliver (self->context, fz_span (reset, length));
+}
+
 void
 fz_client_dns_handle_sentinel (FzClient *self, const FzIpPacket *packet, FzInstant now)
 {
@@ -317,6 +330,10 @@ fz_client_dns_handle_sentinel (FzClient *self, const FzIpPacket *packet, FzInsta
   const FzSentinel *sentinel;
   FzDnsAsker asker;
 
+  if (packet->protocol == FZ_IP_PROTOCOL_TCP && !packet->is_fragment) {
+    refuse_tcp (self, packet);
+    return;
+  }
   if (!fz_udp_parse (packet, &datagram) || datagram.destination.port != FZ_DNS_PORT) {
     fz_role_drop (self->context, FZ_DROP_UNKNOWN_PROTOCOL);
     return;

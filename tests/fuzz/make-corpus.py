@@ -260,6 +260,35 @@ def make_wireguard():
         write("wireguard", name, bytes(script))
 
 
+# -- DNS --
+
+def make_dns():
+    def name(text):
+        return b"".join(bytes([len(label)]) + label.encode() for label in text.split(".") if label) + b"\0"
+
+    def question(text, kind, flags=0x0100, counts=(1, 0, 0, 0)):
+        return struct.pack(">HH4H", 0x1234, flags, *counts) + name(text) + struct.pack(">HH", kind, 1)
+
+    def record(kind, data, ttl=300, owner=b"\xc0\x0c"):
+        return owner + struct.pack(">HHIH", kind, 1, ttl, len(data)) + data
+
+    for kind in (1, 12, 15, 16, 28, 33, 65):
+        write("dns", "query-%d" % kind, question("Web.corp.example", kind))
+    write("dns", "edns", question("web.corp.example", 1, counts=(1, 0, 0, 1)) + b"\0" + struct.pack(">HHIH", 41, 1232, 0, 0))
+    write("dns", "canary", question("use-application-dns.net", 1))
+    write("dns", "root", question("", 2))
+    write("dns", "longest", question(".".join(["a" * 63] * 3 + ["b" * 61]), 1))
+    write("dns", "reverse", question("1.0.96.100.in-addr.arpa", 12))
+    write("dns", "odd-bytes", question("a", 1)[:12] + b"\3a.b\1\xff\0\0\1\0\1")
+    write("dns", "reply", question("a", 1, 0x8180, (1, 2, 1, 0)) + record(5, name("b.c"), 7)
+          + record(1, bytes([192, 0, 2, 1]), 300, b"\xc0\x1f") + record(2, name("ns.c"), 60))
+    write("dns", "nxdomain", question("a", 28, 0x8183, (1, 0, 1, 0)) + record(6, name("ns.c") + bytes(21)))
+    write("dns", "truncated", question("a", 16, 0x8380))
+    write("dns", "huge-lifetime", question("a", 1, 0x8180, (1, 1, 0, 0)) + record(1, bytes(4), 0xFFFFFFFF))
+    write("dns", "pointer-loop", struct.pack(">HH4H", 1, 0x8180, 1, 1, 0, 0) + b"\xc0\x0c\0\1\0\1" + record(1, bytes(4)))
+
+
+make_dns()
 make_ip()
 make_segment()
 make_lane()

@@ -1,0 +1,387 @@
+/* test-nat.c: fz-nat.h (tunnel.md §§6.6, 12.1 G7, G8, G14) */
+
+#include "src/base/fz-rng.h"
+#include "src/dataplane/fz-flow.h"
+#include "src/dataplane/fz-nat.h"
+#include "src/proto/fz-checksum.h"
+#include "tests/unit/dataplane/packets.h"
+
+#include <glib.h>
+
+#define FIN 0x01u
+#define SYN 0x02u
+#define RST 0x04u
+#define ACK 0x10u
+
+typedef struct {
+  FzReclaim *reclaim;
+  FzNat *nat;
+} Bed;
+
+static void
+set_up (Bed *bed)
+{
+  bed->reclaim = fz_reclaim_new ();
+  bed->nat = fz_nat_new ();
+}
+
+static void
+tear_down (Bed *bed)
+{
+  fz_nat_free (bed->nat);
+  fz_reclaim_free (bed->reclaim);
+}
+
+static FzNatSession *
+add (Bed *bed, uint8_t protocol, uint16_t port, const char *proxy, const char *real)
+{
+  FzNatKey inside = { test_ip (proxy), port, protocol };
+  FzIp ip = test_ip (real);
+
+  return fz_nat_add (bed->nat, bed->reclaim, &inside, &ip);
+}
+
+/* A packet of the session outwards, so that its time begins. */
+static void
+send_packet (FzNatSession *session, uint8_t tcp_flags, FzInstant now)
+{
+  TestPacket packet = { .protocol = session->inside.protocol == FZ_PROTOCOL_TCP ? 6 : 17,
+                        .source_port = session->inside.port,
+                        .tcp_flags = tcp_flags,
+                        .payload = 8 };
+  uint8_t bytes[256];
+  FzIpPacket parsed = test_parse (bytes, test_packet_build (&packet, bytes));
+
+  fz_nat_translate_out (session, bytes, &parsed, now);
+}
+
+static void
+receive_packet (FzNatSession *session, uint8_t tcp_flags, FzInstant now)
+{
+  TestPacket packet = { .protocol = session->inside.protocol == FZ_PROTOCOL_TCP ? 6 : 17,
+                        .destination_port = session->outside.port,
+                        .tcp_flags = tcp_flags,
+                        .payload = 8 };
+  uint8_t bytes[256];
+  FzIpPacket parsed = test_parse (bytes, test_packet_build (&packet, bytes));
+
+  fz_nat_translate_in (session, bytes, &parsed, false, now);
+}
+
+/* Out and back: addresses and ports as they were, checksums right all the time. */
+static void
+test_translate (void)
+{
+  static const struct {
+    bool is_v6;
+    uint8_t protocol;
+    bool ip_options;
+    bool no_checksum;
+  } rows[] = {
+    { false, 6, false, false }, { true, 6, false, false },  { false, 17, false, false },
+    { true, 17, false, false }, { false, 17, false, true }, { false, 1, false, false },
+    { true, 58, false, false }, { false, 6, true, false },  { true, 17, true, false },
+  };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
+    bool is_icmp = rows[i].protocol == 1 || rows[i].protocol == 58;
+    TestPacket packet = { .is_v6 = rows[i].is_v6,
+                          .protocol = rows[i].protocol,
+                          .source = 1,
+                          .destination = 2,
+                          .source_port =
+                              is_icmp ? rows[i].is_v6 ? 128 : 8 : 1000, /* echo request */
+                          .destination_port = 80,
+                          .ip_options = rows[i].ip_options,
+                          .no_checksum = rows[i].no_checksum,
+                          .payload = 33,
+                          .payload_seed = (uint8_t) i };
+    uint8_t bytes[256], before[256];
+    size_t length = test_packet_build (&packet, bytes);
+    FzIpPacket parsed = test_parse (bytes, length);
+    FzFlow flow = fz_flow_from_packet (&parsed), translated;
+    FzNatSession session = {
+      .inside = { flow.destination, flow.source_port, flow.protocol },
+      .outside = { test_ip (rows[i].is_v6 ? "2001:db8::99" : "192.0.2.99"), 2000, flow.protocol },
+    };
+
+    g_test_message ("row %zu", i);
+    memcpy (before, bytes, length);
+    fz_nat_translate_out (&session, bytes, &parsed, 5);
+    parsed = test_parse (bytes, length);
+    translated = fz_flow_from_packet (&parsed);
+    g_assert_true (fz_ip_equal (&translated.destination, &session.outside.ip));
+    g_assert_true (fz_ip_equal (&translated.source, &flow.source));
+    g_assert_cmpuint (translated.source_port, ==, 2000);
+    g_assert_true (rows[i].no_checksum || fz_checksum_is_good (&parsed));
+    if (!rows[i].is_v6)
+      g_assert_cmpuint (fz_checksum_sum (bytes, parsed.transport_offset), ==, 0xffff);
+    g_assert_cmpuint (session.sent_at, ==, 5);
+
+    /* what comes back has source and destination the other way round: undo it by hand */
+    if (rows[i].protocol == 6 || rows[i].protocol == 17) {
+      FzNatSession back = { .inside = { flow.source, 4000, flow.protocol },
+                            .outside = { { 0 }, 80, flow.protocol } };
+
+      fz_nat_translate_in (&back, bytes, &parsed, false, 6);
+      parsed = test_parse (bytes, length);
+      translated = fz_flow_from_packet (&parsed);
+      g_assert_true (fz_ip_equal (&translated.source, &flow.source));
+      g_assert_cmpuint (translated.destination_port, ==, 4000);
+      g_assert_true (rows[i].no_checksum || fz_checksum_is_good (&parsed));
+      g_assert_cmpuint (back.received_at, ==, 6);
+    }
+  }
+}
+
+/* A corrupt packet stays corrupt. */
+static void
+test_corrupt (void)
+{
+  TestPacket packet = { .source_port = 1, .destination_port = 2, .payload = 20 };
+  FzNatSession session = { .inside = { test_ip ("10.1.0.0"), 1, FZ_PROTOCOL_TCP },
+                           .outside = { test_ip ("192.0.2.1"), 77, FZ_PROTOCOL_TCP } };
+  uint8_t bytes[256];
+  size_t length = test_packet_build (&packet, bytes);
+  FzIpPacket parsed;
+
+  bytes[length - 1] ^= 1;
+  parsed = test_parse (bytes, length);
+  g_assert_false (fz_checksum_is_good (&parsed));
+  fz_nat_translate_out (&session, bytes, &parsed, 1);
+  parsed = test_parse (bytes, length);
+  g_assert_false (fz_checksum_is_good (&parsed));
+}
+
+/* The kernel leaves the sum of the pseudo header: finished after translation, it must be right. */
+static void
+test_partial (void)
+{
+  for (unsigned i = 0; i < 4; i++) {
+    TestPacket packet = { .is_v6 = i % 2 == 1,
+                          .protocol = i < 2 ? 6 : 17,
+                          .source = 9,
+                          .destination = 1,
+                          .source_port = 80,
+                          .destination_port = 2000,
+                          .payload = 900 };
+    static uint8_t bytes[TEST_PACKET_MAX];
+    FzVnetHeader vnet;
+    size_t length = test_packet_build_super (&packet, 1000, bytes, &vnet);
+    FzIpPacket parsed = test_parse (bytes, length);
+    FzFlow flow = fz_flow_from_packet (&parsed);
+    FzNatSession session = {
+      .inside = { test_ip (packet.is_v6 ? "fd00:2021:1111:8000::7" : "100.96.0.7"),
+                  1234,
+                  flow.protocol },
+      .outside = { flow.source, 2000, flow.protocol },
+    };
+    uint8_t *transport;
+    uint16_t checksum;
+
+    fz_nat_translate_in (&session, bytes, &parsed, true, 1);
+    parsed = test_parse (bytes, length);
+    transport = bytes + parsed.transport_offset;
+    checksum = fz_checksum_finish (
+        fz_checksum_sum (transport, fz_ip_packet_get_transport_length (&parsed)));
+    fz_put_u16be (transport + (i < 2 ? 16 : 6), checksum != 0 ? checksum : 0xffff);
+    g_assert_true (fz_checksum_is_good (&parsed));
+    flow = fz_flow_from_packet (&parsed);
+    g_assert_true (fz_ip_equal (&flow.source, &session.inside.ip));
+    g_assert_cmpuint (flow.destination_port, ==, 1234);
+  }
+}
+
+static void
+test_ports (void)
+{
+  Bed bed;
+  FzNatSession *first, *second, *last;
+
+  set_up (&bed);
+  first = add (&bed, FZ_PROTOCOL_UDP, 5000, "100.96.0.1", "10.0.0.1");
+  g_assert_cmpuint (first->outside.port, ==, 5000);
+  second = add (&bed, FZ_PROTOCOL_UDP, 5000, "100.96.0.2", "10.0.0.1"); /* taken: the next */
+  g_assert_cmpuint (second->outside.port, ==, 5001);
+  g_assert_cmpuint (
+      add (&bed, FZ_PROTOCOL_UDP, 5000, "100.96.0.3", "10.0.0.2")->outside.port, ==, 5000);
+  g_assert_cmpuint (
+      add (&bed, FZ_PROTOCOL_TCP, 5000, "100.96.0.1", "10.0.0.1")->outside.port, ==, 5000);
+  add (&bed, FZ_PROTOCOL_UDP, 65535, "100.96.0.1", "10.0.0.1");
+  last = add (&bed, FZ_PROTOCOL_UDP, 65535, "100.96.0.2", "10.0.0.1"); /* around the end */
+  g_assert_cmpuint (last->outside.port, ==, 1);
+
+  g_assert_true (fz_nat_find_inside (bed.nat, &first->inside) == first);
+  g_assert_true (fz_nat_find_outside (bed.nat, &second->outside) == second);
+  g_assert_null (
+      fz_nat_find_inside (bed.nat, &(FzNatKey){ test_ip ("100.96.0.9"), 5000, FZ_PROTOCOL_UDP }));
+  tear_down (&bed);
+}
+
+/* Random sessions: whatever is made and ends, inside and outside stay one to one. */
+static void
+test_bijection (void)
+{
+  FzSeededRng seeded;
+  FzRng rng = fz_seeded_rng (&seeded);
+  g_autoptr (GPtrArray) live = g_ptr_array_new ();
+  FzInstant now = FZ_S;
+  Bed bed;
+
+  set_up (&bed);
+  fz_seeded_rng_init (&seeded, (uint64_t) g_test_rand_int ());
+  for (unsigned step = 0; step < 20000; step++) {
+    FzNatKey inside = { test_ip ("100.96.0.1"),
+                        (uint16_t) (1 + fz_rng_below (&rng, 40)),
+                        fz_rng_below (&rng, 2) == 0 ? FZ_PROTOCOL_UDP : FZ_PROTOCOL_TCP };
+    FzIp real = test_ip ("10.0.0.1");
+    FzNatSession *session;
+
+    inside.ip.bytes[3] = (uint8_t) (1 + fz_rng_below (&rng, 8));
+    real.bytes[3] = (uint8_t) (1 + fz_rng_below (&rng, 3));
+    session = fz_nat_find_inside (bed.nat, &inside);
+    if (session == NULL) {
+      session = fz_nat_add (bed.nat, bed.reclaim, &inside, &real);
+      g_assert_nonnull (session);
+    }
+    send_packet (session, ACK, now);
+    g_assert_true (fz_nat_find_outside (bed.nat, &session->outside) == session);
+    g_assert_true (fz_nat_find_inside (bed.nat, &inside) == session);
+    if (fz_rng_below (&rng, 100) == 0)
+      now += fz_rng_below (&rng, 100) * FZ_S;
+    if (fz_rng_below (&rng, 20) == 0)
+      fz_nat_expire (bed.nat, bed.reclaim, now);
+    fz_reclaim_collect (bed.reclaim);
+  }
+  g_assert_cmpuint (fz_nat_get_n_sessions (bed.nat), <=, 640);
+  tear_down (&bed);
+}
+
+static void
+test_lifetimes (void)
+{
+  static const struct {
+    const char *why;
+    uint8_t protocol;
+    uint8_t out; /* TCP flags of a second packet, 0: none */
+    uint8_t in;  /* of an answer */
+    uint64_t lives_s;
+  } rows[] = {
+    { "never answered", FZ_PROTOCOL_TCP, 0, 0, 60 },
+    { "never answered", FZ_PROTOCOL_UDP, 0, 0, 60 },
+    { "UDP", FZ_PROTOCOL_UDP, 0, ACK, 120 },
+    { "TCP", FZ_PROTOCOL_TCP, 0, ACK, 7440 },
+    { "one FIN", FZ_PROTOCOL_TCP, FIN | ACK, ACK, 7440 },
+    { "both FIN", FZ_PROTOCOL_TCP, FIN | ACK, FIN | ACK, 5 },
+    { "reset by the server", FZ_PROTOCOL_TCP, ACK, RST, 0 },
+    { "reset by the client", FZ_PROTOCOL_TCP, RST, ACK, 0 },
+    { "begun anew", FZ_PROTOCOL_TCP, SYN, FIN | ACK, 7440 },
+  };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
+    FzInstant now = 10 * FZ_S;
+    FzNatSession *session;
+    Bed bed;
+
+    g_test_message ("%s", rows[i].why);
+    set_up (&bed);
+    session = add (&bed, rows[i].protocol, 1, "100.96.0.1", "10.0.0.1");
+    send_packet (session, FIN | ACK, now); /* of the first packet nothing is believed */
+    if (rows[i].out != 0)
+      send_packet (session, rows[i].out, now);
+    if (rows[i].in != 0)
+      receive_packet (session, rows[i].in, now);
+    if (rows[i].lives_s > 0) {
+      fz_nat_expire (bed.nat, bed.reclaim, now + rows[i].lives_s * FZ_S - 1);
+      g_assert_cmpuint (fz_nat_get_n_sessions (bed.nat), ==, 1);
+    }
+    g_assert_cmpuint (
+        fz_nat_expire (bed.nat, bed.reclaim, now + rows[i].lives_s * FZ_S), ==, FZ_INSTANT_NEVER);
+    g_assert_cmpuint (fz_nat_get_n_sessions (bed.nat), ==, 0);
+    g_assert_null (fz_nat_find_inside (bed.nat, &session->inside));
+    g_assert_true (fz_nat_find_outside (bed.nat, &session->outside) == session);
+    g_assert_true (session->is_expired); /* late answers are known as such */
+    tear_down (&bed);
+  }
+}
+
+/* An expired session's port may be used again; only so many of them are remembered. */
+static void
+test_expired (void)
+{
+  FzNatSession *session;
+  Bed bed;
+
+  set_up (&bed);
+  for (unsigned i = 0; i < FZ_NAT_EXPIRED_MAX + 10; i++)
+    send_packet (
+        add (&bed, FZ_PROTOCOL_UDP, (uint16_t) (i + 1), "100.96.0.1", "10.0.0.1"), 0, FZ_S);
+  fz_nat_expire (bed.nat, bed.reclaim, 1000 * FZ_S);
+  g_assert_cmpuint (fz_nat_get_n_sessions (bed.nat), ==, 0);
+  fz_reclaim_collect (bed.reclaim);
+  session = add (&bed, FZ_PROTOCOL_UDP, 4000, "100.96.0.1", "10.0.0.1");
+  g_assert_cmpuint (session->outside.port, ==, 4000);
+  g_assert_false (session->is_expired);
+  g_assert_true (fz_nat_find_outside (bed.nat, &session->outside) == session);
+  tear_down (&bed);
+}
+
+static void
+test_too_many (void)
+{
+  FzNatKey inside = { test_ip ("100.96.0.1"), 1, FZ_PROTOCOL_UDP };
+  FzIp real = test_ip ("10.0.0.1");
+  Bed bed;
+
+  set_up (&bed);
+  for (unsigned i = 0; i < FZ_NAT_SESSIONS_MAX; i++) {
+    inside.port = (uint16_t) (i + 1);
+    g_assert_nonnull (fz_nat_add (bed.nat, bed.reclaim, &inside, &real));
+  }
+  inside.port = 0;
+  g_assert_null (fz_nat_add (bed.nat, bed.reclaim, &inside, &real));
+  tear_down (&bed);
+}
+
+static void
+test_ranges (void)
+{
+  static const struct {
+    const char *ip;
+    bool is_proxy;
+  } rows[] = {
+    { "100.96.0.0", true },
+    { "100.127.255.255", true },
+    { "100.95.255.255", false },
+    { "100.128.0.0", false },
+    { "10.96.0.0", false },
+    { "fd00:2021:1111:8000::", true },
+    { "fd00:2021:1111:8000::1f:ffff", true },
+    { "fd00:2021:1111:8000::20:0", false },
+    { "fd00:2021:1111:8000:1::", false },
+    { "fd00:2021:1111::1", false },
+  };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
+    FzIp ip = test_ip (rows[i].ip);
+
+    g_assert_cmpint (fz_nat_is_proxy_ip (&ip), ==, rows[i].is_proxy);
+  }
+  g_assert_false (fz_nat_is_proxy_ip (&(FzIp){ 0 }));
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/nat/translate", test_translate);
+  g_test_add_func ("/nat/translate/corrupt", test_corrupt);
+  g_test_add_func ("/nat/translate/partial", test_partial);
+  g_test_add_func ("/nat/ports", test_ports);
+  g_test_add_func ("/nat/bijection", test_bijection);
+  g_test_add_func ("/nat/lifetimes", test_lifetimes);
+  g_test_add_func ("/nat/expired", test_expired);
+  g_test_add_func ("/nat/too-many", test_too_many);
+  g_test_add_func ("/nat/ranges", test_ranges);
+  return g_test_run ();
+}
