@@ -116,7 +116,7 @@ class Desktop:
             "service", self.chain.program("helper", "firezone-client-tunnel"), "--config", config,
             "--log-dir", self.bed.path("service-logs"), "--firezone-id", "desktop-1", "--firezone-name", "desktop",
             env={"DBUS_SYSTEM_BUS_ADDRESS": self.person.environment["DBUS_SYSTEM_BUS_ADDRESS"],
-                 "STATE_DIRECTORY": self.bed.path("service-state"), "FIREZONE_NO_TELEMETRY": "true"}, notify=True)
+                 "STATE_DIRECTORY": self.bed.path("service-state"), "FIREZONE_NO_TELEMETRY": "true"})
         self.service.wait_until(lambda: self._has_owner("system", SERVICE_NAME), f"owner of {SERVICE_NAME}")
 
     def _has_owner(self, kind, name):
