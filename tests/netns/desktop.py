@@ -31,9 +31,9 @@ BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Config
 """
 
 
-def why_not(build):
+def why_not(build, needs_display=True):
     """Why the app cannot be opened here; None if it can."""
-    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    if needs_display and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return "there is no display (DISPLAY, WAYLAND_DISPLAY)"
     if os.environ.get("FZ_BED_UNSHARED"):
         return "it needs root: the desktop's bus does not know the user that this shell is inside the bed (sudo -E make run)"

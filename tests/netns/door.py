@@ -25,7 +25,7 @@ class Door:
 
     @classmethod
     def open(cls, preferred_port):
-        """On the preferred port, or on any if that one is taken."""
+        """On the preferred port, or on any if that one is taken or none is preferred (0 and below)."""
         variable = VARIABLE.format(preferred_port)
         inherited = os.environ.get(variable)
         if inherited is not None:
@@ -33,13 +33,16 @@ class Door:
         listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listening.bind(("127.0.0.1", preferred_port))
+            listening.bind(("127.0.0.1", max(preferred_port, 0)))
         except OSError:
             listening.bind(("127.0.0.1", 0))
         listening.listen()
         listening.set_inheritable(True)
         os.environ[variable] = str(listening.fileno())
         return cls(listening)
+
+    def close(self):
+        self._listening.close()
 
     @property
     def url(self):
