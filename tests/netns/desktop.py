@@ -13,6 +13,7 @@ an installed client is touched.
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -43,6 +44,12 @@ def why_not(build, needs_display=True):
     if shutil.which("dbus-daemon") is None:
         return "dbus-daemon is not installed"
     return None
+
+
+def _answers(path):
+    """Whether somebody listens: the socket is there before that."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex(path) == 0
 
 
 class Person:
@@ -87,17 +94,17 @@ class Desktop:
     # -- the system's side --
 
     def _start_bus(self, kind):
-        socket = self.bed.path(f"{kind}-bus")
+        path = self.bed.path(f"{kind}-bus")
         config = self.bed.path(f"{kind}-bus.conf")
         with open(config, "w", encoding="utf-8") as file:
-            file.write(BUS_CONFIG.format(kind=kind, socket=socket))
+            file.write(BUS_CONFIG.format(kind=kind, socket=path))
         command = ["dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile"]
         if kind == "session":
             os.chown(self.bed.folder, self.person.uid, -1)  # where its socket goes
             command = self.person.command(*command)
         daemon = self.bed.spawn(f"{kind}-bus", *command)
-        daemon.wait_until(lambda: os.path.exists(socket), "socket of the bus")
-        self.person.environment[f"DBUS_{kind.upper()}_BUS_ADDRESS"] = f"unix:path={socket}"
+        daemon.wait_until(lambda: _answers(path), "answer of the bus")
+        self.person.environment[f"DBUS_{kind.upper()}_BUS_ADDRESS"] = f"unix:path={path}"
 
     def _start_polkit(self):
         """On this bus there is nobody but the person at the desktop, who may do everything."""
