@@ -327,6 +327,32 @@ class Restart(ServiceTest):
         self.place.start()
         self.assertEqual(self.caller("alice").get("State"), "signed-out")
 
+    def test_killed_at_any_moment(self):
+        """Whatever it was doing: what was accepted last is what the next one does."""
+        self.connect()
+        for round in range(15):
+            caller = self.caller("alice")
+            wish = ("Connect", "Disconnect")[round % 2]
+            caller.call(f"Manager.{wish}", "(@a{sv} {},)")
+            self.kept_wish("true" if wish == "Connect" else "false")
+            self.place.stop(signal.SIGKILL)
+            caller.leave()
+            self.assertLessEqual(len(self.place.manager.names()), 2)
+            self.place.start()
+            self.place.wait_state(self.caller("alice"), *(["connecting", "connected"], ["offline"])[round % 2])
+        self.place.wait_state(self.caller("alice"), "connected")
+
+    def kept_wish(self, value):
+        """Waits until the service manager has heard of it, as systemd would read its socket."""
+        def is_kept():
+            _, fds = self.place.manager.lend()
+            try:
+                return any(f"wants-connected={value}" in os.pread(fd, 4096, 0).decode(errors="replace") for fd in fds)
+            finally:
+                for fd in fds:
+                    os.close(fd)
+        return bus.wait_until(is_kept, f"wants-connected={value} with the service manager")
+
     def test_stopped_and_started(self):
         """What systemctl restart does."""
         self.connect()
