@@ -109,7 +109,7 @@ fz_password_desk_new (const FzPasswordCost *cost)
   FzPasswordDesk *self = g_new0 (FzPasswordDesk, 1);
 
   self->cost = *cost;
-  self->pool = g_thread_pool_new (work, self, FZ_PASSWORD_THREADS, FALSE, NULL);
+  self->pool = g_thread_pool_new (work, self, FZ_PASSWORD_THREADS, TRUE, NULL);
   self->jobs = g_ptr_array_new_with_free_func (end_job);
   return self;
 }
