@@ -13,6 +13,8 @@
 
 #define NARROW_CHARS   80  /* of width; below, columns collapse: 360 px, or twice the text size */
 #define DETAILS_HEIGHT 290 /* px */
+#define SCROLL_FRAMES  2
+#define FOLLOW_END     UINT32_MAX
 #define NO_LINE        UINT32_MAX
 
 struct _FzLogView {
@@ -37,7 +39,9 @@ struct _FzLogView {
   bool follows;
   bool is_narrow;
   guint narrow_id;
-  guint scroll_id;
+  guint scroll_id;               /* tick callback of the inner list; 0: no jump is due */
+  guint scroll_row;              /* FOLLOW_END: the last one there is by then */
+  guint n_scroll_frames;         /* to wait */
   GtkFileChooserNative *chooser; /* while it is open */
   GCancellable *exporting;
 };
@@ -154,6 +158,8 @@ update (FzLogView *self)
   gtk_stack_set_visible_child_name (self->pages, page_of_state (self));
   adw_status_page_set_description (self->failed_page, fz_log_reader_get_detail (self->reader));
   gtk_label_set_text (self->status, text);
+  gtk_widget_set_sensitive (GTK_WIDGET (self->filter_bar),
+                            fz_log_reader_get_state (self->reader) == FZ_LOG_READER_READY);
   gtk_spinner_set_spinning (self->spinner, is_busy);
   gtk_widget_set_visible (GTK_WIDGET (self->spinner), is_busy);
   update_actions (self);
@@ -185,32 +191,41 @@ name_inner_parts (FzLogView *self)
   gtk_widget_set_focusable (header, FALSE); /* nothing there can be pressed */
 }
 
-static void
-scroll_to (FzLogView *self, guint row)
-{
-  GtkWidget *inner = find_inner_list (self);
-
-  if (inner != NULL && row < get_n_rows (self))
-    gtk_widget_activate_action (inner, "list.scroll-to-item", "u", row);
-}
-
+/* The list knows how high its rows are only after it was laid out with them, and details that open
+ * or close change how much it shows; a jump before that ends at a wrong place. So it waits for some
+ * frames. */
 static gboolean
-on_scroll_due (gpointer user_data)
+on_scroll_frame (GtkWidget *inner, GdkFrameClock *clock, gpointer user_data)
 {
   FzLogView *self = user_data;
+  guint n_rows = get_n_rows (self), row;
 
+  if (gtk_widget_get_height (inner) == 0 || self->n_scroll_frames > 0) {
+    self->n_scroll_frames -= self->n_scroll_frames > 0;
+    return G_SOURCE_CONTINUE;
+  }
   self->scroll_id = 0;
-  if (self->follows && get_n_rows (self) > 0)
-    scroll_to (self, get_n_rows (self) - 1);
+  row = self->scroll_row == FOLLOW_END ? n_rows - 1 : self->scroll_row;
+  if (n_rows > 0 && row < n_rows)
+    gtk_widget_activate_action (inner, "list.scroll-to-item", "u", row);
   return G_SOURCE_REMOVE;
 }
 
-/* After the list has taken in its new rows. */
+static void
+scroll_to (FzLogView *self, guint row)
+{
+  self->scroll_row = row;
+  self->n_scroll_frames = SCROLL_FRAMES;
+  if (self->scroll_id == 0)
+    self->scroll_id =
+        gtk_widget_add_tick_callback (find_inner_list (self), on_scroll_frame, self, NULL);
+}
+
 static void
 follow_soon (FzLogView *self)
 {
-  if (self->follows && self->scroll_id == 0)
-    self->scroll_id = g_timeout_add (0, on_scroll_due, self);
+  if (self->follows)
+    scroll_to (self, FOLLOW_END);
 }
 
 static void
@@ -655,7 +670,9 @@ dispose (GObject *object)
   FzLogView *self = FZ_LOG_VIEW (object);
 
   g_clear_handle_id (&self->narrow_id, g_source_remove);
-  g_clear_handle_id (&self->scroll_id, g_source_remove);
+  if (self->scroll_id != 0)
+    gtk_widget_remove_tick_callback (find_inner_list (self), self->scroll_id);
+  self->scroll_id = 0;
   if (self->exporting != NULL)
     g_cancellable_cancel (self->exporting);
   g_clear_object (&self->chooser);
