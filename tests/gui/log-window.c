@@ -1,39 +1,83 @@
 /* log-window.c
  *
- * The log pane in a window of its own, for tests of the pane alone.
+ * The log pane in a window of its own, for tests of the pane alone. It tells on
+ * standard output what the pane shows and how long that took, so that a test
+ * need not walk thousands of accessible cells to know:
  *
- * Usage: log-window FILE | --service
+ *   page NAME MS       another page; milliseconds since the log was opened
+ *   status TEXT | MS   another count; milliseconds since it was opened or a filter was asked for
+ *   line TEXT          details of another line
+ *   copied TEXT        on the clipboard
+ *
+ * Usage: log-window [--text-scale=2] FILE | --service
  */
 
 #include "src/app/fz-ui.h"
 #include "src/app/log/fz-log-view.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#define DPI 96
+
 static const char *what;
+static double text_scale = 1;
+static int64_t since_us; /* of what the next line is told */
 
-/* Start of the process to the frame that shows the first rows, for the test to read. */
-static void
-on_first_rows (GtkStack *pages, GParamSpec *pspec, gpointer user_data)
+static double
+milliseconds (void)
 {
-  static bool is_told;
+  return (double) (g_get_monotonic_time () - since_us) / 1000.0;
+}
 
-  if (is_told || g_strcmp0 (gtk_stack_get_visible_child_name (pages), "loading") == 0)
-    return;
-  is_told = true;
-  g_print ("page %s after %.1f ms\n",
-           gtk_stack_get_visible_child_name (pages),
-           (double) (g_get_monotonic_time () - *(int64_t *) user_data) / 1000.0);
+static void
+on_page (GtkStack *pages)
+{
+  printf ("page %s %.1f\n", gtk_stack_get_visible_child_name (pages), milliseconds ());
+}
+
+static void
+on_status (GtkLabel *status)
+{
+  printf ("status %s | %.1f\n", gtk_label_get_text (status), milliseconds ());
+}
+
+static void
+on_line (GtkLabel *where)
+{
+  printf ("line %s\n", gtk_label_get_text (where));
+}
+
+static void
+on_clipboard_read (GObject *clipboard, GAsyncResult *result, gpointer user_data)
+{
+  g_autofree char *text = gdk_clipboard_read_text_finish (GDK_CLIPBOARD (clipboard), result, NULL);
+
+  if (text != NULL)
+    printf ("copied %s\n", text);
+}
+
+static void
+on_clipboard (GdkClipboard *clipboard)
+{
+  if (gdk_clipboard_is_local (clipboard))
+    gdk_clipboard_read_text_async (clipboard, NULL, on_clipboard_read, NULL);
+}
+
+static void
+on_filter_asked (void)
+{
+  since_us = g_get_monotonic_time ();
 }
 
 static GtkWidget *
-find_stack (GtkWidget *widget)
+find_by_id (GtkWidget *widget, const char *id)
 {
-  if (GTK_IS_STACK (widget))
+  if (g_strcmp0 (gtk_buildable_get_buildable_id (GTK_BUILDABLE (widget)), id) == 0)
     return widget;
   for (GtkWidget *child = gtk_widget_get_first_child (widget); child != NULL;
        child = gtk_widget_get_next_sibling (child)) {
-    GtkWidget *found = find_stack (child);
+    GtkWidget *found = find_by_id (child, id);
 
     if (found != NULL)
       return found;
@@ -42,11 +86,24 @@ find_stack (GtkWidget *widget)
 }
 
 static void
-activate (GApplication *application)
+tell_of (GtkWidget *view)
 {
-  static int64_t start_us;
-  GtkWidget *window = adw_application_window_new (GTK_APPLICATION (application));
-  GtkWidget *view = fz_log_view_new (), *box = gtk_box_new (GTK_ORIENTATION_VERTICAL, 0);
+  GtkWidget *search = find_by_id (view, "search"), *level = find_by_id (view, "level");
+
+  g_signal_connect (
+      find_by_id (view, "pages"), "notify::visible-child", G_CALLBACK (on_page), NULL);
+  g_signal_connect (find_by_id (view, "status"), "notify::label", G_CALLBACK (on_status), NULL);
+  g_signal_connect (find_by_id (view, "where_label"), "notify::label", G_CALLBACK (on_line), NULL);
+  g_signal_connect (gtk_widget_get_clipboard (view), "changed", G_CALLBACK (on_clipboard), NULL);
+  g_signal_connect (search, "search-changed", G_CALLBACK (on_filter_asked), NULL);
+  g_signal_connect (level, "notify::selected", G_CALLBACK (on_filter_asked), NULL);
+}
+
+static GtkWidget *
+new_window (GtkApplication *application, GtkWidget *view)
+{
+  GtkWidget *window = adw_application_window_new (application);
+  GtkWidget *box = gtk_box_new (GTK_ORIENTATION_VERTICAL, 0);
 
   gtk_window_set_title (GTK_WINDOW (window), "Firezone");
   gtk_window_set_default_size (GTK_WINDOW (window), 900, 700);
@@ -54,10 +111,18 @@ activate (GApplication *application)
   gtk_box_append (GTK_BOX (box), view);
   gtk_widget_set_vexpand (view, TRUE);
   adw_application_window_set_content (ADW_APPLICATION_WINDOW (window), box);
-  gtk_window_present (GTK_WINDOW (window));
-  start_us = g_get_monotonic_time ();
-  g_signal_connect (
-      find_stack (view), "notify::visible-child", G_CALLBACK (on_first_rows), &start_us);
+  return window;
+}
+
+static void
+activate (GApplication *application)
+{
+  GtkWidget *view = fz_log_view_new ();
+
+  g_object_set (gtk_settings_get_default (), "gtk-xft-dpi", (int) (DPI * 1024 * text_scale), NULL);
+  gtk_window_present (GTK_WINDOW (new_window (GTK_APPLICATION (application), view)));
+  tell_of (view);
+  since_us = g_get_monotonic_time ();
   if (strcmp (what, "--service") == 0)
     fz_log_view_open_service (FZ_LOG_VIEW (view), NULL);
   else
@@ -69,9 +134,12 @@ main (int argc, char **argv)
 {
   g_autoptr (AdwApplication) app = NULL;
 
-  if (argc != 2)
+  if (argc < 2)
     return 2;
-  what = argv[1];
+  what = argv[argc - 1];
+  if (g_str_has_prefix (argv[1], "--text-scale="))
+    text_scale = g_ascii_strtod (argv[1] + strlen ("--text-scale="), NULL);
+  setvbuf (stdout, NULL, _IOLBF, 0);
   g_set_prgname ("firezone-client-gui"); /* under which the desk looks for it */
   fz_ui_register_resource ();
   app = adw_application_new ("dev.firezone.Client", G_APPLICATION_DEFAULT_FLAGS);

@@ -117,12 +117,12 @@ read_all (FzLogFilterBar *self)
   g_signal_emit (self, signals[CHANGED], 0);
 }
 
+/* Escape: what was searched for goes, and the list has the keys. */
 static void
 on_stop_search (FzLogFilterBar *self)
 {
   gtk_editable_set_text (GTK_EDITABLE (self->search), "");
-  gtk_widget_child_focus (GTK_WIDGET (gtk_widget_get_root (GTK_WIDGET (self))),
-                          GTK_DIR_TAB_FORWARD);
+  gtk_widget_activate_action (GTK_WIDGET (self), "log.focus-list", NULL);
 }
 
 const FzLogQuery *

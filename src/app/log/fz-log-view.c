@@ -388,13 +388,25 @@ clear_filters (GtkWidget *widget, const char *name, GVariant *parameter)
 }
 
 static void
+focus_list (GtkWidget *widget, const char *name, GVariant *parameter)
+{
+  GtkWidget *inner = find_inner_list (FZ_LOG_VIEW (widget));
+  GtkRoot *root = gtk_widget_get_root (widget);
+  GtkWidget *focus = root != NULL ? gtk_root_get_focus (root) : NULL;
+
+  /* from within it would lead out again */
+  if (focus == NULL || !gtk_widget_is_ancestor (focus, inner))
+    gtk_widget_child_focus (inner, GTK_DIR_TAB_FORWARD);
+}
+
+static void
 close_details (GtkWidget *widget, const char *name, GVariant *parameter)
 {
   FzLogView *self = FZ_LOG_VIEW (widget);
 
   if (self->selection != NULL)
     gtk_single_selection_set_selected (self->selection, GTK_INVALID_LIST_POSITION);
-  gtk_widget_grab_focus (GTK_WIDGET (self->list));
+  focus_list (widget, name, parameter);
 }
 
 static void
@@ -688,6 +700,7 @@ install_actions (GtkWidgetClass *widget_class)
 {
   gtk_widget_class_install_action (widget_class, "log.find", NULL, find);
   gtk_widget_class_install_action (widget_class, "log.clear-filters", NULL, clear_filters);
+  gtk_widget_class_install_action (widget_class, "log.focus-list", NULL, focus_list);
   gtk_widget_class_install_action (widget_class, "log.close-details", NULL, close_details);
   gtk_widget_class_install_action (widget_class, "log.next-error", NULL, next_error);
   gtk_widget_class_install_action (widget_class, "log.previous-error", NULL, previous_error);

@@ -11,7 +11,7 @@
  *   log.follow          Ctrl+End      boolean: stay at the end as it grows
  *   log.export          Ctrl+E        log.open-file       Ctrl+O
  *   log.show-service    log.clear-filters    log.retry    log.ask-permission
- *   log.close-details   Escape
+ *   log.close-details   Escape        log.focus-list      Escape in the search
  */
 #pragma once
 
