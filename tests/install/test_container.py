@@ -264,11 +264,19 @@ class Person(PersonCase):
         steps.done("first byte of the private page")
         print(f"  first sign-in to first byte: {steps.total():.1f} s; passwords asked for by the machine: none", flush=True)
         self.assertLess(steps.total(), GOAL_S)
+        self.wait_name()
         self.check_process()
         self.check_token_is_nowhere(token)
         self.check_others_are_refused()
         self.check_killed()
         self.check_stopped(before)
+
+    def wait_name(self):
+        """A private name is found: polkit lets the service say who is asked, and the gateway knows the answer."""
+        try:
+            self.laptop.wait_until(lambda: self.world.fetch(self.laptop, NAME) == PAGE, "private page by its name", 15)
+        except debian.MachineError as error:
+            self.fail(f"{error}\n{self.laptop.journal(self.UNIT)}\n{self.laptop.run('cat', '/etc/resolv.conf').stdout}")
 
     def check_process(self):
         """While it works: not root, one capability, filtered; its folders are its own."""
@@ -317,6 +325,35 @@ class Person(PersonCase):
         self.laptop.run("systemctl", "stop", self.UNIT)
         self.assertEqual(self.routing(self.laptop), before)
         self.assertNotEqual(self.world.fetch(self.laptop), PAGE)
+
+    def test_resolv_conf_is_lent_and_given_back(self):
+        """A machine where resolv.conf is a plain file: the lender, root in a sandbox of its own, sets and restores it."""
+        laptop = self.laptop
+        laptop.run("systemctl", "disable", "--now", "systemd-resolved.service")
+        laptop.run("rm", "/etc/resolv.conf")
+        laptop.write("/etc/resolv.conf", "# by hand\nnameserver 198.18.0.1\n")
+        stat = ["stat", "-c", "%i %a %U %G %Y", "/etc/resolv.conf"]
+        before = laptop.run(*stat).stdout, laptop.run("cat", "/etc/resolv.conf").stdout
+        install_as_newcomer(laptop)
+        self.sign_in()
+        self.connect()
+        self.wait_name()
+        self.assertNotEqual(laptop.run("cat", "/etc/resolv.conf").stdout, before[1])
+        self.assertEqual(laptop.run("stat", "-c", "%U %a", "/run/dev.firezone.client.resolv").stdout,
+                         "firezone-client 600\n")
+        laptop.run("systemctl", "kill", "--signal=KILL", self.UNIT)
+        self.wait_name()  # lent again to the service that came back
+        laptop.cut_power()
+        self.assertEqual((laptop.run(*stat).stdout, laptop.run("cat", "/etc/resolv.conf").stdout), before)
+        self.assertNotEqual(laptop.run("systemctl", "show", "-P", "ExecMainStartTimestamp",
+                                       "firezone-client-resolv-restore.service").stdout.strip(), "")
+        laptop.log_in("ada")
+        self.sign_in()
+        self.connect()
+        self.wait_name()
+        self.call("Disconnect", "a{sv}", "0")
+        laptop.wait_until(lambda: (laptop.run(*stat).stdout, laptop.run("cat", "/etc/resolv.conf").stdout) == before,
+                          "resolv.conf as it was, to the byte and the inode", 10)
 
     def test_the_tunnel_leaves_with_the_person(self):
         install_as_newcomer(self.laptop)

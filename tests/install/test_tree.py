@@ -44,6 +44,20 @@ class Tree(InstalledCase):
                 self.assertRegex(path, r"^/usr/lib/(systemd|sysusers\.d|tmpfiles\.d)/")
 
 
+class Scripts(unittest.TestCase):
+    def test_make_install_is_the_same(self):
+        """What `make install` calls puts the same files below DESTDIR, and says where."""
+        with tempfile.TemporaryDirectory(prefix="fz-install-") as root:
+            answer = run(os.path.join(SOURCE, "platform/linux/install"), "--build", BUILD, "--destdir", root)
+            self.assertIn(f"installing into {root}", answer.stdout)
+            self.assertEqual(listing(root), read(EXPECTED).split())
+
+    def test_wrong_options_are_refused(self):
+        for name in ("install", "uninstall", "after-remove"):
+            answer = run(os.path.join(SOURCE, "platform/linux", name), "--nonsense", check=False)
+            self.assertEqual(answer.returncode, 2, name)
+
+
 class Removal(unittest.TestCase):
     def test_nothing_is_left(self):
         with tempfile.TemporaryDirectory(prefix="fz-install-") as root:
