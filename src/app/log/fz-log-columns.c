@@ -15,10 +15,10 @@ static const struct {
   [FZ_LOG_ERROR] = { "fz-log-error-symbolic", NC_ ("log level", "Error"), "error" },
   [FZ_LOG_WARNING] = { "fz-log-warning-symbolic", NC_ ("log level", "Warning"), "warning" },
   [FZ_LOG_INFO] = { "fz-log-info-symbolic", NC_ ("log level", "Info"), NULL },
-  [FZ_LOG_DEBUG] = { "fz-log-debug-symbolic", NC_ ("log level", "Debug"), "dim-label" },
-  [FZ_LOG_TRACE] = { "fz-log-trace-symbolic", NC_ ("log level", "Trace"), "dim-label" },
+  [FZ_LOG_DEBUG] = { "fz-log-debug-symbolic", NC_ ("log level", "Debug"), "fz-log-dim" },
+  [FZ_LOG_TRACE] = { "fz-log-trace-symbolic", NC_ ("log level", "Trace"), "fz-log-dim" },
   /* Translators: a line of a log that does not say how important it is */
-  [FZ_LOG_LEVEL_UNKNOWN] = { "fz-log-other-symbolic", NC_ ("log level", "Other"), "dim-label" },
+  [FZ_LOG_LEVEL_UNKNOWN] = { "fz-log-other-symbolic", NC_ ("log level", "Other"), "fz-log-dim" },
 };
 
 const char *

@@ -52,7 +52,7 @@ add_field (FzLogDetails *self, const char *key_text, const char *value_text, int
   gtk_label_set_wrap (GTK_LABEL (key), TRUE);
   gtk_label_set_wrap_mode (GTK_LABEL (key), PANGO_WRAP_WORD_CHAR);
   gtk_label_set_max_width_chars (GTK_LABEL (key), 16);
-  gtk_widget_add_css_class (key, "dim-label");
+  gtk_widget_add_css_class (key, "fz-log-dim");
   gtk_accessible_update_property (GTK_ACCESSIBLE (value), GTK_ACCESSIBLE_PROPERTY_LABEL, name, -1);
   gtk_grid_attach (self->fields, key, 0, at, 1, 1);
   gtk_grid_attach (self->fields, value, 1, at, 1, 1);

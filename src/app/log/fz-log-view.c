@@ -35,6 +35,7 @@ struct _FzLogView {
   FzLogColumns columns;
   GtkSingleSelection *selection; /* of the reader's model; NULL without one */
   uint32_t selected_line;        /* NO_LINE: none */
+  bool has_placed_details;       /* the border above them is where we want it */
   bool is_selecting;             /* by us, not by the person */
   bool follows;
   bool is_narrow;
@@ -191,6 +192,18 @@ name_inner_parts (FzLogView *self)
   gtk_widget_set_focusable (header, FALSE); /* nothing there can be pressed */
 }
 
+/* Room for a dozen fields, but never more than half. Done when there is a height to share. */
+static void
+place_details (FzLogView *self)
+{
+  int height = gtk_widget_get_height (GTK_WIDGET (self->paned));
+
+  if (self->has_placed_details || height == 0)
+    return;
+  self->has_placed_details = true;
+  gtk_paned_set_position (self->paned, height - MIN (height / 2, DETAILS_HEIGHT));
+}
+
 /* The list knows how high its rows are only after it was laid out with them, and details that open
  * or close change how much it shows; a jump before that ends at a wrong place. So it waits for some
  * frames. */
@@ -200,6 +213,8 @@ on_scroll_frame (GtkWidget *inner, GdkFrameClock *clock, gpointer user_data)
   FzLogView *self = user_data;
   guint n_rows = get_n_rows (self), row;
 
+  if (gtk_widget_get_visible (self->details_box))
+    place_details (self);
   if (gtk_widget_get_height (inner) == 0 || self->n_scroll_frames > 0) {
     self->n_scroll_frames -= self->n_scroll_frames > 0;
     return G_SOURCE_CONTINUE;
@@ -249,15 +264,13 @@ get_selected (FzLogView *self)
   return item != NULL ? FZ_LOG_ROW (item) : NULL;
 }
 
-/* Room for a dozen fields, but never more than half. */
 static void
 open_details (FzLogView *self)
 {
-  int height = gtk_widget_get_height (GTK_WIDGET (self->paned));
-
-  if (!gtk_widget_get_visible (self->details_box) && height > 0)
-    gtk_paned_set_position (self->paned, height - MIN (height / 2, DETAILS_HEIGHT));
+  if (!gtk_widget_get_visible (self->details_box))
+    self->has_placed_details = false;
   gtk_widget_set_visible (self->details_box, TRUE);
+  place_details (self);
 }
 
 static void
