@@ -6,7 +6,8 @@
 
 typedef struct {
   int64_t ends_us;
-  unsigned n; /* begun in this window and not taken back */
+  unsigned n_wrong;
+  unsigned n_under_way;
 } FzAttemptWindow;
 
 struct FzAttempts {
@@ -35,14 +36,28 @@ fz_attempts_free (FzAttempts *self)
   g_free (self);
 }
 
-int64_t
-fz_attempts_wait_us (const FzAttempts *self, const char *key, int64_t now_us)
+static const FzAttemptWindow *
+find_window (const FzAttempts *self, const char *key, int64_t now_us)
 {
   const FzAttemptWindow *window = g_hash_table_lookup (self->windows, key);
 
-  if (window == NULL || window->ends_us <= now_us || window->n < self->max_wrong)
-    return 0;
-  return window->ends_us - now_us;
+  return window != NULL && window->ends_us > now_us ? window : NULL;
+}
+
+int64_t
+fz_attempts_wait_us (const FzAttempts *self, const char *key, int64_t now_us)
+{
+  const FzAttemptWindow *window = find_window (self, key, now_us);
+
+  return window != NULL && window->n_wrong >= self->max_wrong ? window->ends_us - now_us : 0;
+}
+
+bool
+fz_attempts_is_busy (const FzAttempts *self, const char *key, int64_t now_us)
+{
+  const FzAttemptWindow *window = find_window (self, key, now_us);
+
+  return window != NULL && window->n_wrong + window->n_under_way >= self->max_wrong;
 }
 
 /* What has ended, or else what ends first. */
@@ -84,15 +99,20 @@ fz_attempts_begin (FzAttempts *self, const char *key, int64_t now_us)
   }
   if (window->ends_us <= now_us)
     *window = (FzAttemptWindow){ .ends_us = now_us + self->window_us };
-  window->n++;
+  window->n_under_way++;
 }
 
 void
-fz_attempts_take_back (FzAttempts *self, const char *key)
+fz_attempts_end (FzAttempts *self, const char *key, bool was_wrong)
 {
   FzAttemptWindow *window = g_hash_table_lookup (self->windows, key);
 
-  if (window != NULL && window->n > 0 && --window->n == 0)
+  if (window == NULL || window->n_under_way == 0)
+    return; /* forgiven, or made room for others, or of a window that has ended */
+  window->n_under_way--;
+  if (was_wrong)
+    window->n_wrong++;
+  else if (window->n_wrong + window->n_under_way == 0)
     g_hash_table_remove (self->windows, key);
 }
 

@@ -1,9 +1,9 @@
 /* fz-attempts.h
  *
  * How often somebody may guess a password: wrong attempts per key in a window of
- * time. An attempt counts from the moment it begins, so that many at once gain
- * nothing; the right password takes it back. Keys are what the caller makes them:
- * an address, a name, both.
+ * time. Attempts under way may all turn out wrong, so no more begin than are left;
+ * many at once gain nothing. Keys are what the caller makes them: an address, a
+ * name, both.
  *
  * The table is bounded. When it is full the entry that would end first goes: a
  * flood from many places must not keep everybody else from signing in.
@@ -11,6 +11,7 @@
 #pragma once
 
 #include <glib.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,14 +23,15 @@ FzAttempts *fz_attempts_new (unsigned max_wrong, int64_t window_us);
 void fz_attempts_free (FzAttempts *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FzAttempts, fz_attempts_free)
 
-/* Time until @key may try again; 0: now. Changes nothing. */
+/* Time until @key may try again, after too many wrong attempts; 0: now. Changes nothing. */
 int64_t fz_attempts_wait_us (const FzAttempts *self, const char *key, int64_t now_us);
 
-/* One attempt has begun. */
-void fz_attempts_begin (FzAttempts *self, const char *key, int64_t now_us);
+/* Whether as many are under way as may still be wrong: the next one waits for one to end. */
+bool fz_attempts_is_busy (const FzAttempts *self, const char *key, int64_t now_us);
 
-/* It was right, or came to nothing through no fault of whoever made it. */
-void fz_attempts_take_back (FzAttempts *self, const char *key);
+void fz_attempts_begin (FzAttempts *self, const char *key, int64_t now_us);
+/* One that has begun has ended. */
+void fz_attempts_end (FzAttempts *self, const char *key, bool was_wrong);
 
 /* Forgets @key: whoever knows the password is welcome. */
 void fz_attempts_forgive (FzAttempts *self, const char *key);

@@ -338,7 +338,9 @@ send_page (const FzPageReply *reply, void *context)
   SoupServerMessage *message = waiting->message;
 
   set_page_headers (soup_server_message_get_response_headers (message), reply);
-  soup_server_message_set_status (message, reply->status, NULL);
+  /* a word that libsoup does not know */
+  soup_server_message_set_status (
+      message, reply->status, reply->status == 429 ? "Too Many Requests" : NULL);
   soup_server_message_set_response (message,
                                     reply->type != NULL ? reply->type : "text/plain",
                                     SOUP_MEMORY_COPY,

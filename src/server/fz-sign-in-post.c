@@ -202,8 +202,6 @@ conclude (FzPendingCheck *check, bool is_right, const char *new_hash)
     return wrong_password (check, account, person != NULL ? person->name : "unknown");
 
   fz_attempts_forgive (self->by_both, check->both_key);
-  fz_attempts_take_back (self->by_source, check->source_key);
-  fz_attempts_take_back (self->by_email, check->email_key);
   if (new_hash != NULL &&
       !fz_store_password_renew (self->store, person->actor_id, check->old_hash, new_hash, &error))
     return fz_sign_in_our_fault (self, "renewing a password's hash", error);
@@ -218,10 +216,15 @@ static void
 on_password_checked (bool is_right, const char *new_hash, void *context)
 {
   FzPendingCheck *check = context;
-  g_auto (FzPageReply) reply = conclude (check, is_right, new_hash);
+  FzSignIn *self = check->sign_in;
+  g_auto (FzPageReply) reply = { 0 };
 
+  fz_attempts_end (self->by_both, check->both_key, !is_right);
+  fz_attempts_end (self->by_source, check->source_key, !is_right);
+  fz_attempts_end (self->by_email, check->email_key, !is_right);
+  reply = conclude (check, is_right, new_hash);
   check->done (&reply, check->context);
-  g_ptr_array_remove_fast (check->sign_in->pending, check);
+  g_ptr_array_remove_fast (self->pending, check);
   pending_free (check);
 }
 
@@ -238,6 +241,17 @@ wait_of (FzPendingCheck *check)
   wait_us = MAX (wait_us, fz_attempts_wait_us (self->by_source, check->source_key, now_us));
   wait_us = MAX (wait_us, fz_attempts_wait_us (self->by_email, check->email_key, now_us));
   return (unsigned) ((wait_us + G_USEC_PER_SEC - 1) / G_USEC_PER_SEC);
+}
+
+static bool
+is_busy (FzPendingCheck *check)
+{
+  FzSignIn *self = check->sign_in;
+  int64_t now_us = g_get_monotonic_time ();
+
+  return fz_attempts_is_busy (self->by_both, check->both_key, now_us) ||
+         fz_attempts_is_busy (self->by_source, check->source_key, now_us) ||
+         fz_attempts_is_busy (self->by_email, check->email_key, now_us);
 }
 
 static FzPageReply
@@ -325,7 +339,7 @@ begin_check (FzPendingCheck *check, const FzAccount *account, FzPageReply *reply
     *reply = fz_sign_in_our_fault (self, "looking up a person", error);
   } else if (wait_s > 0) {
     *reply = too_often (check, account, wait_s);
-  } else if (fz_password_desk_is_full (self->desk)) {
+  } else if (fz_password_desk_is_full (self->desk) || is_busy (check)) {
     *reply = fz_sign_in_message (
         503, "One moment", "Too many people sign in at once.", "Try again in a few seconds.");
     reply->retry_after_s = BUSY_RETRY_S;

@@ -233,6 +233,13 @@ test_pages_are_plain (void)
 #define WINDOW_US (900 * G_USEC_PER_SEC)
 
 static void
+guess (FzAttempts *attempts, const char *key, int64_t now)
+{
+  fz_attempts_begin (attempts, key, now);
+  fz_attempts_end (attempts, key, true);
+}
+
+static void
 test_attempts (void)
 {
   g_autoptr (FzAttempts) attempts = fz_attempts_new (3, WINDOW_US);
@@ -240,26 +247,46 @@ test_attempts (void)
 
   for (unsigned i = 0; i < 3; i++) {
     g_assert_cmpint (fz_attempts_wait_us (attempts, "sam", now + i), ==, 0);
-    fz_attempts_begin (attempts, "sam", now + i);
+    guess (attempts, "sam", now + i);
   }
   g_assert_cmpint (fz_attempts_wait_us (attempts, "sam", now + 10), ==, WINDOW_US - 10);
   g_assert_cmpint (fz_attempts_wait_us (attempts, "eve", now + 10), ==, 0);
   g_assert_cmpint (fz_attempts_wait_us (attempts, "sam", now + WINDOW_US - 1), ==, 1);
   g_assert_cmpint (fz_attempts_wait_us (attempts, "sam", now + WINDOW_US), ==, 0);
-
-  fz_attempts_take_back (attempts, "sam"); /* the third was right */
-  g_assert_cmpint (fz_attempts_wait_us (attempts, "sam", now + 10), ==, 0);
-  fz_attempts_begin (attempts, "sam", now + 10);
-  g_assert_cmpint (fz_attempts_wait_us (attempts, "sam", now + 11), >, 0);
   fz_attempts_forgive (attempts, "sam");
   g_assert_cmpint (fz_attempts_wait_us (attempts, "sam", now + 11), ==, 0);
-  fz_attempts_take_back (attempts, "sam"); /* of nothing: harmless */
-  fz_attempts_take_back (attempts, "nobody");
   g_assert_cmpuint (fz_attempts_size (attempts), ==, 0);
 
-  fz_attempts_begin (attempts, "sam", now);
-  fz_attempts_begin (attempts, "sam", now + WINDOW_US); /* a new window */
+  guess (attempts, "sam", now);
+  guess (attempts, "sam", now);
+  guess (attempts, "sam", now + WINDOW_US); /* a new window */
   g_assert_cmpint (fz_attempts_wait_us (attempts, "sam", now + WINDOW_US), ==, 0);
+}
+
+/* Many at once are no way round, and no offence either. */
+static void
+test_attempts_under_way (void)
+{
+  g_autoptr (FzAttempts) attempts = fz_attempts_new (3, WINDOW_US);
+
+  guess (attempts, "sam", 1);
+  fz_attempts_begin (attempts, "sam", 2);
+  g_assert_false (fz_attempts_is_busy (attempts, "sam", 3));
+  fz_attempts_begin (attempts, "sam", 3);
+  g_assert_true (fz_attempts_is_busy (attempts, "sam", 4));
+  g_assert_cmpint (fz_attempts_wait_us (attempts, "sam", 4), ==, 0);
+  fz_attempts_end (attempts, "sam", false);
+  g_assert_false (fz_attempts_is_busy (attempts, "sam", 4));
+  fz_attempts_end (attempts, "sam", true);
+  g_assert_false (fz_attempts_is_busy (attempts, "sam", 4));
+  guess (attempts, "sam", 5);
+  g_assert_cmpint (fz_attempts_wait_us (attempts, "sam", 6), >, 0);
+
+  fz_attempts_end (attempts, "sam", true); /* of nothing: harmless */
+  fz_attempts_end (attempts, "nobody", true);
+  fz_attempts_begin (attempts, "eve", 7);
+  fz_attempts_end (attempts, "eve", false);
+  g_assert_cmpuint (fz_attempts_size (attempts), ==, 1); /* who is right is not remembered */
 }
 
 static void
@@ -270,10 +297,10 @@ test_attempts_full (void)
   for (unsigned i = 0; i < FZ_ATTEMPTS_KEYS_MAX; i++) {
     g_autofree char *key = g_strdup_printf ("%u", i);
 
-    fz_attempts_begin (attempts, key, i);
+    guess (attempts, key, i);
   }
   g_assert_cmpuint (fz_attempts_size (attempts), ==, FZ_ATTEMPTS_KEYS_MAX);
-  fz_attempts_begin (attempts, "late", FZ_ATTEMPTS_KEYS_MAX);
+  guess (attempts, "late", FZ_ATTEMPTS_KEYS_MAX);
   g_assert_cmpuint (fz_attempts_size (attempts), ==, FZ_ATTEMPTS_KEYS_MAX);
   g_assert_cmpint (fz_attempts_wait_us (attempts, "0", FZ_ATTEMPTS_KEYS_MAX), ==, 0); /* went */
   g_assert_cmpint (fz_attempts_wait_us (attempts, "1", FZ_ATTEMPTS_KEYS_MAX), >, 0);
@@ -560,6 +587,7 @@ main (int argc, char **argv)
   g_test_add_func ("/pages/everything-is-escaped", test_pages_escape);
   g_test_add_func ("/pages/nothing-needs-script", test_pages_are_plain);
   g_test_add_func ("/pages/attempts/window", test_attempts);
+  g_test_add_func ("/pages/attempts/under-way", test_attempts_under_way);
   g_test_add_func ("/pages/attempts/full-table", test_attempts_full);
   g_test_add_func ("/pages/flow/links", test_flow_reads);
   g_test_add_func ("/pages/flow/form-token-is-tied", test_form_token);
