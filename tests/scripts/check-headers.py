@@ -13,7 +13,7 @@ import sys
 
 
 def flags_by_folder(root, build):
-    """Folder -> (compiler, flags) of the first file compiled from it."""
+    """Folder -> (compiler, flags) of all files compiled from it: they may belong to several targets."""
     flags = {}
     with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
         for entry in json.load(file):
@@ -22,7 +22,8 @@ def flags_by_folder(root, build):
             keep = [w for w in words[1:] if w.startswith(("-I", "-D", "-U", "-std", "-f", "-isystem"))]
             keep = [w if not w.startswith("-I") else "-I" + os.path.join(entry["directory"], w[2:])
                     for w in keep]
-            flags.setdefault(os.path.dirname(source), (words[0], keep))
+            _, known = flags.setdefault(os.path.dirname(source), (words[0], keep))
+            known += [w for w in keep if w not in known]
     return flags
 
 
