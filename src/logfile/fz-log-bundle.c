@@ -34,6 +34,7 @@ struct FzLogBundle {
   char *folder;
   FzLogRedact *redact;
   int fd;
+  bool is_given_up; /* what libarchive still has to write is thrown away */
   unsigned n_members;
   int64_t time_s; /* of all members */
 };
@@ -71,6 +72,8 @@ on_write (struct archive *archive, void *context, const void *bytes, size_t leng
   FzLogBundle *self = context;
   struct pollfd ready = { .fd = self->fd, .events = POLLOUT };
 
+  if (self->is_given_up)
+    return (la_ssize_t) length;
   for (;;) {
     int n_ready = poll (&ready, 1, WRITE_WAIT_MS);
     ssize_t n;
@@ -144,7 +147,7 @@ fz_log_bundle_free (FzLogBundle *self)
   if (self == NULL)
     return;
   if (self->archive != NULL) {
-    archive_write_fail (self->archive); /* writes no end: it is torn, and looks so */
+    self->is_given_up = true; /* no end is written: it is torn, and looks so */
     archive_write_free (self->archive);
   }
   fz_log_redact_free (self->redact);

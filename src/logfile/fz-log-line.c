@@ -70,6 +70,16 @@ span_is (FzSpan span, const char *word)
   return span.length == strlen (word) && memcmp (span.data, word, span.length) == 0;
 }
 
+/* Made of what numbers are made of; in which order is not our business. */
+static bool
+is_number (FzSpan span)
+{
+  for (size_t i = 0; i < span.length; i++)
+    if (span.data[i] == '\0' || strchr ("0123456789+-.eE", span.data[i]) == NULL)
+      return false;
+  return true;
+}
+
 /* A number or a word, up to what ends it. */
 static const uint8_t *
 read_bare (const uint8_t *at, const uint8_t *end, FzLogField *out)
@@ -83,7 +93,7 @@ read_bare (const uint8_t *at, const uint8_t *end, FzLogField *out)
     return NULL;
   if (*start == '-' || (*start >= '0' && *start <= '9')) {
     out->type = FZ_LOG_VALUE_NUMBER;
-    return at;
+    return is_number (out->value) ? at : NULL;
   }
   out->type = FZ_LOG_VALUE_WORD;
   return span_is (out->value, "true") || span_is (out->value, "false") ||
@@ -545,11 +555,12 @@ append_valid (const char *bytes, size_t length, GString *out)
 void
 fz_log_unescape (FzSpan escaped, GString *out)
 {
-  const uint8_t *at = escaped.data, *end = at + escaped.length;
+  const uint8_t *at = escaped.data, *end;
   g_autoptr (GString) plain = NULL;
 
   if (escaped.length == 0)
     return;
+  end = at + escaped.length;
   if (memchr (at, '\\', escaped.length) == NULL) {
     append_valid ((const char *) at, escaped.length, out);
     return;
@@ -594,6 +605,8 @@ fz_log_append_text (FzSpan bytes, GString *out)
   const char *at = (const char *) bytes.data;
   size_t from = 0;
 
+  if (bytes.length == 0)
+    return;
   for (size_t i = 0; i < bytes.length; i++)
     if ((bytes.data[i] < 0x20 && bytes.data[i] != '\t') || bytes.data[i] == 0x7f) {
       append_valid (at + from, i - from, out);

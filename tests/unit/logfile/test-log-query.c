@@ -138,7 +138,6 @@ test_parts (void)
 {
   g_autoptr (FzLogIndex) index = index_of_text ("a x\nb\nc x\nd\ne x\nf x");
   FzLogQuery query = { .least = FZ_LOG_TRACE, .from_us = INT64_MIN, .until_us = INT64_MAX };
-  g_autoptr (GArray) lines = NULL;
 
   query.text = (char *) "X";
   for (uint32_t first = 0; first <= 6; first++)
