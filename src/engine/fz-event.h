@@ -72,8 +72,9 @@ typedef struct {
 
     FzUuid resource_id; /* GATEWAYS_OFFLINE, GATEWAY_VERSION_MISMATCH */
 
-    /* The host sends @message from a fresh socket that the tunnel's rules let past, and answers
-     * with FZ_COMMAND_DNS_ANSWER. After FZ_DNS_QUERY_S the engine does not listen any more. */
+    /* Who runs the engine sends @message from a fresh socket that the tunnel's rules let past, and
+     * answers with FZ_COMMAND_DNS_ANSWER. After FZ_DNS_QUERY_S the engine does not listen any more.
+     */
     struct {
       uint32_t id;
       FzSocketAddress server; /* FZ_IP_NONE: doh_url */

@@ -405,7 +405,8 @@ on_event (void *context, const FzEvent *event)
   FzHost *self = context;
   GError *error = NULL;
 
-  if (event->kind == FZ_EVENT_DNS_QUERY && self->carrier != NULL)
+  if (event->kind == FZ_EVENT_DNS_QUERY && event->dns_query.doh_url == NULL &&
+      self->carrier != NULL)
     fz_dns_carrier_ask (self->carrier, event);
   if (event->kind == FZ_EVENT_RESOLVE_DOMAIN && self->name_lookup != NULL)
     fz_name_lookup_ask (self->name_lookup, event->resolve_domain.id, event->resolve_domain.domain);

@@ -13,6 +13,7 @@ struct FzSessionDns {
   FzDnsControl *control;
   FzHost *host;
   FzPortal *portal;
+  FzDoh *doh; /* NULL: none */
   char *tun_name;
   FzLog log;
   void (*on_changed) (gpointer user_data);
@@ -43,6 +44,8 @@ give_portal (FzSessionDns *self)
       n_resolvers++;
     }
   fz_portal_set_resolvers (self->portal, resolvers, n_resolvers);
+  if (self->doh != NULL)
+    fz_doh_set_resolvers (self->doh, resolvers, n_resolvers);
 }
 
 static void
@@ -190,6 +193,7 @@ fz_session_dns_new (const FzSessionDnsConfig *config)
   self->control = config->control;
   self->host = config->host;
   self->portal = config->portal;
+  self->doh = config->doh;
   self->tun_name = g_strdup (config->tun_name);
   self->log = config->log;
   self->on_changed = config->on_changed;

@@ -10,6 +10,7 @@
 
 #include "platform/fz-dns-control.h"
 #include "src/engine/fz-event.h"
+#include "src/portal/fz-doh.h"
 #include "src/portal/fz-portal.h"
 #include "src/runtime/fz-host.h"
 
@@ -19,6 +20,7 @@ typedef struct {
   FzDnsControl *control; /* borrowed, outlives us; its callbacks are ours meanwhile */
   FzHost *host;          /* borrowed */
   FzPortal *portal;      /* borrowed */
+  FzDoh *doh;            /* borrowed; NULL: none */
   const char *tun_name;  /* copied */
   FzLog log;
   void (*on_changed) (gpointer user_data); /* (optional) mode, state, servers or problem */

@@ -7,6 +7,7 @@
 #include "src/session/fz-session.h"
 
 #include "src/crypto/fz-crypto.h"
+#include "src/portal/fz-doh.h"
 #include "src/session/fz-session-dns.h"
 
 #define LEAVE_MS 1200u /* longest wait for the portal to let us go; it needs a second itself */
@@ -25,6 +26,7 @@ struct FzSession {
   FzHost *host;
   FzPortal *portal;
   FzDnsControl *control; /* NULL: DNS is left alone */
+  FzDoh *doh;            /* clients: questions to resolvers over HTTPS */
   FzSessionDns *dns;     /* NULL: likewise, or over */
   GError *failure;       /* why it ends; NULL: asked to */
   guint end_id;          /* idle source or time limit that ends it */
@@ -88,6 +90,7 @@ end (gpointer user_data)
   self->end_id = 0;
   self->is_stopping = true;
   g_clear_pointer (&self->dns, fz_session_dns_free);
+  g_clear_pointer (&self->doh, fz_doh_free);
   fz_host_stop (self->host);
   g_clear_pointer (&self->portal, fz_portal_free);
   set_state (self, FZ_SESSION_ENDED);
@@ -232,6 +235,8 @@ on_host_event (const FzEvent *event, gpointer user_data)
   case FZ_EVENT_NO_RELAYS:
   case FZ_EVENT_PUBLIC_KEY_CHANGED:
     fz_portal_handle_event (self->portal, event);
+    if (event->kind == FZ_EVENT_PUBLIC_KEY_CHANGED && self->doh != NULL)
+      fz_doh_reset (self->doh); /* the network is another one */
     update_state (self);
     break;
   case FZ_EVENT_INTERFACE_CHANGED:
@@ -271,6 +276,13 @@ on_host_event (const FzEvent *event, gpointer user_data)
             "the gateways for a resource do not work with this version; update this program");
     break;
   case FZ_EVENT_DNS_QUERY:
+    if (event->dns_query.doh_url != NULL && self->doh != NULL)
+      fz_doh_ask (self->doh,
+                  event->dns_query.id,
+                  event->dns_query.doh_url,
+                  event->dns_query.message,
+                  event->dns_query.length);
+    break;
   case FZ_EVENT_RESOLVE_DOMAIN:
     break; /* the host's own affair */
   }
@@ -327,6 +339,19 @@ on_dns (gpointer user_data)
 }
 
 static void
+on_doh_answer (uint32_t id, const uint8_t *message, size_t length, gpointer user_data)
+{
+  FzSession *self = user_data;
+  FzCommand command = {
+    .kind = FZ_COMMAND_DNS_ANSWER,
+    .dns_answer = { .id = id, .message = message, .length = length },
+  };
+
+  if (!self->is_stopping)
+    fz_host_run_command (self->host, &command, NULL);
+}
+
+static void
 start_dns (FzSession *self, const FzSessionConfig *config)
 {
   const char *name = config->host.tun_name;
@@ -334,6 +359,7 @@ start_dns (FzSession *self, const FzSessionConfig *config)
     .control = config->dns,
     .host = self->host,
     .portal = self->portal,
+    .doh = self->doh,
     .tun_name = name != NULL ? name : FZ_TUN_NAME,
     .log = self->log,
     .on_changed = on_dns,
@@ -363,6 +389,9 @@ fz_session_new (const FzSessionConfig *config,
   if (!make_portal (self, config, error) || !make_host (self, config, error))
     return NULL;
 
+  if (self->role == FZ_ROLE_CLIENT)
+    self->doh =
+        fz_doh_new (config->host.no_mark ? 0 : FZ_FWMARK, &config->log, on_doh_answer, self);
   start_dns (self, config);
   if (config->is_internet_on)
     fz_session_set_internet (self, true);
@@ -379,6 +408,7 @@ fz_session_stop (FzSession *self)
   /* Peers and kernel first: what follows may take its time, with no effect on the machine. */
   self->is_stopping = true;
   g_clear_pointer (&self->dns, fz_session_dns_free);
+  g_clear_pointer (&self->doh, fz_doh_free);
   fz_host_stop (self->host);
   self->end_id = g_timeout_add (LEAVE_MS, end, self);
   fz_portal_close (self->portal);
@@ -393,6 +423,7 @@ fz_session_free (FzSession *self)
   self->is_stopping = true;
   g_clear_handle_id (&self->end_id, g_source_remove);
   g_clear_pointer (&self->dns, fz_session_dns_free);
+  g_clear_pointer (&self->doh, fz_doh_free);
   g_clear_pointer (&self->portal, fz_portal_free);
   g_clear_pointer (&self->host, fz_host_free);
   g_clear_error (&self->failure);
