@@ -8,7 +8,6 @@ struct _FzProblemCard {
   GtkLabel *what;
   GtkLabel *why;
   GtkLabel *advice;
-  GtkWidget *action_child;
   GtkButton *action;
   char *details;
 };
@@ -40,7 +39,6 @@ fz_problem_card_class_init (FzProblemCardClass *klass)
   gtk_widget_class_bind_template_child (widget_class, FzProblemCard, what);
   gtk_widget_class_bind_template_child (widget_class, FzProblemCard, why);
   gtk_widget_class_bind_template_child (widget_class, FzProblemCard, advice);
-  gtk_widget_class_bind_template_child (widget_class, FzProblemCard, action_child);
   gtk_widget_class_bind_template_child (widget_class, FzProblemCard, action);
   gtk_widget_class_bind_template_callback (widget_class, on_copy);
 }
@@ -63,7 +61,7 @@ fz_problem_card_new (const FzProblem *problem)
   gtk_image_set_from_icon_name (
       self->shape, problem->is_serious ? "fz-fact-bad-symbolic" : "fz-fact-off-symbolic");
   gtk_widget_add_css_class (GTK_WIDGET (self->shape), problem->is_serious ? "error" : "dim-label");
-  gtk_widget_set_visible (self->action_child, problem->action != NULL);
+  gtk_widget_set_visible (GTK_WIDGET (self->action), problem->action != NULL);
   if (problem->action != NULL) {
     gtk_actionable_set_action_name (GTK_ACTIONABLE (self->action), problem->action);
     gtk_button_set_label (self->action, problem->label);

@@ -31,7 +31,7 @@ SOURCE = os.path.dirname(os.path.dirname(HERE))
 APP_ID = "dev.firezone.Client"
 APP_PATH = "/dev/firezone/Client"
 SCHEME = "firezone-fd0020211111"
-MISSING = [p for p in ("Xvfb", "openbox", "dbus-daemon", "xdotool", "import") if shutil.which(p) is None]
+MISSING = [p for p in ("Xvfb", "openbox", "dbus-daemon", "xdotool", "xprop", "import") if shutil.which(p) is None]
 
 BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -285,10 +285,8 @@ class Desk:
 
     def scale_text(self, factor):
         """For apps that start from now on."""
-        folder = os.path.join(self.home, ".config/gtk-4.0")
-        os.makedirs(folder, exist_ok=True)
-        with open(os.path.join(folder, "settings.ini"), "w", encoding="utf-8") as file:
-            file.write(f"[Settings]\ngtk-xft-dpi={int(96 * 1024 * factor)}\n")
+        subprocess.run(["xprop", "-root", "-f", "RESOURCE_MANAGER", "8s", "-set", "RESOURCE_MANAGER",
+                        f"Xft.dpi: {int(96 * factor)}"], env=self.env, check=True)
 
     def settings(self, *arguments):
         """gsettings in the person's home: settings("set", "connect-on-start", "false")"""

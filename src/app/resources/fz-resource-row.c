@@ -44,6 +44,20 @@ show_star (FzResourceRow *self)
       GTK_ACCESSIBLE (self->star), GTK_ACCESSIBLE_PROPERTY_LABEL, words, -1);
 }
 
+/* The list's own widget around us takes the focus, and has no name in GTK 4.8. */
+static void
+name_list_item (FzResourceRow *self, const char *state)
+{
+  GtkWidget *parent = gtk_widget_get_parent (GTK_WIDGET (self));
+  g_autofree char *name = NULL;
+
+  if (parent == NULL)
+    return;
+  /* Translators: a resource's name and its state, for screen readers: "Wiki, Relayed" */
+  name = g_strdup_printf (_ ("%s, %s"), fz_resource_item_get_name (self->item), state);
+  gtk_accessible_update_property (GTK_ACCESSIBLE (parent), GTK_ACCESSIBLE_PROPERTY_LABEL, name, -1);
+}
+
 static void
 show (FzResourceRow *self)
 {
@@ -60,6 +74,7 @@ show (FzResourceRow *self)
   set_label (self->rtt, rtt);
   gtk_widget_set_visible (GTK_WIDGET (self->rtt), *rtt != '\0');
   show_star (self);
+  name_list_item (self, fz_words_resource_state (state));
 }
 
 static void

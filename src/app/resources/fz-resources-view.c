@@ -422,8 +422,21 @@ fz_resources_view_class_init (FzResourcesViewClass *klass)
   gtk_widget_class_bind_template_callback (widget_class, on_back);
 }
 
+/* The button inside a drop-down takes the focus, and would be called by its type. */
+static void
+name_drop_down (GtkDropDown *drop_down, const char *name)
+{
+  gtk_accessible_update_property (
+      GTK_ACCESSIBLE (gtk_widget_get_first_child (GTK_WIDGET (drop_down))),
+      GTK_ACCESSIBLE_PROPERTY_LABEL,
+      name,
+      -1);
+}
+
 static void
 fz_resources_view_init (FzResourcesView *self)
 {
   gtk_widget_init_template (GTK_WIDGET (self));
+  name_drop_down (self->choice, _ ("Which resources to show"));
+  name_drop_down (self->order, _ ("Order of the resources"));
 }
