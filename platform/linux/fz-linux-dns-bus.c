@@ -94,32 +94,3 @@ fz_dns_error_from_bus (const char *what, const GError *error)
   return g_error_new (
       FZ_DNS_ERROR, (int) code, "%s cannot set DNS servers: %s", what, plain->message);
 }
-
-static void
-on_file_changed (
-    GFileMonitor *monitor, GFile *file, GFile *other, GFileMonitorEvent event, gpointer user_data)
-{
-  fz_dns_control_note_change (user_data);
-}
-
-GFileMonitor *
-fz_dns_watch_file (FzDnsControl *control, const char *path)
-{
-  g_autoptr (GFile) file = g_file_new_for_path (path);
-  GFileMonitor *monitor = g_file_monitor_file (
-      file, G_FILE_MONITOR_WATCH_HARD_LINKS | G_FILE_MONITOR_WATCH_MOVES, NULL, NULL);
-
-  if (monitor != NULL) {
-    g_file_monitor_set_rate_limit (monitor, 0);
-    g_signal_connect (monitor, "changed", G_CALLBACK (on_file_changed), control);
-  }
-  return monitor;
-}
-
-void
-fz_dns_unwatch_file (GFileMonitor **monitor)
-{
-  if (*monitor != NULL)
-    g_file_monitor_cancel (*monitor);
-  g_clear_object (monitor);
-}

@@ -9,6 +9,7 @@
  */
 #include "platform/linux/fz-linux-dns-agent.h"
 #include "platform/linux/fz-linux-dns-private.h"
+#include "platform/linux/fz-linux-dns-watch.h"
 #include "platform/linux/fz-resolv-conf.h"
 #include "platform/linux/fz-resolv-file.h"
 #include "platform/linux/fz-resolv-record.h"
@@ -26,10 +27,10 @@ typedef struct {
   FzDnsAgent *agent;       /* NULL: we may write ourselves */
   FzResolvRequest request; /* what is or was asked for last */
   bool has_set;            /* there is something to revert */
-  GFileMonitor *file;
-  GFileMonitor *original;
+  FzDnsWatch *file;
+  FzDnsWatch *original;
   char *original_path;
-  GFileMonitor *records;
+  FzDnsWatch *records;
   guint read_id;
 } File;
 
@@ -112,24 +113,7 @@ on_agent_lost (gpointer user_data)
 
 /* -- upstreams -- */
 
-static void on_changed (
-    GFileMonitor *monitor, GFile *file, GFile *other, GFileMonitorEvent event, gpointer user_data);
-
-static GFileMonitor *
-watch (File *self, const char *path, bool is_folder)
-{
-  const GFileMonitorFlags flags = G_FILE_MONITOR_WATCH_MOVES | G_FILE_MONITOR_WATCH_HARD_LINKS;
-  g_autoptr (GFile) file = g_file_new_for_path (path);
-  GFileMonitor *monitor = is_folder
-                              ? g_file_monitor_directory (file, G_FILE_MONITOR_NONE, NULL, NULL)
-                              : g_file_monitor_file (file, flags, NULL, NULL);
-
-  if (monitor != NULL) {
-    g_file_monitor_set_rate_limit (monitor, 0);
-    g_signal_connect (monitor, "changed", G_CALLBACK (on_changed), self);
-  }
-  return monitor;
-}
+static void on_changed (gpointer user_data);
 
 /* The original may be another file now, or the same behind another link. */
 static void
@@ -139,10 +123,10 @@ watch_original (File *self)
 
   if (g_strcmp0 (path, self->original_path) == 0)
     return;
-  fz_dns_unwatch_file (&self->original);
+  fz_dns_watch_free (self->original);
   g_free (self->original_path);
   self->original_path = g_strdup (path);
-  self->original = watch (self, path, false);
+  self->original = fz_dns_watch_file_new (path, on_changed, self);
 }
 
 static gboolean
@@ -176,8 +160,7 @@ read_upstreams (FzDnsBackend *backend)
 
 /* A writer may be in the middle of it. */
 static void
-on_changed (
-    GFileMonitor *monitor, GFile *file, GFile *other, GFileMonitorEvent event, gpointer user_data)
+on_changed (gpointer user_data)
 {
   File *self = user_data;
 
@@ -193,9 +176,9 @@ free_backend (FzDnsBackend *backend)
 
   g_clear_handle_id (&self->read_id, g_source_remove);
   g_clear_pointer (&self->agent, fz_dns_agent_free);
-  fz_dns_unwatch_file (&self->file);
-  fz_dns_unwatch_file (&self->original);
-  fz_dns_unwatch_file (&self->records);
+  fz_dns_watch_free (self->file);
+  fz_dns_watch_free (self->original);
+  fz_dns_watch_free (self->records);
   fz_resolv_request_clear (&self->request);
   g_free (self->original_path);
   g_free (self->etc);
@@ -219,8 +202,8 @@ fz_dns_file_backend_new (FzDnsControl *control, FzDnsMode mode, const char *etc)
   self->etc = g_strdup (etc);
   if (mode != FZ_DNS_MODE_NONE && faccessat (AT_FDCWD, etc, W_OK, AT_EACCESS) != 0)
     self->agent = fz_dns_agent_new (on_agent_lost, self);
-  self->file = watch (self, path, false);
+  self->file = fz_dns_watch_file_new (path, on_changed, self);
   if (mode == FZ_DNS_MODE_RESOLVCONF)
-    self->records = watch (self, fz_resolv_record_get_folder (), true);
+    self->records = fz_dns_watch_folder_new (fz_resolv_record_get_folder (), on_changed, self);
   return &self->backend;
 }

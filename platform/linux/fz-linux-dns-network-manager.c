@@ -13,6 +13,7 @@
  * Upstreams are the entries of the DNS manager's configuration for other interfaces.
  */
 #include "platform/linux/fz-linux-dns-private.h"
+#include "platform/linux/fz-linux-dns-watch.h"
 #include "platform/linux/fz-resolv-conf.h"
 #include "platform/linux/fz-resolv-file.h"
 
@@ -29,16 +30,19 @@
 #define STATE_ACTIVATED  100u
 #define KEEP_EXTERNAL_IP 1u   /* NM_DEVICE_REAPPLY_FLAGS_PRESERVE_EXTERNAL_IP */
 #define PRIORITY         -100 /* below zero: servers of higher values are not asked */
+#define RELOAD_DNS_RC    2u   /* NM_MANAGER_RELOAD_FLAG_DNS_RC: writes resolv.conf again */
+#define POLLS_PATIENT    5u
 #define POLL_MS          100u
 #define POLLS_MAX        50u /* for the device to be seen, then for the file to be written */
 #define GATHER_MS        50u
+#define WAIT_MS          1000 /* each of two calls at the end */
 
 typedef struct {
   FzDnsBackend backend;
   FzDnsService service;
   char *etc;
   bool is_chosen; /* by a person: resolv.conf may name others */
-  GFileMonitor *monitor;
+  FzDnsWatch *watch;
   guint name_watch;
   guint signal_id;
   bool has_owner;
@@ -67,11 +71,14 @@ is_usable (GVariant *connection, const char *family)
 {
   g_autoptr (GVariant) setting =
       g_variant_lookup_value (connection, family, G_VARIANT_TYPE_VARDICT);
-  const char *method = "disabled";
+  static const char *const methods[] = {
+    "auto", "dhcp", "manual", NULL
+  }; /* the others forbid it */
+  const char *method = "";
 
   if (setting != NULL)
     g_variant_lookup (setting, "method", "&s", &method);
-  return strcmp (method, "disabled") != 0 && strcmp (method, "ignore") != 0;
+  return g_strv_contains (methods, method);
 }
 
 static GVariant *
@@ -283,10 +290,35 @@ configuration_names (GVariant *configuration, const char *ifname, const FzIp *ip
   return false;
 }
 
-/* All our servers and no former ones, as the first entry: that of the lowest priority. */
+static gsize
+count_ours (GVariant *configuration, const FzDnsSettings *settings, FzIpFamily family)
+{
+  gsize n = 0;
+
+  for (size_t i = 0; i < settings->n_servers; i++)
+    if (settings->servers[i].family == family &&
+        configuration_names (configuration, settings->ifname, &settings->servers[i]))
+      n++;
+  return n;
+}
+
+static gsize
+count_wanted (const FzDnsSettings *settings, FzIpFamily family)
+{
+  gsize n = 0;
+
+  for (size_t i = 0; i < settings->n_servers; i++)
+    n += settings->servers[i].family == family;
+  return n;
+}
+
+/* Our servers and no former ones, with our priority. A family that the device has no address of has
+ * none of them. */
 static bool
 is_configured (GVariant *configuration, const FzDnsSettings *settings)
 {
+  gsize n_ipv4 = count_ours (configuration, settings, FZ_IP_V4);
+  gsize n_ipv6 = count_ours (configuration, settings, FZ_IP_V6);
   gsize n_servers = 0;
 
   for (gsize i = 0; i < g_variant_n_children (configuration); i++) {
@@ -302,10 +334,9 @@ is_configured (GVariant *configuration, const FzDnsSettings *settings)
     if (g_variant_lookup (entry, "nameservers", "^a&s", &servers))
       n_servers += g_strv_length ((char **) servers);
   }
-  for (size_t i = 0; i < settings->n_servers; i++)
-    if (!configuration_names (configuration, settings->ifname, &settings->servers[i]))
-      return false;
-  return n_servers == settings->n_servers;
+  return n_servers > 0 && n_servers == n_ipv4 + n_ipv6 &&
+         (n_ipv4 == 0 || n_ipv4 == count_wanted (settings, FZ_IP_V4)) &&
+         (n_ipv6 == 0 || n_ipv6 == count_wanted (settings, FZ_IP_V6));
 }
 
 /* What programs read: our servers, or NetworkManager's own forwarder on this machine. */
@@ -327,6 +358,25 @@ is_in_file (const char *etc, const FzDnsSettings *settings)
   return asked->len > 0;
 }
 
+/* It believes to have written the file, but another program has, or it was changed twice at once.
+ */
+static void
+let_it_write (Manager *self)
+{
+  g_dbus_connection_call (self->service.bus,
+                          NAME,
+                          PATH,
+                          NAME,
+                          "Reload",
+                          g_variant_new ("(u)", RELOAD_DNS_RC),
+                          NULL,
+                          G_DBUS_CALL_FLAGS_NO_AUTO_START,
+                          -1,
+                          NULL,
+                          NULL,
+                          NULL);
+}
+
 static void
 on_dns_properties (GVariant *reply, const GError *error, gpointer user_data)
 {
@@ -346,6 +396,8 @@ on_dns_properties (GVariant *reply, const GError *error, gpointer user_data)
   if (is_told && is_in_file (self->etc, self->settings)) {
     done (self, NULL);
   } else if (is_told || self->has_set) {
+    if (is_told && self->n_polls == POLLS_PATIENT)
+      let_it_write (self);
     look_again (self,
                 is_told ? FZ_DNS_ERROR_UNSUPPORTED : FZ_DNS_ERROR_OVERRULED,
                 is_told ? "NetworkManager has our DNS servers but does not write them to "
@@ -503,7 +555,42 @@ on_connection_to_undo (GVariant *reply, const GError *error, gpointer user_data)
       undo);
 }
 
-/* At the end of a process its device goes at once, and the settings go with it: no need to wait. */
+static GVariant *
+call_and_wait (const Undo *undo, const char *method, GVariant *args)
+{
+  return g_dbus_connection_call_sync (undo->service.bus,
+                                      NAME,
+                                      undo->device,
+                                      DEVICE,
+                                      method,
+                                      args,
+                                      NULL,
+                                      G_DBUS_CALL_FLAGS_NO_AUTO_START,
+                                      WAIT_MS,
+                                      NULL,
+                                      NULL);
+}
+
+/* What fails here has gone with the device. */
+static void
+undo_now (const Undo *undo)
+{
+  g_autoptr (GVariant) reply = NULL;
+  g_autoptr (GVariant) connection = NULL;
+  g_autoptr (GVariant) done_reply = NULL;
+  guint64 version = 0;
+
+  reply = call_and_wait (undo, "GetAppliedConnection", g_variant_new ("(u)", 0));
+  if (reply == NULL || !g_variant_is_of_type (reply, G_VARIANT_TYPE ("(a{sa{sv}}t)")))
+    return;
+  g_variant_get (reply, "(@a{sa{sv}}t)", &connection, &version);
+  done_reply = call_and_wait (
+      undo,
+      "Reapply",
+      g_variant_new (
+          "(@a{sa{sv}}tu)", change_connection (connection, NULL), version, KEEP_EXTERNAL_IP));
+}
+
 static void
 revert (FzDnsBackend *backend, bool waits)
 {
@@ -512,13 +599,16 @@ revert (FzDnsBackend *backend, bool waits)
 
   stop_apply (self);
   self->settings = NULL;
-  if (self->device == NULL || waits) {
-    g_clear_pointer (&self->device, g_free);
+  if (self->device == NULL)
     return;
-  }
   undo = g_new0 (Undo, 1);
   undo->service = (FzDnsService){ g_object_ref (self->service.bus), NAME, NULL };
   undo->device = g_steal_pointer (&self->device);
+  if (waits) {
+    undo_now (undo);
+    free_undo (undo);
+    return;
+  }
   fz_dns_call (&undo->service,
                undo->device,
                DEVICE,
@@ -652,6 +742,12 @@ on_appeared (GDBusConnection *bus, const char *name, const char *owner, gpointer
 }
 
 static void
+on_file_changed (gpointer user_data)
+{
+  fz_dns_control_note_change (user_data);
+}
+
+static void
 free_backend (FzDnsBackend *backend)
 {
   Manager *self = (Manager *) (void *) backend;
@@ -664,7 +760,7 @@ free_backend (FzDnsBackend *backend)
   g_clear_handle_id (&self->name_watch, g_bus_unwatch_name);
   if (self->signal_id != 0)
     g_dbus_connection_signal_unsubscribe (self->service.bus, self->signal_id);
-  fz_dns_unwatch_file (&self->monitor);
+  fz_dns_watch_free (self->watch);
   g_clear_object (&self->service.bus);
   g_free (self->device);
   g_free (self->etc);
@@ -707,7 +803,7 @@ fz_dns_network_manager_backend_new (FzDnsControl *control,
   if (!is_chosen) {
     g_autofree char *path = g_build_filename (etc, "resolv.conf", NULL);
 
-    self->monitor = fz_dns_watch_file (control, path);
+    self->watch = fz_dns_watch_file_new (path, on_file_changed, control);
   }
   return &self->backend;
 }

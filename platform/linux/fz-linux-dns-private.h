@@ -26,6 +26,11 @@ FzDnsBackend *fz_dns_network_manager_backend_new (FzDnsControl *control,
 /* Whether programs ask systemd-resolved: by its stub's address, or by the C library's module. */
 bool fz_dns_names_resolved (const char *etc);
 
+/* Whether resolv.conf is systemd-resolved's, but lists the servers behind it. Such a file must not
+ * be replaced either: resolved takes what stands there instead for the system's servers, and keeps
+ * that when its link is back. */
+bool fz_dns_bypasses_resolved (const char *etc);
+
 /* Whether NetworkManager wrote the file. */
 bool fz_dns_names_network_manager (const char *etc);
 
@@ -52,7 +57,3 @@ void fz_dns_call (const FzDnsService *service,
 
 /* A bus error as FZ_DNS_ERROR, with what to do about it. */
 GError *fz_dns_error_from_bus (const char *what, const GError *error);
-
-/* Calls fz_dns_control_note_change() whenever @path is written, replaced or removed. */
-GFileMonitor *fz_dns_watch_file (FzDnsControl *control, const char *path);
-void fz_dns_unwatch_file (GFileMonitor **monitor);

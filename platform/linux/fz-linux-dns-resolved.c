@@ -12,6 +12,7 @@
  * without links that are for certain domains only.
  */
 #include "platform/linux/fz-linux-dns-private.h"
+#include "platform/linux/fz-linux-dns-watch.h"
 
 #include <net/if.h>
 #include <string.h>
@@ -30,7 +31,7 @@ typedef struct {
   FzDnsService service;
   char *etc;
   bool is_chosen; /* by a person: resolv.conf may name others */
-  GFileMonitor *monitor;
+  FzDnsWatch *watch;
   guint name_watch;
   guint signal_id;
   bool has_owner; /* has been seen once */
@@ -302,6 +303,13 @@ apply (FzDnsBackend *backend, const FzDnsSettings *settings)
           g_error_new_literal (FZ_DNS_ERROR,
                                FZ_DNS_ERROR_ABSENT,
                                "there is no system bus to reach systemd-resolved"));
+  else if (!self->is_chosen && fz_dns_bypasses_resolved (self->etc))
+    done (self,
+          g_error_new_literal (
+              FZ_DNS_ERROR,
+              FZ_DNS_ERROR_FAILED,
+              "/etc/resolv.conf lists the servers behind systemd-resolved, so programs do not ask "
+              "it: make it a link to /run/systemd/resolve/stub-resolv.conf"));
   else if (!self->is_chosen && !fz_dns_names_resolved (self->etc))
     done (self,
           g_error_new_literal (FZ_DNS_ERROR,
@@ -589,6 +597,12 @@ on_appeared (GDBusConnection *bus, const char *name, const char *owner, gpointer
 }
 
 static void
+on_file_changed (gpointer user_data)
+{
+  fz_dns_control_note_change (user_data);
+}
+
+static void
 free_backend (FzDnsBackend *backend)
 {
   Resolved *self = (Resolved *) (void *) backend;
@@ -601,7 +615,7 @@ free_backend (FzDnsBackend *backend)
   g_clear_handle_id (&self->name_watch, g_bus_unwatch_name);
   if (self->signal_id != 0)
     g_dbus_connection_signal_unsubscribe (self->service.bus, self->signal_id);
-  fz_dns_unwatch_file (&self->monitor);
+  fz_dns_watch_free (self->watch);
   g_clear_object (&self->service.bus);
   g_clear_pointer (&self->servers, g_variant_unref);
   g_array_unref (self->links);
@@ -650,7 +664,7 @@ fz_dns_resolved_backend_new (FzDnsControl *control,
   if (!is_chosen) {
     g_autofree char *path = g_build_filename (etc, "resolv.conf", NULL);
 
-    self->monitor = fz_dns_watch_file (control, path);
+    self->watch = fz_dns_watch_file_new (path, on_file_changed, control);
   }
   return &self->backend;
 }

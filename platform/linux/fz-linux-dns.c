@@ -3,10 +3,10 @@
  * Who is in charge of DNS on this machine (desktop-integration.md §7), in this
  * order:
  *
- *   systemd-resolved  resolv.conf names its stub (or the C library asks it) and it runs
- *   NetworkManager    it wrote resolv.conf, and says that it does
- *   openresolv        it wrote resolv.conf, and is installed
- *   the file itself   none of these
+ *   systemd-resolved  resolv.conf names its stub (or the C library asks it) and it runs; or the
+ * file is its list of other servers, where nothing would work NetworkManager    it wrote
+ * resolv.conf, and says that it does openresolv        it wrote resolv.conf, and is installed the
+ * file itself   none of these
  *
  * And the machine's own resolver, asked as any program asks it.
  */
@@ -71,7 +71,7 @@ library_asks_resolved (const char *etc)
   for (char **line = lines; *line != NULL; line++) {
     g_auto (GStrv) words = g_strsplit_set (*line, " \t", -1);
 
-    if (strcmp (words[0], "hosts:") == 0)
+    if (g_strcmp0 (words[0], "hosts:") == 0) /* an empty line has no words */
       return g_strv_contains ((const char *const *) words, "resolve");
   }
   return false;
@@ -82,6 +82,12 @@ fz_dns_names_resolved (const char *etc)
 {
   return author_of (etc) == FZ_RESOLV_AUTHOR_RESOLVED ||
          (file_is_below (etc, RESOLVED_FOLDER) && library_asks_resolved (etc));
+}
+
+bool
+fz_dns_bypasses_resolved (const char *etc)
+{
+  return file_is_below (etc, RESOLVED_FOLDER) && !fz_dns_names_resolved (etc);
 }
 
 bool
@@ -175,6 +181,22 @@ try_network_manager (Linux *self)
 }
 
 static void
+ask_bus (
+    Linux *self, const char *method, GVariant *args, const char *reply_type, FzDnsReplyFunc func)
+{
+  FzDnsService service = { self->bus, "org.freedesktop.DBus", self->detecting };
+
+  fz_dns_call (&service,
+               "/org/freedesktop/DBus",
+               "org.freedesktop.DBus",
+               method,
+               args,
+               reply_type,
+               func,
+               self);
+}
+
+static void
 on_resolved_started (GVariant *reply, const GError *error, gpointer user_data)
 {
   Linux *self = user_data;
@@ -186,22 +208,33 @@ on_resolved_started (GVariant *reply, const GError *error, gpointer user_data)
 }
 
 static void
+on_resolved_owner (GVariant *reply, const GError *error, gpointer user_data)
+{
+  Linux *self = user_data;
+  gboolean has_owner = FALSE;
+
+  if (error == NULL)
+    g_variant_get (reply, "(b)", &has_owner);
+  if (has_owner)
+    take (self, FZ_DNS_MODE_RESOLVED);
+  else
+    ask_bus (self,
+             "StartServiceByName",
+             g_variant_new ("(su)", RESOLVED_NAME, 0),
+             "(u)",
+             on_resolved_started);
+}
+
+static void
 try_resolved (Linux *self)
 {
-  FzDnsService service = { self->bus, "org.freedesktop.DBus", self->detecting };
-
-  if (self->bus == NULL || !may_be (self, FZ_DNS_MODE_RESOLVED) ||
-      !fz_dns_names_resolved (self->etc))
+  if (fz_dns_bypasses_resolved (self->etc))
+    take (self, FZ_DNS_MODE_RESOLVED); /* which says what to do about it */
+  else if (self->bus == NULL || !may_be (self, FZ_DNS_MODE_RESOLVED) ||
+           !fz_dns_names_resolved (self->etc))
     try_network_manager (self);
   else
-    fz_dns_call (&service,
-                 "/org/freedesktop/DBus",
-                 "org.freedesktop.DBus",
-                 "StartServiceByName",
-                 g_variant_new ("(su)", RESOLVED_NAME, 0),
-                 "(u)",
-                 on_resolved_started,
-                 self);
+    ask_bus (self, "NameHasOwner", g_variant_new ("(s)", RESOLVED_NAME), "(b)", on_resolved_owner);
 }
 
 static void

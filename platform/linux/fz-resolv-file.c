@@ -139,7 +139,8 @@ write_all (int fd, const char *text)
   return true;
 }
 
-/* A new file, complete on the disk before anybody sees it. */
+/* A new file, complete on the disk before anybody sees it. It is ours, whoever owns the original:
+ * that keeps its owner under its other name. */
 static bool
 write_new (const char *path, const char *text, const struct stat *like, GError **error)
 {
@@ -150,11 +151,7 @@ write_new (const char *path, const char *text, const struct stat *like, GError *
   fd = open (path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0)
     return fail (error, "write", path);
-  is_done = write_all (fd, text) && fchmod (fd, like->st_mode & 07777) == 0;
-  if (is_done && (like->st_uid != geteuid () || like->st_gid != getegid ()))
-    is_done = fchown (fd, like->st_uid, like->st_gid) == 0;
-  if (is_done)
-    is_done = fsync (fd) == 0;
+  is_done = write_all (fd, text) && fchmod (fd, like->st_mode & 07777) == 0 && fsync (fd) == 0;
   if (is_done) {
     const struct timespec times[] = { like->st_atim, like->st_mtim };
 
