@@ -315,16 +315,28 @@ forget_failure (FzControl *self)
 
 /* While there is an interface the state says it; before, this is all that people can be told. */
 static void
-on_portal_problem (const char *why, gpointer user_data)
+note_problem (FzControl *self, FzServiceReason reason, const char *what, const char *why)
 {
-  FzControl *self = user_data;
-
   if (self->is_up)
     return;
-  self->failure = FZ_REASON_PORTAL_UNREACHABLE;
+  self->failure = reason;
   g_free (self->failure_text);
-  self->failure_text = g_strdup_printf ("The portal cannot be reached; trying again: %s", why);
+  self->failure_text = g_strdup_printf ("%s: %s", what, why);
   update (self);
+}
+
+static void
+on_portal_problem (const char *why, gpointer user_data)
+{
+  note_problem (
+      user_data, FZ_REASON_PORTAL_UNREACHABLE, "The portal cannot be reached; trying again", why);
+}
+
+static void
+on_unusable (const char *why, gpointer user_data)
+{
+  note_problem (
+      user_data, FZ_REASON_INTERNAL, "What the portal says about this device cannot be used", why);
 }
 
 static void
@@ -432,6 +444,7 @@ start_session (FzControl *self)
     .on_dns = on_dns,
     .on_notice = on_notice,
     .on_portal_problem = on_portal_problem,
+    .on_unusable = on_unusable,
     .on_ended = on_ended,
   };
   FzSessionConfig config = self->config.session;

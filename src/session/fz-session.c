@@ -133,6 +133,8 @@ on_portal_command (const FzCommand *command, gpointer user_data)
             "portal-command-refused",
             "ignored what the portal asked for",
             FZ_KV_TEXT ("problem", error->message));
+    if (!is_harmless && !self->has_interface && self->callbacks.on_unusable != NULL)
+      self->callbacks.on_unusable (error->message, self->user_data);
   }
   update_state (self);
   if (command->kind == FZ_COMMAND_PORTAL_DISCONNECTED && self->callbacks.on_portal_problem != NULL)

@@ -50,6 +50,10 @@ typedef struct {
    */
   void (*on_portal_problem) (const char *why, gpointer user_data);
 
+  /* (optional) The portal is there, but what it says about us cannot be used, so there is no
+   * interface; @why: for people. It may say something better later. */
+  void (*on_unusable) (const char *why, gpointer user_data);
+
   /* Over: @error is NULL after fz_session_stop, else FZ_PORTAL_ERROR, FZ_HOST_ERROR or
    * FZ_PLATFORM_ERROR with a sentence for people. Nothing follows; may free the session. */
   void (*on_ended) (const GError *error, gpointer user_data);

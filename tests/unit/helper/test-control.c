@@ -6,6 +6,7 @@
 #include "platform/fake/fz-dns-control-fake.h"
 #include "platform/fake/fz-platform-fake.h"
 #include "src/crypto/fz-crypto.h"
+#include "src/engine/fz-limits.h"
 #include "src/helper/fz-control.h"
 #include "src/portal/fz-backoff.h"
 #include "src/portal/fz-portal-error.h"
@@ -320,6 +321,37 @@ test_dns (Bench *b, gconstpointer data)
   g_assert_nonnull (strstr (b->states->str, "offline connecting connected degraded connected "));
 }
 
+/* More than the engine takes: people are told, instead of waiting without a word. */
+static void
+test_too_many_resources (Bench *b, gconstpointer data)
+{
+  g_autofree char *recorded = portal_test_read ("client-init.json");
+  g_autoptr (JsonNode) init = json_from_string (recorded, NULL);
+  GString *list = g_string_new ("[");
+
+  for (unsigned i = 0; i <= FZ_RESOURCES_MAX; i++)
+    g_string_append_printf (
+        list,
+        "%s{\"id\":\"aaaaaaaa-0000-4000-8000-%012u\",\"type\":\"cidr\",\"name\":\"r%u\","
+        "\"address\":\"10.%u.%u.0/24\",\"sites\":[],\"filters\":[]}",
+        i > 0 ? "," : "",
+        i,
+        i,
+        i / 256,
+        i % 256);
+  g_string_append (list, "]");
+  portal_test_set (init, "payload/resources", list->str);
+  g_string_free (list, TRUE);
+  g_ptr_array_set_size (b->stub.pushes, 0);
+  g_ptr_array_add (b->stub.pushes, json_to_string (init, FALSE));
+
+  sign_in (b);
+  fz_control_connect (b->control);
+  wait_for (b, fz_control_get_machine (b->control)->reason == FZ_REASON_INTERNAL);
+  g_assert_cmpint (b->state, ==, FZ_SERVICE_CONNECTING);
+  g_assert_nonnull (strstr (fz_control_get_machine (b->control)->detail, "4097 resources"));
+}
+
 /* The portal says that nobody is there for a resource: once, with words that people know. */
 static void
 test_gateways_offline (Bench *b, gconstpointer data)
@@ -494,6 +526,7 @@ main (int argc, char **argv)
   ADD ("/control/portal/goes-and-comes", test_portal_goes_and_comes);
   ADD ("/control/portal/is-not-there", test_portal_is_not_there);
   ADD ("/control/dns", test_dns);
+  ADD ("/control/too-many-resources", test_too_many_resources);
   ADD ("/control/gateways-offline", test_gateways_offline);
   ADD ("/control/token/refused", test_token_refused);
   ADD ("/control/token/expired", test_token_expired);
