@@ -3,10 +3,12 @@
  * Whole sessions: a real engine, real lanes and sockets, a fake platform, and a
  * portal in the same process.
  */
+#include "platform/fake/fz-dns-control-fake.h"
 #include "platform/fake/fz-platform-fake.h"
 #include "src/crypto/fz-crypto.h"
 #include "src/portal/fz-backoff.h"
 #include "src/portal/fz-portal-error.h"
+#include "src/session/fz-session-dns.h"
 #include "src/session/fz-session.h"
 #include "tests/unit/portal/portal-test.h"
 #include "tests/unit/session/portal-stub.h"
@@ -19,6 +21,8 @@ typedef struct {
   PortalStub stub;
   PortalTestLog log;
   FzPlatform *platform;
+  FzDnsControl *dns; /* NULL: DNS is left alone */
+  unsigned n_dns_changes;
   FzSession *session;
   GString *states; /* a letter for each state entered */
   unsigned n_resource_changes;
@@ -43,6 +47,14 @@ on_resources (gpointer user_data)
 }
 
 static void
+on_dns (gpointer user_data)
+{
+  Bench *b = user_data;
+
+  b->n_dns_changes++;
+}
+
+static void
 on_ended (const GError *error, gpointer user_data)
 {
   Bench *b = user_data;
@@ -59,6 +71,7 @@ make_session (Bench *b, FzRole role, const char *url, GError **error)
   static const FzSessionCallbacks callbacks = {
     .on_state = on_state,
     .on_resources = on_resources,
+    .on_dns = on_dns,
     .on_ended = on_ended,
   };
   g_autoptr (FzToken) token = fz_token_new ("token", NULL);
@@ -71,6 +84,7 @@ make_session (Bench *b, FzRole role, const char *url, GError **error)
       .speed = 20,
     },
     .host = { .platform = b->platform, .no_mark = true, .port = 0 },
+    .dns = b->dns,
     .log = portal_test_log_get (&b->log),
   };
 
@@ -112,6 +126,7 @@ static void
 tear_down (Bench *b, gconstpointer data)
 {
   fz_session_free (b->session);
+  fz_dns_control_free (b->dns);
   g_assert_false (fz_platform_fake_has_tun (b->platform));
   settle (20);
   portal_stub_close (&b->stub);
@@ -346,6 +361,70 @@ test_free_anywhere (Bench *b, gconstpointer data)
   settle (50);
 }
 
+static FzDnsUpstream
+upstream_at (const char *text)
+{
+  FzDnsUpstream upstream = { .address.port = 53 };
+
+  g_assert_true (fz_ip_parse (text, &upstream.address.ip));
+  return upstream;
+}
+
+/* The machine's resolvers go to the engine, the engine's sentinels to the machine; the end gives
+ * everything back before the device goes. */
+static void
+test_dns (Bench *b, gconstpointer data)
+{
+  const FzDnsControlConfig config = { .mode = FZ_DNS_MODE_AUTO };
+  const FzDnsUpstream upstreams[] = { upstream_at ("192.0.2.53"), upstream_at ("192.0.2.54") };
+  const FzIp *asked = NULL;
+  g_autofree char *calls = NULL;
+
+  b->dns = fz_dns_control_fake_new (&config);
+  fz_dns_control_fake_set_upstreams (b->dns, upstreams, 2);
+  connect_client (b);
+  g_assert_true (fz_session_get_dns (b->session) == b->dns);
+  wait_for (b, fz_dns_control_get_state (b->dns) == FZ_DNS_STATE_ACTIVE);
+  g_assert_cmpuint (fz_dns_control_fake_get_asked (b->dns, &asked), >, 0);
+  g_assert_cmpuint (b->n_dns_changes, >, 0);
+
+  /* Overwritten, it is set again without our doing; slept, it is looked at. */
+  fz_dns_control_fake_overwrite (b->dns);
+  wait_for (b, fz_dns_control_fake_get_asked (b->dns, &asked) > 0);
+  fz_session_reset_network (b->session);
+  wait_for (b, fz_dns_control_get_state (b->dns) == FZ_DNS_STATE_ACTIVE);
+
+  fz_session_stop (b->session);
+  g_assert_cmpuint (fz_dns_control_fake_get_asked (b->dns, &asked), ==, 0); /* at once */
+  wait_for (b, b->is_ended);
+  g_assert_cmpint (fz_dns_control_get_state (b->dns), ==, FZ_DNS_STATE_IDLE);
+  calls = fz_dns_control_fake_dup_calls (b->dns);
+  g_assert_true (g_str_has_suffix (calls, " revert"));
+}
+
+static void
+test_probe_names (Bench *b, gconstpointer data)
+{
+  static const struct {
+    const char *pattern;
+    const char *name; /* NULL: none */
+  } rows[] = {
+    { "app.example", "app.example" },
+    { "*.example", "firezone-probe.example" },
+    { "**.corp.example", "firezone-probe.corp.example" },
+    { "host-?.example", "host-x.example" },
+    { "a.*.example", "a.x.example" },
+    { "*", NULL },
+    { "**", NULL },
+  };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
+    g_autofree char *name = fz_session_dns_dup_probe_name (rows[i].pattern);
+
+    g_assert_cmpstr (name, ==, rows[i].name);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -365,6 +444,8 @@ main (int argc, char **argv)
     { "/session/interface-cannot-be-set", test_interface_cannot_be_set },
     { "/session/stop-while-connecting", test_stop_while_connecting },
     { "/session/free-anywhere", test_free_anywhere },
+    { "/session/dns", test_dns },
+    { "/session/dns/probe-names", test_probe_names },
   };
 
   g_test_init (&argc, &argv, NULL);
