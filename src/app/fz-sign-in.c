@@ -141,7 +141,7 @@ fz_sign_in_begin (
   self->api_url = g_strdup (api_url);
   self->began_s = self->now_s ();
   query = g_strdup_printf ("as=gui-client&nonce=%s&state=%s", self->nonce, self->state);
-  url = g_uri_join (G_URI_FLAGS_NONE,
+  url = g_uri_join (G_URI_FLAGS_ENCODED_PATH | G_URI_FLAGS_ENCODED_QUERY,
                     g_uri_get_scheme (base),
                     NULL,
                     g_uri_get_host (base),
