@@ -15,6 +15,9 @@
 #include <glib/gi18n.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#define SILENCE_S 2u /* until the service is asked again */
 
 typedef struct {
   FzCli *cli;
@@ -23,6 +26,7 @@ typedef struct {
   FzLogWatch *watch;
   GMainLoop *loop;
   uint32_t n_printed; /* lines of the index that have been looked at */
+  bool was_silent;    /* nothing came since the last tick */
   int status;
 } Logs;
 
@@ -96,8 +100,6 @@ print_new (Logs *logs, uint32_t n_max, GError **error)
 
 /* -- following -- */
 
-static void on_change (FzLogFileState state, gpointer user_data);
-
 static void
 stop (Logs *logs, const GError *error)
 {
@@ -106,34 +108,68 @@ stop (Logs *logs, const GError *error)
 }
 
 static void
-start_watch (Logs *logs)
-{
-  logs->watch = fz_log_watch_new (logs->index, on_change, logs);
-}
-
-static void
 on_change (FzLogFileState state, gpointer user_data)
 {
   Logs *logs = user_data;
   g_autoptr (GError) error = NULL;
 
-  if (!print_new (logs, UINT32_MAX, &error)) {
+  logs->was_silent = false;
+  if (!print_new (logs, UINT32_MAX, &error))
     stop (logs, error);
-    return;
-  }
-  if (state == FZ_LOG_FILE_ROTATED || state == FZ_LOG_FILE_TRUNCATED) {
-    g_clear_pointer (&logs->watch, fz_log_watch_free);
-    g_clear_pointer (&logs->index, fz_log_index_unref);
-    logs->n_printed = 0;
-    logs->index = open_log (logs->cli, &error);
-    if (logs->index == NULL || !print_new (logs, UINT32_MAX, &error)) {
-      stop (logs, error);
-      return;
-    }
-    start_watch (logs);
-  }
-  if (ferror (stdout) != 0)
+  else if (ferror (stdout) != 0)
     stop (logs, NULL); /* nobody reads any more */
+}
+
+static void
+watch_index (Logs *logs)
+{
+  logs->watch = fz_log_watch_new (logs->index, on_change, logs);
+}
+
+static bool
+is_same_file (const FzLogIndex *a, const FzLogIndex *b)
+{
+  struct stat left, right;
+
+  return fstat (fz_log_index_get_fd (a), &left) == 0 &&
+         fstat (fz_log_index_get_fd (b), &right) == 0 && left.st_dev == right.st_dev &&
+         left.st_ino == right.st_ino && fz_log_index_check (a) != FZ_LOG_FILE_TRUNCATED;
+}
+
+/* Takes @index: from here on this file is followed. */
+static void
+move_on (Logs *logs, FzLogIndex *index)
+{
+  g_autoptr (GError) error = NULL;
+
+  on_change (FZ_LOG_FILE_GREW, logs); /* what the old one still got */
+  g_clear_pointer (&logs->watch, fz_log_watch_free);
+  g_clear_pointer (&logs->index, fz_log_index_unref);
+  logs->index = index;
+  logs->n_printed = 0;
+  if (print_new (logs, UINT32_MAX, &error))
+    watch_index (logs);
+  else
+    stop (logs, error);
+}
+
+static gboolean
+on_tick (gpointer user_data)
+{
+  Logs *logs = user_data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (FzLogIndex) now = NULL;
+
+  if (!logs->was_silent) {
+    logs->was_silent = true;
+    return G_SOURCE_CONTINUE;
+  }
+  now = open_log (logs->cli, &error);
+  if (now == NULL)
+    stop (logs, error);
+  else if (!is_same_file (logs->index, now))
+    move_on (logs, g_steal_pointer (&now));
+  return G_SOURCE_CONTINUE;
 }
 
 static gboolean
@@ -148,12 +184,13 @@ static void
 follow (Logs *logs, uint32_t n_max)
 {
   unsigned sources[] = { g_unix_signal_add (SIGINT, on_interrupt, logs),
-                         g_unix_signal_add (SIGTERM, on_interrupt, logs) };
+                         g_unix_signal_add (SIGTERM, on_interrupt, logs),
+                         g_timeout_add_seconds (SILENCE_S, on_tick, logs) };
   g_autoptr (GError) error = NULL;
 
   logs->loop = g_main_loop_new (NULL, FALSE);
   if (print_new (logs, n_max, &error)) {
-    start_watch (logs);
+    watch_index (logs);
     g_main_loop_run (logs->loop);
   } else {
     stop (logs, error);

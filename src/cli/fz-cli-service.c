@@ -1,5 +1,6 @@
 #include "src/cli/fz-cli-service.h"
 
+#include "src/cli/fz-cli-agent.h"
 #include "src/ipc/fz-ipc-error.h"
 #include "src/ipc/fz-ipc-names.h"
 
@@ -145,6 +146,13 @@ get_flags (void)
                                     : G_DBUS_CALL_FLAGS_NONE;
 }
 
+/* Waiting is free, and long: nobody is to sit in front of an agent meanwhile. */
+static bool
+needs_agent (const char *method)
+{
+  return strcmp (method, "Manager.WaitForState") != 0;
+}
+
 static int
 take_fd (GUnixFDList *list, GError **error)
 {
@@ -172,6 +180,8 @@ fz_cli_service_call (FzCli *cli,
   g_autoptr (GVariant) reply = NULL;
   g_autoptr (GVariant) sunk = parameters != NULL ? g_variant_ref_sink (parameters) : NULL;
 
+  if (needs_agent (method))
+    fz_cli_agent_start ();
   if (list != NULL && g_unix_fd_list_append (list, fd, error) < 0)
     return NULL;
   reply = g_dbus_connection_call_with_unix_fd_list_sync (cli->bus,

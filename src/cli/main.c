@@ -2,6 +2,7 @@
  *
  * Finds the verb, reads its words, runs it.
  */
+#include "src/cli/fz-cli-agent.h"
 #include "src/cli/fz-cli-print.h"
 #include "src/cli/fz-cli-verbs.h"
 
@@ -86,6 +87,7 @@ run (const FzCliVerb *verb, int argc, char **argv)
 
   if (status == FZ_CLI_OK && !is_help)
     status = verb->run (&cli);
+  fz_cli_agent_stop ();
   g_clear_object (&cli.manager);
   g_clear_object (&cli.bus);
   g_hash_table_unref (cli.options);

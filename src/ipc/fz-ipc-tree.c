@@ -274,10 +274,12 @@ fz_ipc_tree_dup_children (FzIpcTree *self, const char *path, bool is_privileged)
         object->path[n] != '/')
       continue;
     name = g_strndup (object->path + n + 1, strcspn (object->path + n + 1, "/"));
-    if (g_hash_table_add (seen, name))
-      g_ptr_array_add (out, name);
-    else
+    if (g_hash_table_contains (seen, name)) { /* adding it would keep the newer key */
       g_free (name);
+    } else {
+      g_hash_table_add (seen, name);
+      g_ptr_array_add (out, name);
+    }
   }
   g_ptr_array_sort (out, compare_names);
   return out;

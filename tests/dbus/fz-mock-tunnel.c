@@ -5,11 +5,12 @@
  * without rights and without a network. Who signs in and connects becomes connected, and has
  * resources.
  *
- * Usage: fz-mock-tunnel [--session] [--own-pace] [--resources=N]
+ * Usage: fz-mock-tunnel [--session] [--own-pace] [--resources=N] [--log=FILE]
  *
  *   --session      on the session bus
  *   --own-pace     Connect ends in "connecting"; a test says how it goes on
  *   --resources=N  how many there are once connected; 5
+ *   --log=FILE     what OpenLog opens; four lines of its own
  *
  * A test steers it at /test, interface dev.firezone.Test:
  *
@@ -25,6 +26,7 @@
 #include "src/ipc/fz-tunnel1-generated.h"
 
 #include <fcntl.h>
+#include <glib-unix.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +63,7 @@ typedef struct {
   gboolean is_session;
   gboolean has_own_pace;
   int n_resources;
+  char *log;
   unsigned connecting; /* timer */
   uint64_t tx_bytes;
   int status;
@@ -346,10 +349,16 @@ handle_open_log (FzIpcCall *call, gpointer user_data)
       "{\"time\":\"2026-03-01T09:12:46.500Z\",\"severity\":\"ERROR\",\"target\":\"dns\","
       "\"message\":\"no server answers\",\"event\":\"dns-failed\"}\n"
       "not a line of ours\n";
+  Mock *mock = note (call, user_data);
   g_autofree char *path = NULL;
   int fd;
 
-  note (call, user_data);
+  if (mock->log != NULL) {
+    fd = open (mock->log, O_RDONLY | O_CLOEXEC);
+    g_assert (fd >= 0);
+    fz_ipc_call_return_fd (call, fd);
+    return;
+  }
   fd = g_file_open_tmp ("fz-mock-XXXXXX.jsonl", &path, NULL);
   g_assert (write (fd, lines, sizeof lines - 1) == (ssize_t) sizeof lines - 1);
   close (fd);
@@ -496,6 +505,15 @@ on_test_call (GDBusConnection *connection,
   g_dbus_method_invocation_return_value (invocation, reply);
 }
 
+static gboolean
+on_term (gpointer user_data)
+{
+  Mock *mock = user_data;
+
+  g_main_loop_quit (mock->loop);
+  return G_SOURCE_CONTINUE;
+}
+
 static void
 on_name_lost (GDBusConnection *connection, const char *name, gpointer user_data)
 {
@@ -527,6 +545,7 @@ parse_options (Mock *mock, int *argc, char ***argv)
     { "session", 0, 0, G_OPTION_ARG_NONE, &mock->is_session, "on the session bus", NULL },
     { "own-pace", 0, 0, G_OPTION_ARG_NONE, &mock->has_own_pace, "stay connecting", NULL },
     { "resources", 0, 0, G_OPTION_ARG_INT, &mock->n_resources, "how many there are", "N" },
+    { "log", 0, 0, G_OPTION_ARG_FILENAME, &mock->log, "what OpenLog opens", "FILE" },
     G_OPTION_ENTRY_NULL,
   };
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
@@ -546,6 +565,7 @@ main (int argc, char **argv)
   g_autoptr (GDBusNodeInfo) info = g_dbus_node_info_new_for_xml (test_xml, NULL);
   g_autoptr (GError) error = NULL;
   Mock mock = { .n_resources = 5 };
+  unsigned test, name;
   FzIpcServiceConfig config = {
     .handlers = { handle_connect,
                   handle_disconnect,
@@ -578,15 +598,30 @@ main (int argc, char **argv)
   mock.tree = fz_ipc_service_get_tree (mock.service);
   mock.manager = fz_ipc_tree_get_manager (mock.tree);
   set_constants (&mock);
-  g_dbus_connection_register_object (
+  test = g_dbus_connection_register_object (
       mock.connection, "/test", info->interfaces[0], &vtable, &mock, NULL, NULL);
-  g_bus_own_name_on_connection (mock.connection,
-                                FZ_IPC_BUS_NAME,
-                                G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE,
-                                NULL,
-                                on_name_lost,
-                                &mock,
-                                NULL);
+  name = g_bus_own_name_on_connection (mock.connection,
+                                       FZ_IPC_BUS_NAME,
+                                       G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE,
+                                       NULL,
+                                       on_name_lost,
+                                       &mock,
+                                       NULL);
+  g_unix_signal_add (SIGTERM, on_term, &mock);
   g_main_loop_run (mock.loop);
+
+  /* in order, so that a leak is one */
+  g_bus_unown_name (name);
+  g_dbus_connection_unregister_object (mock.connection, test);
+  stop_service (&mock);
+  release_held (&mock);
+  g_ptr_array_unref (mock.held);
+  g_ptr_array_unref (mock.calls);
+  g_dbus_connection_flush_sync (mock.connection, NULL, NULL);
+  g_object_unref (mock.connection);
+  while (g_main_context_iteration (NULL, FALSE))
+    ; /* what GDBus still frees */
+  g_main_loop_unref (mock.loop);
+  g_free (mock.log);
   return mock.status;
 }

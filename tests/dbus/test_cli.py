@@ -488,6 +488,44 @@ class Verbs(CliCase):
                 self.assertEqual("\033[" in terminal.read_until("sign-in"), has_colour, environment)
 
 
+class Following(unittest.TestCase):
+    """firezone logs --follow: what is written arrives, over a change of files."""
+
+    @staticmethod
+    def write(path, *messages):
+        with open(path, "a", encoding="utf-8") as file:
+            file.writelines(json.dumps({"time": "2026-03-01T09:12:44.031Z", "severity": "INFO", "target": "t",
+                                        "message": message}) + "\n" for message in messages)
+        os.chmod(path, 0o644)
+
+    def test_over_a_change_of_files(self):
+        with bus.SystemBus() as system:
+            system.polkit.reset("yes")
+            path = os.path.join(system.folder, "log.jsonl")
+            self.write(path, "one", "two")
+            system.start(f"{bus.BUILD}/tests/dbus/fz-mock-tunnel", f"--log={path}")
+            follow = subprocess.Popen([*bus.as_user("alice"), FIREZONE, "logs", "--follow", "--json", "--lines=1"], text=True,
+                                      stdout=subprocess.PIPE, env=system.environment)
+            try:
+                def read():
+                    return json.loads(follow.stdout.readline())["message"]
+                self.assertEqual(read(), "two")
+                self.write(path, "three")
+                self.assertEqual(read(), "three")
+                os.rename(path, path + ".1")
+                self.write(path + ".1", "last of the old")
+                self.write(path, "first of the new")
+                self.assertEqual([read(), read()], ["last of the old", "first of the new"])
+                self.write(path, "second of the new")
+                self.assertEqual(read(), "second of the new")
+                follow.send_signal(signal.SIGINT)
+                self.assertEqual(follow.wait(bus.DEADLINE_S), OK)
+            finally:
+                follow.kill()
+                follow.wait()
+                follow.stdout.close()
+
+
 class Missing(unittest.TestCase):
     """No service, no bus: words that say what to do."""
 

@@ -2,6 +2,7 @@
 """The real polkitd with our .policy: what a person at the machine, away from it, or elsewhere may do."""
 
 import os
+import shutil
 import subprocess
 import sys
 import unittest
@@ -97,6 +98,27 @@ class Defaults(PolkitCase):
         """A service, or cron."""
         carol = self.caller("carol", at_session=False)
         self.assert_refused("NotAuthorized", "did not allow to ask", carol.call, "Manager.Connect", "({},)")
+
+    def test_remote_session_is_asked_on_its_terminal(self):
+        """firezone starts polkit's agent for terminals, which asks for an administrator's password."""
+        import pty
+        import signal
+        if shutil.which("pkttyagent") is None:
+            self.skipTest("pkttyagent is not installed")
+        shell = f'echo $$ > {self.sessions["carol"]}/cgroup.procs && exec "$@"'
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execvpe("sh", ["sh", "-c", shell, "sh", *bus.as_user("carol"), f"{bus.BUILD}/src/cli/firezone", "disconnect"],
+                       {**self.system.environment, "TERM": "dumb"})
+        seen = ""
+        try:
+            while "AUTHENTICATING FOR dev.firezone.Client.tunnel1.disconnect" not in seen:
+                seen += os.read(terminal, 65536).decode()
+            self.assertIn("Authentication is required to disconnect Firezone", seen + os.read(terminal, 65536).decode())
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            os.close(terminal)
 
     def test_root(self):
         root = self.caller("root")

@@ -168,17 +168,18 @@ test_eyes (Fixture *f, gconstpointer data)
   g_autoptr (GPtrArray) hidden = NULL;
 
   add_relay (f, "2", FZ_IPC_PRIVATE);
+  add_relay (f, "3", FZ_IPC_PRIVATE); /* three of a kind: its name is seen twice after the first */
   add_relay (f, "1", FZ_IPC_PRIVATE);
   all = g_variant_ref_sink (fz_ipc_tree_view_managed (f->tree, true));
   some = g_variant_ref_sink (fz_ipc_tree_view_managed (f->tree, false));
-  g_assert_cmpuint (g_variant_n_children (all), ==, 2);
+  g_assert_cmpuint (g_variant_n_children (all), ==, 3);
   g_assert_cmpuint (g_variant_n_children (some), ==, 0);
 
   kinds = fz_ipc_tree_dup_children (f->tree, FZ_IPC_PATH, true);
   g_assert_cmpuint (kinds->len, ==, 1);
   g_assert_cmpstr (kinds->pdata[0], ==, "relay");
   relays = fz_ipc_tree_dup_children (f->tree, FZ_IPC_PATH "/relay", true);
-  g_assert_cmpuint (relays->len, ==, 2);
+  g_assert_cmpuint (relays->len, ==, 3);
   g_assert_cmpstr (relays->pdata[0], ==, "1");
   hidden = fz_ipc_tree_dup_children (f->tree, FZ_IPC_PATH, false);
   g_assert_cmpuint (hidden->len, ==, 0);
