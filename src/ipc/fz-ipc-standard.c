@@ -242,7 +242,7 @@ append_child (GString *xml, const char *name)
 static void
 append_step_down (GString *xml, const char *path)
 {
-  const char *rest = FZ_IPC_PATH + (strcmp (path, "/") == 0 ? 0 : strlen (path)) + 1;
+  const char *rest = &FZ_IPC_PATH[strcmp (path, "/") == 0 ? 1 : strlen (path) + 1];
   g_autofree char *name = g_strndup (rest, strcspn (rest, "/"));
 
   append_child (xml, name);
