@@ -133,7 +133,13 @@ fz_resolv_request_is_done (const FzResolvRequest *request, const char *etc)
 static bool
 restore (const char *etc, GError **error)
 {
-  return fz_resolv_record_remove (error) && fz_resolv_file_restore (etc, error);
+  g_autoptr (GError) first = NULL;
+  bool is_removed = fz_resolv_record_remove (&first);
+  bool is_restored = fz_resolv_file_restore (etc, first == NULL ? &first : NULL);
+
+  if (first != NULL)
+    g_propagate_error (error, g_steal_pointer (&first));
+  return is_removed && is_restored;
 }
 
 static bool
