@@ -36,7 +36,7 @@ typedef struct {
 } Block;
 
 struct FzLogIndex {
-  gatomicrefcount n_refs;
+  _Atomic unsigned n_refs; /* any thread */
   int fd;
   char *path;    /* NULL: a passed descriptor */
   char *fd_name; /* what /proc says the descriptor is called; NULL if it does not */
@@ -342,7 +342,7 @@ new_index (int fd, const char *path, GError **error)
   struct stat info;
   int code;
 
-  g_atomic_ref_count_init (&self->n_refs);
+  atomic_store_explicit (&self->n_refs, 1, memory_order_relaxed);
   pthread_mutex_init (&self->growing, NULL);
   self->fd = fd;
   self->path = g_strdup (path);
@@ -392,14 +392,14 @@ fz_log_index_take_fd (int fd, GError **error)
 FzLogIndex *
 fz_log_index_ref (FzLogIndex *self)
 {
-  g_atomic_ref_count_inc (&self->n_refs);
+  atomic_fetch_add_explicit (&self->n_refs, 1, memory_order_relaxed);
   return self;
 }
 
 void
 fz_log_index_unref (FzLogIndex *self)
 {
-  if (self == NULL || !g_atomic_ref_count_dec (&self->n_refs))
+  if (self == NULL || atomic_fetch_sub_explicit (&self->n_refs, 1, memory_order_acq_rel) > 1)
     return;
   for (size_t i = 0; i < BLOCKS_MAX && self->blocks[i] != NULL; i++)
     g_free (self->blocks[i]);

@@ -37,7 +37,8 @@ struct _FzLogReader {
   GCancellable *opening; /* of the file: its index, and the way there */
   FzLogIndex *index;     /* being read, or shown */
   bool index_is_whole;
-  FzLogWatch *watch;
+  FzLogWatch *watch; /* NULL: not whole yet, or nobody looks */
+  bool is_paused;
   guint first_look_id;
   guint reopen_id;
   unsigned n_reopens; /* in a row that gave the file that we have */
@@ -239,6 +240,25 @@ on_file_change (FzLogFileState state, gpointer user_data)
   }
 }
 
+static void
+watch_file (FzLogReader *self)
+{
+  if (self->watch == NULL && !self->is_paused && self->index != NULL && self->index_is_whole)
+    self->watch = fz_log_watch_new (self->index, on_file_change, self);
+}
+
+void
+fz_log_reader_set_paused (FzLogReader *self, bool is_paused)
+{
+  if (self->is_paused == is_paused)
+    return;
+  self->is_paused = is_paused;
+  if (is_paused)
+    g_clear_pointer (&self->watch, fz_log_watch_free);
+  else
+    watch_file (self); /* looks at once, and finds what was missed */
+}
+
 /* -- the index -- */
 
 /* Rows for the eye while the rest is being read; the filter waits for all of it. */
@@ -272,7 +292,7 @@ on_index_read (GObject *source, GAsyncResult *result, gpointer user_data)
   }
   self->index_is_whole = true;
   ask (self);
-  self->watch = fz_log_watch_new (self->index, on_file_change, self);
+  watch_file (self);
 }
 
 static void

@@ -46,6 +46,9 @@ void fz_log_reader_open_service (FzLogReader *self, GDBusConnection *bus);
 /* The same again. @interactive: polkit may ask the person for a password. */
 void fz_log_reader_retry (FzLogReader *self, bool interactive);
 
+/* Nobody looks: the file is not watched. What it missed comes when somebody looks again. */
+void fz_log_reader_set_paused (FzLogReader *self, bool is_paused);
+
 /* Copies @query. "replaced" comes with the answer, at once where it is known. */
 void fz_log_reader_set_query (FzLogReader *self, const FzLogQuery *query);
 const FzLogQuery *fz_log_reader_get_query (FzLogReader *self);

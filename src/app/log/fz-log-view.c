@@ -672,6 +672,23 @@ allocate (GtkWidget *widget, int width, int height, int baseline)
 /* -- life -- */
 
 static void
+map (GtkWidget *widget)
+{
+  fz_log_reader_set_paused (FZ_LOG_VIEW (widget)->reader, false);
+  GTK_WIDGET_CLASS (fz_log_view_parent_class)->map (widget);
+}
+
+static void
+unmap (GtkWidget *widget)
+{
+  FzLogView *self = FZ_LOG_VIEW (widget);
+
+  if (self->reader != NULL) /* not while we go */
+    fz_log_reader_set_paused (self->reader, true);
+  GTK_WIDGET_CLASS (fz_log_view_parent_class)->unmap (widget);
+}
+
+static void
 get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
 {
   if (id == PROP_FOLLOW)
@@ -781,6 +798,8 @@ fz_log_view_class_init (FzLogViewClass *klass)
   object_class->get_property = get_property;
   object_class->set_property = set_property;
   object_class->dispose = dispose;
+  widget_class->map = map;
+  widget_class->unmap = unmap;
   props[PROP_FOLLOW] =
       g_param_spec_boolean ("follow",
                             NULL,
