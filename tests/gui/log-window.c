@@ -8,6 +8,7 @@
  *   status TEXT | MS   another count; milliseconds since it was opened or a filter was asked for
  *   line TEXT          details of another line
  *   copied TEXT        on the clipboard
+ *   popup open|closed  choices of a filter have the keys, or have given them back
  *
  * Usage: log-window [--text-scale=2] FILE | --service
  */
@@ -65,6 +66,27 @@ on_clipboard (GdkClipboard *clipboard)
 }
 
 static void
+on_popup (void)
+{
+  printf ("popup open\n");
+}
+
+static void
+on_popup_gone (void)
+{
+  printf ("popup closed\n");
+}
+
+static void
+watch_popup (GtkWidget *drop_down)
+{
+  GtkWidget *popup = gtk_widget_get_last_child (drop_down);
+
+  g_signal_connect (popup, "map", G_CALLBACK (on_popup), NULL);
+  g_signal_connect (popup, "unmap", G_CALLBACK (on_popup_gone), NULL);
+}
+
+static void
 on_filter_asked (void)
 {
   since_us = g_get_monotonic_time ();
@@ -95,6 +117,8 @@ tell_of (GtkWidget *view)
   g_signal_connect (find_by_id (view, "status"), "notify::label", G_CALLBACK (on_status), NULL);
   g_signal_connect (find_by_id (view, "where_label"), "notify::label", G_CALLBACK (on_line), NULL);
   g_signal_connect (gtk_widget_get_clipboard (view), "changed", G_CALLBACK (on_clipboard), NULL);
+  watch_popup (level);
+  watch_popup (find_by_id (view, "span"));
   g_signal_connect (search, "search-changed", G_CALLBACK (on_filter_asked), NULL);
   g_signal_connect (level, "notify::selected", G_CALLBACK (on_filter_asked), NULL);
 }

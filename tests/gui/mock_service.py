@@ -298,6 +298,10 @@ class Mock:
             os.close(fd)
             invocation.return_value_with_unix_fd_list(GLib.Variant("(h)", (index,)), fds)
             return
+        elif method == "Export":
+            fd = invocation.get_message().get_unix_fd_list().get(values[0])
+            os.write(fd, b"the service's archive")
+            os.close(fd)
         elif method == "Subscribe":
             reply = GLib.Variant("(u)", (1,))
         elif method == "SelfTest":

@@ -100,6 +100,13 @@ class LogDesk(Desk):
     def wait_told(self, kind, end, timeout=30):
         return until(lambda: [t for t in self.told(kind)[-1:] if t.endswith(end)], f"{kind} “{end}”", timeout)[0]
 
+    def choose(self, n_tabs, n_downs):
+        """The choice of a filter so many steps behind the search, by keys."""
+        self.key("ctrl+f", *["Tab"] * n_tabs, "space")
+        self.wait_told("popup", "open")
+        self.key(*["Down"] * n_downs, "Return")
+        self.wait_told("popup", "closed")
+
     def type(self, text):
         subprocess.run(["xdotool", "type", "--delay", "1", text], env=self.env, check=True, timeout=30)
 
@@ -154,7 +161,7 @@ class Million(LogCase):
         text = self.desk.wait_status(f"{found:,} of 1,000,000 lines")
         self.desk.key("ctrl+a", "BackSpace")
         self.desk.wait_status("1,000,000 lines")
-        self.desk.key("Tab", "Tab", "space", "Down", "Down", "Down", "Down", "Return")
+        self.desk.choose(2, 4)
         level = self.desk.wait_status("1,000 of 1,000,000 lines")
         print(f"# shown after the question: a text in {found:,} lines {text:.0f} ms, errors {level:.0f} ms")
         with open(f"/proc/{self.desk.app.pid}/smaps_rollup", encoding="ascii") as file:
@@ -263,12 +270,7 @@ class Pane(LogCase):
         self.desk.open(self.path())
         self.desk.wait_status("1 line")
         target = self.path("bundle.tar.gz")
-        self.desk.key("ctrl+e")
-        until(lambda: len(self.desk.windows()) > 1, "the file chooser")
-        self.desk.key("ctrl+a")
-        self.desk.type(target)
-        self.desk.key("Return")
-        until(lambda: os.path.exists(target), "the archive")
+        self.export_to(target)
         with tarfile.open(target) as archive:
             texts = {m.name: archive.extractfile(m).read().decode() for m in archive.getmembers()}
         self.assertEqual(sorted(texts), ["firezone-logs/REDACTION.txt", "firezone-logs/about.txt", "firezone-logs/log.jsonl"])
@@ -278,6 +280,43 @@ class Pane(LogCase):
             self.assertNotIn(marker, "".join(texts.values()))
         self.assertEqual(os.stat(target).st_mode & 0o777, 0o600)
         self.assertFalse(os.path.exists(target + "-partial"))
+
+    def export_to(self, target):
+        self.desk.key("ctrl+e")
+        until(lambda: len(self.desk.windows()) > 1, "the file chooser")
+        self.desk.key("ctrl+a")
+        self.desk.type(target)
+        self.desk.key("Return")
+        until(lambda: os.path.exists(target), "the archive")
+
+    def test_export_by_the_service(self):
+        """It writes into a descriptor of ours, which gets its name when it is whole."""
+        write_lines(self.path(), 10)
+        self.desk.start_service("connected", log=self.path())
+        self.desk.open("--service")
+        self.desk.wait_status("10 lines")
+        self.export_to(self.path("bundle.tar.gz"))
+        with open(self.path("bundle.tar.gz"), "rb") as file:
+            self.assertEqual(file.read(), b"the service's archive")
+        self.assertEqual(sorted(os.listdir(self.folder.name)), ["bundle.tar.gz", "log.jsonl"])
+
+    def test_target_and_time(self):
+        write_lines(self.path(), 3000)
+        self.desk.open(self.path())
+        self.desk.wait_status("3,000 lines")
+        self.desk.choose(3, 6)
+        self.desk.key("Tab")
+        self.desk.type("wire")
+        self.desk.wait_status("0 of 3,000 lines")
+        self.desk.key("ctrl+a")
+        self.desk.type("port")
+        self.desk.wait_status("500 of 3,000 lines")
+        self.desk.key("Tab")
+        self.desk.type("2026-03-01 09:00:01Z")
+        self.desk.wait_status("334 of 3,000 lines")
+        self.desk.key("Tab")
+        self.desk.type("2026-03-01 09:00:02Z")
+        self.desk.wait_status("167 of 3,000 lines")
 
     def test_every_control_has_a_name(self):
         write_lines(self.path(), 2000)

@@ -97,10 +97,11 @@ describe_count (FzLogView *self)
 {
   uint32_t n_lines = fz_log_reader_get_n_lines (self->reader), n_rows = get_n_rows (self);
   g_autofree char *lines = format_count (n_lines), *rows = format_count (n_rows);
+  FzLogModel *model = fz_log_reader_get_model (self->reader);
 
-  if (fz_log_reader_get_state (self->reader) != FZ_LOG_READER_READY)
+  if (model == NULL)
     return g_strdup ("");
-  if (fz_log_query_is_all (fz_log_reader_get_query (self->reader)))
+  if (fz_log_model_get_rows (model) == NULL)
     /* Translators: %s is a number such as 1,000,000 */
     return g_strdup_printf (ngettext ("%s line", "%s lines", n_lines), lines);
   /* Translators: how many lines a filter shows: "12,345 of 1,000,000 lines" */
