@@ -295,9 +295,14 @@ on_index_read (GObject *source, GAsyncResult *result, gpointer user_data)
   watch_file (self);
 }
 
+/* What was asked of the file before is of no use for this one. */
 static void
 take_index (FzLogReader *self, FzLogIndex *index)
 {
+  cancel (&self->asking);
+  g_clear_handle_id (&self->first_look_id, g_source_remove);
+  g_clear_pointer (&self->watch, fz_log_watch_free);
+  g_clear_pointer (&self->index, fz_log_index_unref);
   self->index = index;
   self->index_is_whole = false;
   self->first_look_id = g_timeout_add (FIRST_LOOK_MS, on_first_look, self);
@@ -373,8 +378,6 @@ on_log_opened (GObject *source, GAsyncResult *result, gpointer user_data)
     return;
   }
   self->n_reopens = 0;
-  g_clear_pointer (&self->index, fz_log_index_unref);
-  g_clear_pointer (&self->watch, fz_log_watch_free);
   take_index (self, index);
 }
 
