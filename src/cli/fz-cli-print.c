@@ -115,21 +115,36 @@ measure_column (const FzCliTable *self, unsigned column)
   return width;
 }
 
+/* The cells of a row behind its last text are not padded. */
+static void
+print_line (const FzCliTable *self, unsigned first, const size_t *widths)
+{
+  unsigned n = self->n_columns;
+
+  while (n > 0 && *(const char *) self->cells->pdata[first + n - 1] == '\0')
+    n--;
+  for (unsigned i = 0; i < n; i++) {
+    const char *text = self->cells->pdata[first + i];
+    FzCliStyle style =
+        first == 0 ? FZ_CLI_BOLD : g_array_index (self->styles, FzCliStyle, first + i);
+    g_autofree char *painted = fz_cli_paint (style, text);
+
+    fputs (painted, stdout);
+    if (i + 1 < n)
+      print_padding (widths[i] - measure (text) + 2);
+  }
+  putchar ('\n');
+}
+
 void
 fz_cli_table_print (FzCliTable *self)
 {
-  for (unsigned i = 0; i < self->cells->len; i++) {
-    bool is_last = i % self->n_columns == self->n_columns - 1;
-    const char *text = self->cells->pdata[i];
-    g_autofree char *painted = fz_cli_paint (
-        i < self->n_columns ? FZ_CLI_BOLD : g_array_index (self->styles, FzCliStyle, i), text);
+  g_autofree size_t *widths = g_new (size_t, self->n_columns);
 
-    fputs (painted, stdout);
-    if (is_last)
-      putchar ('\n');
-    else
-      print_padding (measure_column (self, i % self->n_columns) - measure (text) + 2);
-  }
+  for (unsigned i = 0; i < self->n_columns; i++)
+    widths[i] = measure_column (self, i);
+  for (unsigned i = 0; i < self->cells->len; i += self->n_columns)
+    print_line (self, i, widths);
   g_ptr_array_unref (self->cells);
   g_array_unref (self->styles);
 }

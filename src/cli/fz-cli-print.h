@@ -32,8 +32,7 @@ char *fz_cli_paint (FzCliStyle style, const char *text);
 /* "Label:   text", the texts of several below each other; nothing for an empty text. */
 void fz_cli_print_field (const char *label, const char *text);
 
-/* Rows of cells; all rows have @n_columns. The first row is the head. Cells are cleaned; the styles
- * of @column_style's rows paint one column. */
+/* Rows of cells, each row as long as the others; the first one is the head. */
 typedef struct {
   unsigned n_columns;
   GPtrArray *cells; /* owned text, row by row */
