@@ -5,6 +5,7 @@
 #include "src/app/log/fz-log-details.h"
 #include "src/app/log/fz-log-export.h"
 #include "src/app/log/fz-log-filter-bar.h"
+#include "src/app/log/fz-log-list.h"
 #include "src/app/log/fz-log-reader.h"
 
 #include <glib/gi18n.h>
@@ -13,8 +14,6 @@
 
 #define NARROW_CHARS   80  /* of width; below, columns collapse: 360 px, or twice the text size */
 #define DETAILS_HEIGHT 290 /* px */
-#define SCROLL_FRAMES  2
-#define FOLLOW_END     UINT32_MAX
 #define NO_LINE        UINT32_MAX
 
 struct _FzLogView {
@@ -33,6 +32,7 @@ struct _FzLogView {
 
   FzLogReader *reader;
   FzLogColumns columns;
+  FzLogList rows;
   GtkSingleSelection *selection; /* of the reader's model; NULL without one */
   uint32_t selected_line;        /* NO_LINE: none */
   bool has_placed_details;       /* the border above them is where we want it */
@@ -40,9 +40,6 @@ struct _FzLogView {
   bool follows;
   bool is_narrow;
   guint narrow_id;
-  guint scroll_id;               /* tick callback of the inner list; 0: no jump is due */
-  guint scroll_row;              /* FOLLOW_END: the last one there is by then */
-  guint n_scroll_frames;         /* to wait */
   GtkFileChooserNative *chooser; /* while it is open */
   GCancellable *exporting;
 };
@@ -167,32 +164,6 @@ update (FzLogView *self)
   update_actions (self);
 }
 
-/* The column view keeps its list to itself; the action of scrolling is that list's. */
-static GtkWidget *
-find_inner_list (FzLogView *self)
-{
-  GtkWidget *child = gtk_widget_get_first_child (GTK_WIDGET (self->list));
-
-  while (child != NULL && !GTK_IS_LIST_VIEW (child))
-    child = gtk_widget_get_next_sibling (child);
-  return child;
-}
-
-/* GTK makes these parts by itself and leaves them without a name. */
-static void
-name_inner_parts (FzLogView *self)
-{
-  GtkWidget *header = gtk_widget_get_first_child (GTK_WIDGET (self->list));
-
-  gtk_accessible_update_property (GTK_ACCESSIBLE (find_inner_list (self)),
-                                  GTK_ACCESSIBLE_PROPERTY_LABEL,
-                                  _ ("Lines of the log"),
-                                  -1);
-  gtk_accessible_update_property (
-      GTK_ACCESSIBLE (header), GTK_ACCESSIBLE_PROPERTY_LABEL, _ ("Column headings"), -1);
-  gtk_widget_set_focusable (header, FALSE); /* nothing there can be pressed */
-}
-
 /* Room for a dozen fields, but never more than half. Done when there is a height to share. */
 static void
 place_details (FzLogView *self)
@@ -205,43 +176,21 @@ place_details (FzLogView *self)
   gtk_paned_set_position (self->paned, height - MIN (height / 2, DETAILS_HEIGHT));
 }
 
-/* The list knows how high its rows are only after it was laid out with them, and details that open
- * or close change how much it shows; a jump before that ends at a wrong place. So it waits for some
- * frames. */
-static gboolean
-on_scroll_frame (GtkWidget *inner, GdkFrameClock *clock, gpointer user_data)
+/* Details that were opened before there was anything to share. */
+static void
+prepare_jump (gpointer user_data)
 {
   FzLogView *self = user_data;
-  guint n_rows = get_n_rows (self), row;
 
   if (gtk_widget_get_visible (self->details_box))
     place_details (self);
-  if (gtk_widget_get_height (inner) == 0 || self->n_scroll_frames > 0) {
-    self->n_scroll_frames -= self->n_scroll_frames > 0;
-    return G_SOURCE_CONTINUE;
-  }
-  self->scroll_id = 0;
-  row = self->scroll_row == FOLLOW_END ? n_rows - 1 : self->scroll_row;
-  if (n_rows > 0 && row < n_rows)
-    gtk_widget_activate_action (inner, "list.scroll-to-item", "u", row);
-  return G_SOURCE_REMOVE;
-}
-
-static void
-scroll_to (FzLogView *self, guint row)
-{
-  self->scroll_row = row;
-  self->n_scroll_frames = SCROLL_FRAMES;
-  if (self->scroll_id == 0)
-    self->scroll_id =
-        gtk_widget_add_tick_callback (find_inner_list (self), on_scroll_frame, self, NULL);
 }
 
 static void
 follow_soon (FzLogView *self)
 {
   if (self->follows)
-    scroll_to (self, FOLLOW_END);
+    fz_log_list_scroll_to (&self->rows, FZ_LOG_LIST_END);
 }
 
 static void
@@ -306,7 +255,7 @@ select_row (FzLogView *self, guint row)
 {
   set_follow (self, false);
   gtk_single_selection_set_selected (self->selection, row);
-  scroll_to (self, row);
+  fz_log_list_scroll_to (&self->rows, row);
 }
 
 /* In another answer of the same file the line is at another place, or gone. */
@@ -319,7 +268,7 @@ select_line_again (FzLogView *self, FzLogModel *model)
   if (at_row == NULL || fz_log_row_get_line (at_row) != self->selected_line)
     return;
   gtk_single_selection_set_selected (self->selection, row);
-  scroll_to (self, row);
+  fz_log_list_scroll_to (&self->rows, row);
 }
 
 static FzLogIndex *
@@ -404,13 +353,7 @@ clear_filters (GtkWidget *widget, const char *name, GVariant *parameter)
 static void
 focus_list (GtkWidget *widget, const char *name, GVariant *parameter)
 {
-  GtkWidget *inner = find_inner_list (FZ_LOG_VIEW (widget));
-  GtkRoot *root = gtk_widget_get_root (widget);
-  GtkWidget *focus = root != NULL ? gtk_root_get_focus (root) : NULL;
-
-  /* from within it would lead out again */
-  if (focus == NULL || !gtk_widget_is_ancestor (focus, inner))
-    gtk_widget_child_focus (inner, GTK_DIR_TAB_FORWARD);
+  fz_log_list_focus (&FZ_LOG_VIEW (widget)->rows);
 }
 
 static void
@@ -713,9 +656,7 @@ dispose (GObject *object)
   FzLogView *self = FZ_LOG_VIEW (object);
 
   g_clear_handle_id (&self->narrow_id, g_source_remove);
-  if (self->scroll_id != 0)
-    gtk_widget_remove_tick_callback (find_inner_list (self), self->scroll_id);
-  self->scroll_id = 0;
+  fz_log_list_clear (&self->rows);
   if (self->exporting != NULL)
     g_cancellable_cancel (self->exporting);
   g_clear_object (&self->chooser);
@@ -822,7 +763,7 @@ fz_log_view_init (FzLogView *self)
   gtk_widget_set_layout_manager (GTK_WIDGET (self),
                                  gtk_custom_layout_new (NULL, measure, allocate));
   fz_log_columns_init (&self->columns, self->list);
-  name_inner_parts (self);
+  fz_log_list_init (&self->rows, self->list, prepare_jump, self);
   fz_log_filter_bar_capture_keys (self->filter_bar, GTK_WIDGET (self->list));
   g_signal_connect (self->reader, "replaced", G_CALLBACK (on_replaced), self);
   g_signal_connect (self->reader, "grew", G_CALLBACK (on_grew), self);
