@@ -29,11 +29,11 @@ PACKAGES = """
     adwaita-icon-theme coturn curl dbus dbus-user-session desktop-file-utils glib-networking iproute2 iputils-ping
     libadwaita-1-0 libarchive13 libayatana-appindicator3-1 libglib2.0-0 libglib2.0-bin libgtk-4-1 libipsec-mb1 libjson-glib-1.0-0
     libldns3 libnl-3-200 libpam-systemd libpolkit-gobject-1-0 libqrencode4 librsvg2-common libsecret-1-0 libsodium23
-    libsoup-3.0-0 libsqlite3-0 libssl3 login nftables passwd polkitd procps python3 shared-mime-info systemd systemd-resolved
+    libsoup-3.0-0 libsqlite3-0 libssl3 login network-manager nftables passwd polkitd procps python3 shared-mime-info systemd systemd-resolved
     systemd-sysv xvfb
 """.split()
 FORGOTTEN_AFTER_S = 7 * 86400
-RECIPE = "3"  # changes with what is done to the root below
+RECIPE = "4"  # changes with what is done to the root below
 
 
 class MachineError(Exception):
@@ -87,10 +87,10 @@ def _make_root(root, mirror):
     for path in glob.glob(os.path.join(root, "var/cache/apt/archives/*.deb")):
         os.unlink(path)
     shutil.rmtree(os.path.join(root, "var/lib/apt/lists"))
-    # Each machine gets an identity of its own when it boots. The relay is the test's affair.
+    # Each machine gets an identity of its own when it boots. Relay and NetworkManager are the tests' affair.
     with open(os.path.join(root, "etc/machine-id"), "w", encoding="ascii"):
         pass
-    run("systemctl", f"--root={root}", "disable", "coturn.service", check=False)
+    run("systemctl", f"--root={root}", "disable", "coturn.service", "NetworkManager.service", check=False)
 
 
 def _cache():

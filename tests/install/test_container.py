@@ -244,6 +244,13 @@ class PersonCase(ContainerCase):
     def show(self, key):
         return self.laptop.run("systemctl", "show", "-P", key, self.UNIT).stdout.strip()
 
+    def wait_name(self):
+        """A private name is found: polkit lets the service say who is asked, and the gateway knows the answer."""
+        try:
+            self.laptop.wait_until(lambda: self.world.fetch(self.laptop, NAME) == PAGE, "private page by its name", 15)
+        except debian.MachineError as error:
+            self.fail(f"{error}\n{self.laptop.journal(self.UNIT)}\n{self.laptop.run('cat', '/etc/resolv.conf').stdout}")
+
 
 class Person(PersonCase):
     """By hand: the calls that app and command line make."""
@@ -270,13 +277,6 @@ class Person(PersonCase):
         self.check_others_are_refused()
         self.check_killed()
         self.check_stopped(before)
-
-    def wait_name(self):
-        """A private name is found: polkit lets the service say who is asked, and the gateway knows the answer."""
-        try:
-            self.laptop.wait_until(lambda: self.world.fetch(self.laptop, NAME) == PAGE, "private page by its name", 15)
-        except debian.MachineError as error:
-            self.fail(f"{error}\n{self.laptop.journal(self.UNIT)}\n{self.laptop.run('cat', '/etc/resolv.conf').stdout}")
 
     def check_process(self):
         """While it works: not root, one capability, filtered; its folders are its own."""
@@ -366,12 +366,16 @@ class Person(PersonCase):
 
 
 class Desktop(PersonCase):
-    """With the mouse, nearly: the launcher, the app's button, the browser, and back through the desktop's handler."""
+    """With the mouse, nearly: the launcher, the app's button, the browser, and back through the desktop's handler.
+
+    The machine is what Debian's desktop is by default: NetworkManager writes resolv.conf, systemd-resolved is not there.
+    """
 
     DISPLAY = ":9"
 
     def setUp(self):
         super().setUp()
+        self.start_network_manager()
         install_as_newcomer(self.laptop)
         # what an administrator would set for a portal of one's own
         self.laptop.write("/etc/firezone/client.conf",
@@ -382,6 +386,18 @@ class Desktop(PersonCase):
         self.laptop.wait_until(lambda: self.laptop.run("test", "-S", f"/tmp/.X11-unix/X{self.DISPLAY[1:]}",
                                                        check=False).returncode == 0, "display")
         self.laptop.as_person("ada", "dbus-update-activation-environment", "--systemd", f"DISPLAY={self.DISPLAY}")
+
+    def start_network_manager(self):
+        run_here = self.laptop.run
+        run_here("systemctl", "disable", "--now", "systemd-resolved.service")
+        run_here("rm", "-f", "/etc/resolv.conf", "/usr/sbin/resolvconf")  # of systemd-resolved
+        run_here("systemctl", "start", "NetworkManager.service")
+        run_here("nmcli", "connection", "add", "type", "ethernet", "ifname", "eth0", "con-name", "wired",
+                 "ipv4.method", "manual", "ipv4.addresses", "198.18.0.2/24", "ipv4.gateway", "198.18.0.1",
+                 "ipv4.dns", "198.18.0.1", "ipv6.method", "disabled")
+        run_here("nmcli", "connection", "up", "wired")
+        self.resolv_conf = run_here("cat", "/etc/resolv.conf").stdout
+        self.assertIn("NetworkManager", self.resolv_conf)
 
     def add_browser(self):
         """One that fills in the form by itself, and hands links that it does not know to the desktop."""
@@ -421,6 +437,10 @@ class Desktop(PersonCase):
         steps.done("first byte of the private page")
         print(f"  launcher to first byte: {steps.total():.1f} s", flush=True)
         self.assertLess(steps.total(), GOAL_S)
+        self.wait_name()
+        self.press("disconnect")
+        self.laptop.wait_until(lambda: self.laptop.run("cat", "/etc/resolv.conf").stdout == self.resolv_conf,
+                               "resolv.conf as NetworkManager wrote it", 10)
 
 
 class Sandbox(ContainerCase):
