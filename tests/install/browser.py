@@ -73,9 +73,9 @@ def main():
         fields.update(email=email, password=password)
         target = urllib.parse.urljoin(address, attributes(form.group(1)).get("action", ""))
         address, page, headers = get(target, fields)
-        token = re.search(r"(?s)<textarea[^>]*aria-label=\"Token\"[^>]*>(.*?)</textarea>", page)
+        token = re.search(r"(?s)<(\w+)[^>]*aria-label=\"Token\"[^>]*>(.*?)</\1>", page)
         if token:
-            print(html.unescape(token.group(1)).strip())
+            print(html.unescape(token.group(2)).strip())
             return
         # a page that refreshes to the link is what a browser would follow by itself
         refresh = headers.get("refresh") or next(
