@@ -644,9 +644,13 @@ fz_dns_control_set_callbacks (FzDnsControl *self,
 void
 fz_dns_control_set (FzDnsControl *self, const FzDnsSettings *settings)
 {
-  FzDnsSettings *copy = copy_settings (settings);
+  FzDnsSettings *copy = NULL;
   FzDnsSettings *former = self->settings;
 
+  if (self->wanted == FZ_DNS_MODE_NONE)
+    return;
+
+  copy = copy_settings (settings);
   if (copy->n_servers == 0) {
     free_settings (copy);
     fz_dns_control_clear (self);

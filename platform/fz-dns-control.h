@@ -127,7 +127,8 @@ void fz_dns_control_set_callbacks (FzDnsControl *self,
  * @settings: copied; replaces the former
  *
  * Call it when the interface is up and somebody answers on the servers, not before. Servers outside
- * the sentinel ranges are left out. Without any it is a fz_dns_control_clear().
+ * the sentinel ranges are left out. Without any it is a fz_dns_control_clear(). With
+ * FZ_DNS_MODE_NONE it does nothing, and the state stays IDLE.
  */
 void fz_dns_control_set (FzDnsControl *self, const FzDnsSettings *settings);
 

@@ -68,10 +68,7 @@ apply (FzDnsBackend *backend, const FzDnsSettings *settings)
   g_autoptr (GError) error = NULL;
   bool has_changed = false;
 
-  if (self->mode == FZ_DNS_MODE_NONE) {
-    fz_dns_control_take_applied (control, false, NULL); /* as it was asked: nothing */
-    return;
-  }
+  g_assert (self->mode != FZ_DNS_MODE_NONE); /* which sets nothing */
   fill_request (self, settings);
   self->has_set = true;
   if (self->agent == NULL) {

@@ -325,6 +325,23 @@ test_probe (void)
 }
 
 static void
+test_disabled (void)
+{
+  Bed bed = make_bed (FZ_DNS_MODE_NONE);
+  const FzDnsUpstream upstream = { .address = { ip ("192.0.2.53"), 53 } };
+  const FzDnsUpstream *out = NULL;
+
+  hear (&bed);
+  fz_dns_control_fake_set_upstreams (bed.control, &upstream, 1);
+  set (&bed, NULL, "100.100.111.1", NULL);
+  while (bed.n_upstreams == 0)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpuint (fz_dns_control_get_upstreams (bed.control, &out), ==, 1); /* still read */
+  g_assert_cmpint (fz_dns_control_get_state (bed.control), ==, FZ_DNS_STATE_IDLE);
+  fz_dns_control_free (bed.control);
+}
+
+static void
 test_flush (void)
 {
   Bed bed = make_bed (FZ_DNS_MODE_FILE);
@@ -370,6 +387,7 @@ main (int argc, char **argv)
   g_test_add_func ("/dns-control/fails-and-recovers", test_fails_and_recovers);
   g_test_add_func ("/dns-control/next-mode", test_next_mode);
   g_test_add_func ("/dns-control/probe", test_probe);
+  g_test_add_func ("/dns-control/disabled", test_disabled);
   g_test_add_func ("/dns-control/flush", test_flush);
   g_test_add_func ("/dns-control/free-anywhere", test_free_anywhere);
   return g_test_run ();
