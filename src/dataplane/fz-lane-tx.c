@@ -434,14 +434,13 @@ route_frame (FzLaneTx *self, const FzTunFrame *frame, RoutedFrame *out)
 {
   FzDrop drop =
       fz_segmenter_init (&out->segmenter, &frame->vnet, frame->packet, frame->length, FZ_MTU);
-  bool is_gateway = fz_snapshot_get_role (self->snapshot) == FZ_ROLE_GATEWAY;
   bool is_hit;
 
   out->is_translated = false;
   if (drop != FZ_DROP_NONE)
     return drop;
   out->flow = fz_flow_from_packet (&out->segmenter.ip);
-  if (is_gateway) {
+  if (fz_snapshot_has_names (self->snapshot)) {
     drop = translate_frame (self, frame, out);
     if (drop != FZ_DROP_NONE)
       return drop;

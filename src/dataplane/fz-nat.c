@@ -401,10 +401,11 @@ fz_nat_add (FzNat *self, FzReclaim *reclaim, const FzNatKey *inside, const FzIp 
   session = allocate (sizeof *session);
   session->inside = *inside;
   session->outside = outside;
-  put (make_room (&self->by_inside, reclaim, self->n_sessions, true), session, true);
+  /* outside first: an answer cannot come before it is found there */
   put (make_room (&self->by_outside, reclaim, self->n_sessions + self->n_expired, false),
        session,
        false);
+  put (make_room (&self->by_inside, reclaim, self->n_sessions, true), session, true);
   self->n_sessions++;
   return session;
 }

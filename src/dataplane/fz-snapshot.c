@@ -12,6 +12,7 @@ struct FzSnapshot {
   FzIp own_ipv6;
   FzPolicy *routes; /* owned */
   uint64_t serial;
+  bool has_names;
   size_t n_resolvers;
   FzIp resolvers[FZ_SNAPSHOT_RESOLVERS_MAX];
   uint32_t slot_mask; /* size - 1; a power of two above twice the peers */
@@ -51,6 +52,7 @@ fz_snapshot_new (const FzSnapshotParts *parts)
   self->own_ipv6 = parts->own_ipv6;
   self->routes = parts->routes != NULL ? parts->routes : fz_policy_new (NULL, 0);
   assert (parts->n_resolvers <= FZ_SNAPSHOT_RESOLVERS_MAX);
+  self->has_names = parts->has_names;
   self->n_resolvers = parts->n_resolvers;
   if (parts->n_resolvers > 0)
     memcpy (self->resolvers, parts->resolvers, parts->n_resolvers * sizeof *parts->resolvers);
@@ -93,6 +95,12 @@ fz_snapshot_is_own_ip (const FzSnapshot *self, const FzIp *ip)
   if (ip->family == FZ_IP_NONE)
     return false;
   return fz_ip_equal (ip, &self->own_ipv4) || fz_ip_equal (ip, &self->own_ipv6);
+}
+
+bool
+fz_snapshot_has_names (const FzSnapshot *self)
+{
+  return self->has_names;
 }
 
 bool

@@ -29,6 +29,7 @@ typedef struct {
   size_t n_peers;
   const FzIp *resolvers; /* copied; client: whose DNS answers are for the engine to see */
   size_t n_resolvers;    /* at most FZ_SNAPSHOT_RESOLVERS_MAX */
+  bool has_names;        /* gateway: some peer may have sessions behind proxy addresses */
 } FzSnapshotParts;
 
 typedef struct FzSnapshot FzSnapshot;
@@ -39,6 +40,8 @@ void fz_snapshot_free (FzSnapshot *self);                   /* not the peers */
 FzRole fz_snapshot_get_role (const FzSnapshot *self);
 const FzPolicy *fz_snapshot_get_routes (const FzSnapshot *self);
 bool fz_snapshot_is_own_ip (const FzSnapshot *self, const FzIp *ip);
+
+bool fz_snapshot_has_names (const FzSnapshot *self);
 
 /* Whether a UDP packet from there may answer a question of the engine's own. */
 bool fz_snapshot_is_resolver (const FzSnapshot *self, const FzIp *ip, uint16_t port);

@@ -536,8 +536,10 @@ make_snapshot (FzEngine *self)
     fz_client_add_routes (self->client, entries);
     fz_client_add_resolvers (self->client, resolvers);
   }
-  if (self->gateway != NULL)
+  if (self->gateway != NULL) {
     fz_gateway_add_routes (self->gateway, entries);
+    parts.has_names = fz_gateway_has_names (self->gateway);
+  }
   if (self->bare != NULL)
     fz_bare_add_routes (self->bare, entries);
   if (interface != NULL) {

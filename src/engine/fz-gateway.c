@@ -17,6 +17,7 @@ struct FzGateway {
   FzRoleContext *context;
   FzGrants *grants;
   FzGatewayNames *names;
+  bool has_names; /* lanes look for sessions behind proxy addresses */
 };
 
 FzGateway *
@@ -73,6 +74,12 @@ fz_gateway_add_routes (FzGateway *self, GArray *entries)
 
     fz_role_add_hosts (entries, &grantee->ipv4, &grantee->ipv6, peer);
   }
+}
+
+bool
+fz_gateway_has_names (const FzGateway *self)
+{
+  return self->has_names;
 }
 
 void
@@ -430,8 +437,11 @@ tell_answers (FzGateway *self, FzInstant now)
     const FzGrantee *grantee = fz_grants_find (self->grants, &answer.client_id);
     FzConnection *connection = fz_node_find (self->context->node, &answer.client_id);
 
-    if (grantee != NULL && answer.status.is_active)
+    if (grantee != NULL && answer.status.is_active) {
       set_policies (self, grantee);
+      self->context->are_routes_changed = self->context->are_routes_changed || !self->has_names;
+      self->has_names = true;
+    }
     if (connection != NULL)
       send_status (self, connection, &answer.status, now);
   }

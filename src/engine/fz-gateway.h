@@ -38,7 +38,8 @@ void fz_gateway_handle_timeout (FzGateway *self, FzInstant now);
 FzInstant fz_gateway_next_timeout (const FzGateway *self);
 
 void fz_gateway_add_routes (FzGateway *self, GArray *entries); /* of FzPolicyEntry */
-void fz_gateway_add_networks (GArray *networks);               /* of FzIpNetwork: the TUN's */
+bool fz_gateway_has_names (const FzGateway *self); /* any client has announced one, ever */
+void fz_gateway_add_networks (GArray *networks);   /* of FzIpNetwork: the TUN's */
 
 /* For tests: whether the grant stands. */
 bool fz_gateway_has_grant (const FzGateway *self, const FzUuid *client, const FzUuid *resource);

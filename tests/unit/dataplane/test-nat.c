@@ -370,6 +370,63 @@ test_ranges (void)
   g_assert_false (fz_nat_is_proxy_ip (&(FzIp){ 0 }));
 }
 
+/* -- two threads: the engine makes and ends sessions, a lane finds and uses them -- */
+
+typedef struct {
+  Bed bed;
+  FzReclaimReader *reader;
+  atomic_bool is_over;
+  unsigned n_found;
+} Race;
+
+static gpointer
+run_lane (gpointer data)
+{
+  Race *race = data;
+  FzNatKey inside = { test_ip ("100.96.0.1"), 1, FZ_PROTOCOL_UDP };
+
+  for (unsigned turn = 1; !atomic_load (&race->is_over); turn++) {
+    fz_reclaim_quiesce (race->bed.reclaim, race->reader);
+    for (inside.port = 1; inside.port <= 300; inside.port++) {
+      FzNatSession *session = fz_nat_find_inside (race->bed.nat, &inside);
+
+      if (session == NULL)
+        continue;
+      g_assert_cmpuint (session->inside.port, ==, inside.port);
+      fz_nat_find_outside (race->bed.nat, &session->outside); /* gone, if it has ended meanwhile */
+      send_packet (session, 0, turn);
+      race->n_found++;
+    }
+  }
+  fz_reclaim_offline (race->bed.reclaim, race->reader);
+  return NULL;
+}
+
+static void
+test_threads (void)
+{
+  FzNatKey inside = { test_ip ("100.96.0.1"), 1, FZ_PROTOCOL_UDP };
+  FzIp real = test_ip ("10.0.0.1");
+  GThread *lane;
+  Race race = { 0 };
+
+  set_up (&race.bed);
+  race.reader = fz_reclaim_add_reader (race.bed.reclaim);
+  lane = g_thread_new ("lane", run_lane, &race);
+  for (unsigned round = 1; round <= 300; round++) {
+    for (inside.port = 1; inside.port <= 300; inside.port++)
+      if (fz_nat_find_inside (race.bed.nat, &inside) == NULL)
+        g_assert_nonnull (fz_nat_add (race.bed.nat, race.bed.reclaim, &inside, &real));
+    if (round % 3 == 0)
+      fz_nat_expire (race.bed.nat, race.bed.reclaim, FZ_INSTANT_NEVER - 1);
+    fz_reclaim_collect (race.bed.reclaim);
+  }
+  atomic_store (&race.is_over, true);
+  g_thread_join (lane);
+  g_test_message ("%u found", race.n_found);
+  tear_down (&race.bed);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -383,5 +440,6 @@ main (int argc, char **argv)
   g_test_add_func ("/nat/expired", test_expired);
   g_test_add_func ("/nat/too-many", test_too_many);
   g_test_add_func ("/nat/ranges", test_ranges);
+  g_test_add_func ("/nat/threads", test_threads);
   return g_test_run ();
 }
