@@ -224,7 +224,6 @@ test_bijection (void)
 {
   FzSeededRng seeded;
   FzRng rng = fz_seeded_rng (&seeded);
-  g_autoptr (GPtrArray) live = g_ptr_array_new ();
   FzInstant now = FZ_S;
   Bed bed;
 

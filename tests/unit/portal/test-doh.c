@@ -40,7 +40,7 @@ on_request (SoupServer *server,
   g_assert_cmpstr (soup_message_headers_get_one (headers, "Accept"), ==, TYPE);
   g_strdelimit (text, "-", '+');
   g_strdelimit (text, "_", '/');
-  padded = g_strconcat (text, "===" + (strlen (text) + 3) % 4, NULL);
+  padded = g_strconcat (text, &"==="[(strlen (text) + 3) % 4], NULL);
   bytes = g_base64_decode (padded, &length);
   g_assert_cmpuint (length, >=, 12);
   g_assert_true (bytes[0] == 0 && bytes[1] == 0); /* RFC 8484 §4.1 */
