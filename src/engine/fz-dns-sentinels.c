@@ -10,10 +10,11 @@
 #define OFFSETS 256u /* of a sentinel in its range; IPv4 does not use the first and the last */
 
 struct FzDnsSentinels {
-  GArray *system;    /* of FzIp */
-  GArray *do53;      /* of FzIp */
-  GPtrArray *doh;    /* of char *, owned */
-  GArray *sentinels; /* of FzSentinel; their URLs are owned */
+  bool has_interface; /* before that there is nothing to map for */
+  GArray *system;     /* of FzIp */
+  GArray *do53;       /* of FzIp */
+  GPtrArray *doh;     /* of char *, owned */
+  GArray *sentinels;  /* of FzSentinel; their URLs are owned */
 };
 
 bool
@@ -173,7 +174,7 @@ update (FzDnsSentinels *self)
   const GArray *ips = self->do53->len > 0 ? self->do53 : self->doh->len > 0 ? NULL : self->system;
   GArray *sentinels;
 
-  if (is_same_set (self, ips, self->doh))
+  if (!self->has_interface || is_same_set (self, ips, self->doh))
     return false;
   sentinels = new_sentinels ();
   for (guint i = 0; ips != NULL && i < ips->len; i++)
@@ -197,6 +198,7 @@ fz_dns_sentinels_set_interface (FzDnsSentinels *self, const FzInterface *interfa
 {
   set_ips (self->do53, interface->upstream_do53, interface->n_upstream_do53, FZ_UPSTREAM_DNS_MAX);
   set_urls (self->doh, interface->upstream_doh, interface->n_upstream_doh);
+  self->has_interface = true;
   return update (self);
 }
 

@@ -16,7 +16,8 @@ typedef struct FzDnsSentinels FzDnsSentinels;
 FzDnsSentinels *fz_dns_sentinels_new (void);
 void fz_dns_sentinels_free (FzDnsSentinels *self);
 
-/* Copies. True if the sentinels are other ones now: answers that were kept are void. */
+/* Copies. True if the sentinels are other ones now: answers that were kept are void. Before the
+ * interface is known there are none. */
 bool fz_dns_sentinels_set_system (FzDnsSentinels *self, const FzIp *ips, size_t n_ips);
 bool fz_dns_sentinels_set_interface (FzDnsSentinels *self, const FzInterface *interface);
 

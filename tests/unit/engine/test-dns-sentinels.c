@@ -73,6 +73,10 @@ test_mapping (void)
   FzDnsSentinels *self = fz_dns_sentinels_new ();
 
   assert_is (self, "");
+  g_assert_false (set_system (self, "192.0.2.7"));
+  assert_is (self, "");
+  set_system (self, "");
+  g_assert_false (set_portal (self, "", NULL));
   g_assert_true (set_system (self, "192.0.2.1 2001:db8::1 192.0.2.2"));
   assert_is (self,
              "100.100.111.1 192.0.2.1\n"
@@ -92,6 +96,7 @@ test_precedence (void)
 {
   FzDnsSentinels *self = fz_dns_sentinels_new ();
 
+  set_portal (self, "", NULL);
   set_system (self, "192.0.2.1");
   g_assert_true (set_portal (self, "", "https://dns.example/dns-query"));
   assert_is (self, "100.100.111.2 https://dns.example/dns-query\n");
@@ -109,6 +114,7 @@ test_sanitised (void)
 {
   FzDnsSentinels *self = fz_dns_sentinels_new ();
 
+  set_portal (self, "", NULL);
   set_system (self,
               "100.100.111.7 192.0.2.1 fd00:2021:1111:8000:100:100:111:9 192.0.2.1 0.0.0.0 "
               "224.0.0.251 :: 2001:db8::1");
@@ -129,6 +135,7 @@ test_too_many (void)
 
   for (size_t i = 0; i < G_N_ELEMENTS (ips); i++)
     ips[i] = (FzIp){ FZ_IP_V4, { 192, 0, 2, (uint8_t) (i + 1) } };
+  set_portal (self, "", NULL);
   fz_dns_sentinels_set_system (self, ips, G_N_ELEMENTS (ips));
   g_assert_cmpuint (fz_dns_sentinels_get (self, &sentinels), ==, FZ_SYSTEM_RESOLVERS_MAX);
   fz_dns_sentinels_free (self);
