@@ -105,12 +105,15 @@ dup_private_name (FzSessionDns *self)
   return NULL;
 }
 
+/* Where the machine does not ask us, the private name would go to whom it asks instead. */
 static void
 probe (FzSessionDns *self)
 {
   g_autofree char *name = NULL;
 
   g_clear_handle_id (&self->probe_id, g_source_remove);
+  if (fz_dns_control_get_mode (self->control) == FZ_DNS_MODE_NONE)
+    return;
   name = dup_private_name (self);
   if (name == NULL)
     return;
