@@ -139,7 +139,8 @@ fz_secret_free (void *secret, size_t size)
   pthread_mutex_lock (&mutex);
   cell->next = free_cells[i_size];
   free_cells[i_size] = cell;
-  ASAN_POISON_MEMORY_REGION (secret, (size_t) CELL_BYTES_MIN << i_size); /* before another can have it */
+  /* before another can have it */
+  ASAN_POISON_MEMORY_REGION (secret, (size_t) CELL_BYTES_MIN << i_size);
   pthread_mutex_unlock (&mutex);
 }
 

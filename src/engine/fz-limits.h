@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#define FZ_RESOURCES_MAX            4096u  /* of one client; of one client on a gateway */
+#define FZ_RESOURCES_MAX            8192u  /* of one client; of one client on a gateway */
 #define FZ_FILTERS_MAX              256u   /* of one resource */
 #define FZ_SITES_MAX                64u    /* of one resource */
 #define FZ_UPSTREAM_DNS_MAX         32u    /* of one interface, each kind */
