@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The command line against the service's bus side: every verb, its exit status, its JSON, its words."""
 
+import io
 import json
 import os
 import pty
@@ -10,12 +11,14 @@ import shlex
 import signal
 import subprocess
 import sys
+import tarfile
 import termios
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import bus  # noqa: E402
+import service  # noqa: E402
 
 FIREZONE = f"{bus.BUILD}/src/cli/firezone"
 SCHEMA = os.path.join(bus.SOURCE, "data", "firezone-cli.schema.json")
@@ -588,6 +591,51 @@ class OneLiners(CliCase):
         calls = [call.split()[0] for call in self.system.test("Calls")[-5:]]
         self.assertEqual(calls, ["Connect", "OpenLog", "Disconnect", "Connect", "Disconnect"])
         self.assertEqual(self.state(), "offline")
+
+
+class RealService(unittest.TestCase):
+    """From a token of a real portal to an archive for support, by the service as it is."""
+
+    def test_a_day(self):
+        with service.Place() as place:
+            place.bus.polkit.reset("yes")
+            for words in (("actor", "add", "--name", "Ada"), ("site", "add", "--name", "office"),
+                          ("resource", "add", "--name", "intranet", "--address", "10.20.0.0/24", "--site", "office"),
+                          ("policy", "add", "--group", "Everyone", "--resource", "intranet")):
+                place.portal.command(*words)
+            place.portal.start()
+            place.start()
+            token = place.portal.command("token", "create", "--client", "--actor", "Ada", "--expires", "1d")["token"]
+
+            def firezone(*words, status=OK, **options):
+                ran = place.bus.run("alice", FIREZONE, *words, **options)
+                self.assertEqual(ran.returncode, status, f"{words}: {ran.stdout}{ran.stderr}")
+                return ran.stdout
+
+            firezone("status", status=NOT_CONNECTED)
+            firezone("connect", status=NOT_CONNECTED)
+            firezone("sign-in", f"--api-url={place.portal.url}", input=token + "\n")
+            firezone("wait", "connected", "--timeout=50")
+            with open(SCHEMA, encoding="utf-8") as file:
+                schema = json.load(file)
+            for definition, words in (("status", ("status",)), ("metrics", ("metrics",)), ("config", ("config", "get"))):
+                validate(json.loads(firezone(*words, "--json")), schema["$defs"][definition], schema)
+            bus.wait_until(lambda: "intranet" in firezone("resources"), "the resource")
+            validate(json.loads(firezone("resources", "--json")), schema["$defs"]["resources"], schema)
+            self.assertIn("10.20.0.0/24", firezone("resources"))
+            self.assertNotIn(token, firezone("logs"))
+            self.assertIn("INFO", firezone("logs"))
+            ran = subprocess.run([*bus.as_user("alice"), FIREZONE, "export", "-"], capture_output=True,
+                                 env=place.bus.environment)
+            self.assertEqual(ran.returncode, OK, ran.stderr)
+            with tarfile.open(fileobj=io.BytesIO(ran.stdout), mode="r:gz") as archive:
+                self.assertTrue(archive.getnames())
+            firezone("config", "set", "log-filter", "debug")
+            self.assertEqual(firezone("config", "get", "log-filter"), "debug\n")
+            firezone("disconnect", "--wait")
+            firezone("connect", "--wait", "--timeout=50")
+            firezone("sign-out")
+            self.assertEqual(firezone("wait", "signed-out", "--timeout=50"), "signed-out\n")
 
 
 class Completion(CliCase):
