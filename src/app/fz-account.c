@@ -506,9 +506,9 @@ static void
 on_left (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autofree Leave *leave = user_data;
-  g_autoptr (GVariant) reply =
-      fz_tunnel_model_call_finish (FZ_TUNNEL_MODEL (source), result, NULL, NULL);
+  GVariant *reply = fz_tunnel_model_call_finish (FZ_TUNNEL_MODEL (source), result, NULL, NULL);
 
+  g_clear_pointer (&reply, g_variant_unref); /* whatever it says, we leave */
   g_clear_handle_id (&leave->timeout_id, g_source_remove);
   g_object_unref (leave->cancellable);
   leave->done (leave->user_data);

@@ -30,7 +30,8 @@ struct _FzApplication {
   bool has_tray;
   bool starts_hidden; /* --background, until the first activation */
   bool is_leaving;
-  char *portal_status; /* what the Background portal was told */
+  unsigned int filtered_incarnation; /* of the service, that knows the log filter */
+  char *portal_status;               /* what the Background portal was told */
 };
 
 G_DEFINE_FINAL_TYPE (FzApplication, fz_application, ADW_TYPE_APPLICATION)
@@ -216,6 +217,26 @@ on_favourites_changed (GSettings *settings, const char *key, gpointer user_data)
   fz_tunnel_model_set_favourites (self->tunnel, (const char *const *) ids);
 }
 
+/* The service forgets the person's log filter when it ends. Asked only for a tunnel of one's own:
+ * for that polkit wants no password. */
+static void
+on_tunnel_changed (FzTunnelModel *tunnel, gpointer user_data)
+{
+  FzApplication *self = user_data;
+  g_autofree char *filter = NULL;
+
+  tell_portal (self);
+  if (!fz_tunnel_model_is_ours (tunnel) ||
+      self->filtered_incarnation == fz_tunnel_model_get_incarnation (tunnel))
+    return;
+  self->filtered_incarnation = fz_tunnel_model_get_incarnation (tunnel);
+  filter = g_settings_get_string (self->settings, "log-filter");
+  if (filter[0] == '\0' || fz_settings_is_fixed (self->settings, tunnel, "log-filter"))
+    return;
+  fz_tunnel_model_call (
+      tunnel, "Diagnostics.SetLogFilter", g_variant_new ("(s)", filter), NULL, NULL, NULL, NULL);
+}
+
 /* -- leaving -- */
 
 static gboolean
@@ -249,8 +270,7 @@ make_models (FzApplication *self)
       fz_notifier_new (G_APPLICATION (self), self->tunnel, self->account, self->settings);
   self->tray_menu = fz_tray_menu_new (self->tunnel, self->account);
   g_signal_connect_object (self->account, "browse", G_CALLBACK (on_browse), self, 0);
-  g_signal_connect_object (
-      self->tunnel, "changed", G_CALLBACK (tell_portal), self, G_CONNECT_SWAPPED);
+  g_signal_connect_object (self->tunnel, "changed", G_CALLBACK (on_tunnel_changed), self, 0);
   g_signal_connect_object (
       self->settings, "changed::start-with-session", G_CALLBACK (on_autostart_changed), self, 0);
   g_signal_connect_object (

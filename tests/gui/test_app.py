@@ -40,6 +40,8 @@ class AppCase(unittest.TestCase):
 
     def tearDown(self):
         """Nothing that GTK or GLib complains about."""
+        for word in ("AddressSanitizer", "runtime error:"):
+            self.assertNotIn(word, self.desk.read_log())
         complaints = [line for line in self.desk.read_log().splitlines()
                       if '"target":"G' in line and ('"WARNING"' in line or '"ERROR"' in line)]
         self.assertEqual([c for c in complaints if not is_foreign(c)], [])
@@ -535,6 +537,10 @@ class Settings(AppCase):
         self.desk.key("Return")
         self.wait_call('SetLogFilter["info,ice=debug"]')
         until(lambda: self.desk.settings("get", "log-filter") == "'info,ice=debug'", "the filter kept")
+        self.sign_in()
+        self.desk.start_service()  # which has forgotten it
+        self.mock = self.desk.mock
+        self.wait_call('SetLogFilter["info,ice=debug"]')
 
     def test_managed(self):
         self.mock.Set({"Managed": {"auth-url": "https://fixed.test", "account-slug": "fixed"}})
@@ -573,6 +579,18 @@ class Window(AppCase):
         self.start("--background")
         self.assertEqual(self.desk.windows(), [])
         self.desk.wait_window()  # after a while
+
+    def test_opens_a_log_file(self):
+        path = os.path.join(self.desk.root, "some.jsonl")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write('{"time":"2026-03-01T09:12:44.031Z","severity":"INFO","target":"ice","message":"a marked line"}\n' * 3)
+        self.start(path)
+        self.desk.wait_window()
+        self.desk.wait_text("a marked line")
+        self.desk.activate("show-page", "overview")
+        self.desk.activate("show-logs")
+        self.desk.open_uris("http://elsewhere.test/log.jsonl")
+        until(lambda: "open-refused" in self.desk.read_log(), "what is no file refused")
 
     def test_keys_and_dialogs(self):
         self.start()
