@@ -92,25 +92,36 @@ fz_client_dns_find_resource (FzClient *self, const FzFlow *flow)
 
 /* -- what gateways are told -- */
 
-/* What its answers may come from is known before it answers. Without a session nothing is sent:
- * fz_client_dns_handle_session will. */
+/* Without a session nothing is sent: fz_client_dns_handle_session will. */
 static void
 announce (FzClient *self, const FzDnsNatKey *key, FzInstant now)
 {
-  FzClientGateway *gateway = fz_client_gateways_find (self->gateways, &key->gateway_id);
   FzConnection *connection = fz_node_find (self->context->node, &key->gateway_id);
   FzP2pAssignedIps event = { .resource = key->resource_id, .n_ips = key->domain->n_ips };
   uint8_t packet[FZ_P2P_PACKET_MAX];
   size_t length;
 
-  if (gateway == NULL || connection == NULL)
+  if (connection == NULL)
     return;
-  fz_client_set_sources (self, gateway);
   g_strlcpy (event.domain, key->domain->name, sizeof event.domain);
   memcpy (event.ips, key->domain->ips, event.n_ips * sizeof *event.ips);
   length = fz_p2p_write_assigned_ips (&event, packet);
   if (length > 0)
     fz_node_send (self->context->node, connection, fz_span (packet, length), FZ_ECN_NOT_ECT, now);
+}
+
+/* What a gateway may send from is known before it is told. */
+static void
+set_up (FzClient *self, const FzDnsNatKey *key, FzInstant now)
+{
+  const FzClientGateway *gateway = fz_client_gateways_find (self->gateways, &key->gateway_id);
+  bool is_new = !fz_dns_nat_has (self->dns->nat, key);
+
+  if (!fz_dns_nat_set_up (self->dns->nat, key, now))
+    return;
+  if (is_new && gateway != NULL)
+    fz_client_set_sources (self, gateway);
+  announce (self, key, now);
 }
 
 void
@@ -128,8 +139,7 @@ fz_client_dns_renew (FzClient *self, const FzDnsDomain *domain, FzInstant now)
       continue;
     key.gateway_id = gateway->id;
     fz_dns_nat_recreate (self->dns->nat, &key);
-    if (fz_dns_nat_set_up (self->dns->nat, &key, now))
-      announce (self, &key, now);
+    set_up (self, &key, now);
   }
   note_open (self);
 }
@@ -208,8 +218,8 @@ send_to_domain (FzClient *self,
   FzDnsNatFate fate;
   bool must_announce;
 
-  if (!fz_dns_nat_has (self->dns->nat, &key) && fz_dns_nat_set_up (self->dns->nat, &key, now))
-    announce (self, &key, now);
+  if (!fz_dns_nat_has (self->dns->nat, &key))
+    set_up (self, &key, now);
   fate = fz_dns_nat_handle_packet (
       self->dns->nat, &key, fz_span (packet->data, packet->length), now, &must_announce);
   if (must_announce)

@@ -338,6 +338,40 @@ test_overlap (void)
   g_assert_cmpuint (fz_sim_world_count (&world, 1, 3), ==, 0);
 }
 
+/* TCP to a sentinel is refused at once; what else is sent there is swallowed. */
+static void
+test_refused_at_sentinel (void)
+{
+  g_auto (FzSimWorld) world;
+  FzSimPacket packet = { .source_port = 5000,
+                         .protocol = FZ_IP_PROTOCOL_TCP,
+                         .destination_port = FZ_DNS_PORT,
+                         .tcp_flags = 0x02,
+                         .payload = 4 };
+  uint8_t bytes[FZ_SIM_PACKET_MAX];
+  char text[FZ_IP_TEXT_MAX];
+
+  setup (&world, fz_sim_seed (62), "*.corp.example", NULL, 0);
+  packet.source = fz_sim_portal_get_ip (world.portal, 0, false);
+  packet.destination = world.sentinels[0];
+  fz_sim_node_send (world.nodes[0], fz_span (bytes, fz_sim_packet_build (&packet, bytes)));
+  fz_sim_world_run (&world, FZ_S);
+  g_assert_cmpuint (world.n_malformed, ==, 1); /* a reset, which carries no mark */
+  g_assert_cmpuint (world.seen->len, ==, 0);
+
+  fz_ip_format (&world.sentinels[0], text);
+  fz_sim_world_ping (&world, 0, text, 1);
+  fz_sim_world_send_udp (&world, 0, text, 54, 2);
+  fz_sim_world_send_udp (&world, 0, text, FZ_DNS_PORT, 3); /* no DNS message */
+  fz_sim_world_send_udp (&world, 0, "100.100.111.200", FZ_DNS_PORT, 4);
+  fz_sim_world_send_udp (&world, 0, "100.96.7.7", 7, 5); /* nobody's proxy address */
+  fz_sim_world_run (&world, 5 * FZ_S);
+  g_assert_cmpuint (world.n_malformed, ==, 1);
+  g_assert_cmpuint (world.seen->len, ==, 0);
+  g_assert_cmpuint (fz_sim_portal_get_counters (world.portal)->n_requests, ==, 0);
+  g_assert_cmpuint (fz_sim_portal_get_counters (world.portal)->n_queries, ==, 0);
+}
+
 /* A link that loses a seventh of everything: the announcement is repeated until it is heard. */
 static void
 test_loss (void)
@@ -383,6 +417,7 @@ main (int argc, char **argv)
   g_test_add_func ("/dns/gateway-restarts", test_gateway_restarts);
   g_test_add_func ("/dns/new-records", test_new_records);
   g_test_add_func ("/dns/overlap", test_overlap);
+  g_test_add_func ("/dns/refused-at-sentinel", test_refused_at_sentinel);
   g_test_add_func ("/dns/loss", test_loss);
   return g_test_run ();
 }
