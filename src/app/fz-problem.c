@@ -213,6 +213,8 @@ add_state (GPtrArray *problems, FzTunnelModel *tunnel, FzAccount *account)
     reason = "portal-unreachable";
   }
   problem = make_problem (tunnel, find_meaning (reason), reason, detail);
+  if (state == FZ_TUNNEL_ERROR && g_strcmp0 (problem->action, "app.reconnect") == 0)
+    problem->action = "app.connect"; /* there is nothing up to make anew */
   if (find_meaning (reason) == &unknown && detail[0] != '\0') {
     g_free (problem->why);
     problem->why = g_strdup (detail);

@@ -23,13 +23,20 @@ G_DEFINE_FINAL_TYPE (FzTrayMenu, fz_tray_menu, G_TYPE_OBJECT)
 
 /* -- which resources -- */
 
-static int
-compare_names (gconstpointer a, gconstpointer b)
+/* Puts @item into its place among the first by name. One comparison for most of thousands. */
+static void
+keep_first (GPtrArray *first, FzResourceItem *item)
 {
-  FzResourceItem *const *left = a;
-  FzResourceItem *const *right = b;
+  guint i = first->len;
 
-  return g_utf8_collate (fz_resource_item_get_name (*left), fz_resource_item_get_name (*right));
+  while (i > 0 && g_utf8_collate (fz_resource_item_get_name (item),
+                                  fz_resource_item_get_name (first->pdata[i - 1])) < 0)
+    i--;
+  if (i >= FZ_TRAY_MENU_RESOURCES_MAX)
+    return;
+  g_ptr_array_insert (first, (int) i, g_object_ref (item));
+  if (first->len > FZ_TRAY_MENU_RESOURCES_MAX)
+    g_ptr_array_set_size (first, FZ_TRAY_MENU_RESOURCES_MAX);
 }
 
 /* The favourites, or the first by name; never the Internet, which has an item of its own.
@@ -40,7 +47,6 @@ pick_resources (FzTunnelModel *tunnel, bool *out_is_favourites)
   GListModel *resources = fz_tunnel_model_get_resources (tunnel);
   g_autoptr (GPtrArray) all = g_ptr_array_new_with_free_func (g_object_unref);
   g_autoptr (GPtrArray) favourites = g_ptr_array_new_with_free_func (g_object_unref);
-  GPtrArray *picked;
 
   for (guint i = 0; i < g_list_model_get_n_items (resources); i++) {
     g_autoptr (FzResourceItem) item = g_list_model_get_item (resources, i);
@@ -48,15 +54,11 @@ pick_resources (FzTunnelModel *tunnel, bool *out_is_favourites)
     if (fz_resource_item_is_internet (item))
       continue;
     if (fz_resource_item_is_favourite (item))
-      g_ptr_array_add (favourites, g_object_ref (item));
-    g_ptr_array_add (all, g_steal_pointer (&item));
+      keep_first (favourites, item);
+    keep_first (all, item);
   }
   *out_is_favourites = favourites->len > 0;
-  picked = g_ptr_array_ref (favourites->len > 0 ? favourites : all);
-  g_ptr_array_sort (picked, compare_names);
-  if (picked->len > FZ_TRAY_MENU_RESOURCES_MAX)
-    g_ptr_array_set_size (picked, FZ_TRAY_MENU_RESOURCES_MAX);
-  return picked;
+  return g_ptr_array_ref (favourites->len > 0 ? favourites : all);
 }
 
 /* -- building -- */

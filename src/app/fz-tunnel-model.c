@@ -258,6 +258,21 @@ ask_for_snapshot (FzTunnelModel *self)
                           g_object_ref (self));
 }
 
+/* Counters and times are read by who shows them; other changes may change what views say in sum. */
+static bool
+is_worth_telling (GVariant *properties)
+{
+  static const char *const members[] = { "Path", "State", "Name", "Address" };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (members); i++) {
+    g_autoptr (GVariant) value = g_variant_lookup_value (properties, members[i], NULL);
+
+    if (value != NULL)
+      return true;
+  }
+  return false;
+}
+
 static void
 handle_properties_changed (FzTunnelModel *self, const char *path, GVariant *parameters)
 {
@@ -275,8 +290,11 @@ handle_properties_changed (FzTunnelModel *self, const char *path, GVariant *para
     return;
   }
   list = list_for_interface (self, interface);
-  if (list != NULL && fz_remote_list_lookup (list, path) != NULL)
-    fz_remote_list_add (list, path, properties);
+  if (list == NULL || fz_remote_list_lookup (list, path) == NULL)
+    return;
+  fz_remote_list_add (list, path, properties);
+  if (is_worth_telling (properties))
+    tell_changed (FZ_REMOTE_OBJECT (self));
 }
 
 static void

@@ -7,6 +7,7 @@ interface, dev.firezone.Client.Mock at /mock, lets a test play portal, network a
 
   Set(a{sv})            Manager properties, with PropertiesChanged (and StateChanged for State)
   SetResource(s a{sv})  properties of one resource
+  SetGateway(s a{sv})   properties of one gateway, by its number
   Resources(u)          that many resources instead of those there are
   Event(s a{sv})        Manager.Event
   Behave(a{sv})         hang b: no method is answered; refuse s: error name for each method but reading;
@@ -37,6 +38,7 @@ NOBODY = 0xFFFFFFFF
 CONTROL = """<node><interface name="dev.firezone.Client.Mock">
   <method name="Set"><arg type="a{sv}" direction="in"/></method>
   <method name="SetResource"><arg type="s" direction="in"/><arg type="a{sv}" direction="in"/></method>
+  <method name="SetGateway"><arg type="s" direction="in"/><arg type="a{sv}" direction="in"/></method>
   <method name="Resources"><arg type="u" direction="in"/></method>
   <method name="Event"><arg type="s" direction="in"/><arg type="a{sv}" direction="in"/></method>
   <method name="Behave"><arg type="a{sv}" direction="in"/></method>
@@ -204,6 +206,11 @@ class Mock:
             self.emit(PATH, MANAGER, "StateChanged",
                       GLib.Variant("(sss)", (self.manager["State"], old, self.manager["StateReason"])))
 
+    def set_object(self, kind, interface, path, changes):
+        kind[path].update(changes)
+        self.emit(path, "org.freedesktop.DBus.Properties", "PropertiesChanged",
+                  GLib.Variant("(sa{sv}as)", (f"{NAME}.{interface}", self.pack(f"{NAME}.{interface}", kind[path], changes), [])))
+
     # -- what a tunnel does --
 
     def become_owned(self, options):
@@ -318,11 +325,9 @@ class Mock:
                 self.enter(values[0]["State"])
             self.set(**values[0])
         elif method == "SetResource":
-            path = f"{PATH}/resource/{values[0].replace('-', '_')}"
-            self.resources[path].update(values[1])
-            self.emit(path, "org.freedesktop.DBus.Properties", "PropertiesChanged",
-                      GLib.Variant("(sa{sv}as)", (NAME + ".Resource",
-                                                  self.pack(NAME + ".Resource", self.resources[path], values[1]), [])))
+            self.set_object(self.resources, "Resource", f"{PATH}/resource/{values[0].replace('-', '_')}", values[1])
+        elif method == "SetGateway":
+            self.set_object(self.gateways, "Gateway", f"{PATH}/gateway/{values[0]}", values[1])
         elif method == "Resources":
             self.stock = many(values[0])
             if self.resources or self.manager["State"] == "connected":

@@ -173,6 +173,19 @@ class Actions(AppCase):
         self.assertIn("wiki.corp.example", "".join(self.tray_labels()))
         self.assertIn("00000000-0000-0000-0000-000000000004", self.desk.settings("get", "favourites"))
 
+    def test_paths_are_told_as_they_change(self):
+        self.start()
+        self.sign_in()
+        self.desk.wait_window()
+        self.desk.wait_text("1 direct, 1 relayed")
+        self.mock.SetGateway("1", {"Path": "relayed"})
+        self.desk.wait_text("2 relayed")
+        self.mock.SetGateway("1", {"Path": "connecting"})
+        self.desk.wait_text("Path to 1 gateway")
+        until(lambda: "Wiki" in self.tray_labels(), "resources in the tray's menu")
+        self.mock.SetResource("00000000-0000-0000-0000-000000000004", {"State": "offline"})
+        until(lambda: len([x for x in self.tray_labels() if x.startswith("Gateways offline")]) == 2, "the state in the tray's menu")
+
     def test_menu_of_five_thousand_has_ten(self):
         self.mock.Resources(5000)
         self.start()
