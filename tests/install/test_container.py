@@ -338,6 +338,11 @@ class Person(PersonCase):
                          "firezone-client 600\n")
         laptop.run("systemctl", "kill", "--signal=KILL", self.UNIT)
         self.wait_name()  # lent again to the service that came back
+        lender = "firezone-client-resolv.service"
+        laptop.run("systemctl", "kill", "--signal=KILL", lender)
+        laptop.wait_until(lambda: laptop.run("systemctl", "show", "-P", "NRestarts", lender).stdout.strip() == "1",
+                          "the lender again", 10)
+        self.wait_name()  # and asked for again by the service
         laptop.cut_power()
         self.assertEqual((laptop.run(*stat).stdout, laptop.run("cat", "/etc/resolv.conf").stdout), before)
         self.assertNotEqual(laptop.run("systemctl", "show", "-P", "ExecMainStartTimestamp",

@@ -192,6 +192,20 @@ class Manual(InstalledCase):
         for program in os.listdir(self.path("/usr/bin")):
             self.assertTrue([page for page in pages if re.fullmatch(rf"{program}\.[18]", page)], program)
 
+    def test_every_option_is_documented(self):
+        """What --help lists, the page has; and the other way round."""
+        for program, command in (("firezone-client-gui", []), ("firezone-client-tunnel", []), ("firezone-gateway", []),
+                                 ("firezone-headless-client", []), ("firezone-portal", ["serve"])):
+            helped = run(self.path(f"/usr/bin/{program}"), *command, "--help",
+                         env={**os.environ, "LC_ALL": "C.UTF-8", "DISPLAY": ""}).stdout
+            options = set(re.findall(r"(?m)^ +(?:-\w, )?--([a-z][a-z-]*)", helped))
+            options -= {"help", "help-all", "help-gapplication", "help-gtk"}
+            page = read(glob.glob(self.path(f"/usr/share/man/man[18]/{program}.[18]"))[0]).replace("\\-", "-")
+            documented = set(re.findall(r"(?:Fl|,) -([a-z][a-z-]*)", page)) - {"help", "gapplication-service"}
+            self.assertEqual(sorted(options - documented), [], f"{program}(1): not in the manual")
+            if not command:  # a page about several commands has more
+                self.assertEqual(sorted(documented - options), [], f"{program}(1): in the manual alone")
+
     def test_each_is_formatted_without_a_complaint(self):
         self.assertTrue(self.pages())
         for path in self.pages():
