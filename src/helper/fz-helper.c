@@ -8,13 +8,24 @@
 
 /* -- the Manager's properties -- */
 
+/* Whoever becomes the owner is shown all there is: the former one's must be gone by then. */
+static void
+hand_over (FzHelper *self, FzIpcObject *manager, uint32_t owner)
+{
+  if (fz_ipc_service_get_owner (self->service) == owner)
+    return;
+  fz_mirror_update (self->mirror, NULL, false);
+  fz_ipc_object_set_text (manager, "Account", "");
+  fz_ipc_object_set_text (manager, "Actor", "");
+  fz_ipc_service_set_owner (self->service, owner);
+}
+
 static void
 publish_person (FzHelper *self, FzIpcObject *manager)
 {
   const FzCredential *credential = fz_control_get_credential (self->control);
 
-  fz_ipc_service_set_owner (self->service,
-                            credential != NULL ? credential->owner : FZ_IPC_NO_OWNER);
+  hand_over (self, manager, credential != NULL ? credential->owner : FZ_IPC_NO_OWNER);
   fz_ipc_object_set_text (manager, "Account", credential != NULL ? credential->account : "");
   fz_ipc_object_set_text (manager, "Actor", credential != NULL ? credential->actor : "");
   fz_ipc_object_set_u64 (

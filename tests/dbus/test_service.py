@@ -207,6 +207,28 @@ class Life(ServiceTest):
         finally:
             self.place.bus.polkit.set("take-over", "no", "bob")
 
+    def test_a_new_owner_sees_nothing_of_the_former(self):
+        bob = self.caller("bob")
+        self.connect()
+        bus.wait_until(lambda: [p for p in self.objects(self.alice) if p.startswith(RESOURCES)], "a resource")
+        self.assertEqual(bob.get("Actor"), "")  # from his first call on he hears what is for him
+        self.alice.forget_signals()
+        bob.forget_signals()
+        self.place.bus.polkit.allow("take-over", user="bob")
+        try:
+            self.place.sign_in(bob, self.make_token()["token"], actor="<'Bob'>", account="<'other'>")
+            self.place.wait_state(bob, "offline")
+            heard = json.dumps(bob.heard(), default=str)
+            self.assertIn("Bob", heard)
+            self.assertNotIn("Ada Lovelace", heard)
+            self.assertNotIn("intranet", heard)
+            self.assertNotIn("InterfacesAdded", heard)
+            heard = json.dumps(self.alice.heard(), default=str)
+            self.assertIn("InterfacesRemoved", heard)
+            self.assertNotIn("Bob", heard)
+        finally:
+            self.place.bus.polkit.set("take-over", "no", "bob")
+
     def test_callers_at_once(self):
         """However they overlap, the last accepted counts."""
         token = self.make_token()
