@@ -13,6 +13,7 @@
 
 #include "src/engine/fz-client-dns.h"
 
+#include "src/engine/fz-dns-message.h"
 #include "src/engine/fz-limits.h"
 #include "src/proto/fz-tcp.h"
 #include "src/proto/fz-udp.h"
@@ -126,15 +127,12 @@ reply (FzClient *self, const FzDnsAsker *asker, FzSpan message)
     .destination = asker->client,
     .payload = message,
   };
-  FzDnsReply parsed;
   size_t length;
 
-  if (message.length > sizeof cut) {
-    if (fz_dns_parse_reply (message, &parsed) != FZ_DROP_NONE)
-      return;
-    memcpy (cut, message.data, sizeof cut); /* header and question are less than this */
-    datagram.payload = fz_span (cut, fz_dns_truncate (cut, &parsed));
-  }
+  if (message.length > sizeof cut)
+    datagram.payload = fz_span (cut, fz_dns_message_cut (message, cut, sizeof cut));
+  if (datagram.payload.length == 0)
+    return;
   length = fz_udp_write (&datagram, packet);
   if (length > 0)
     fz_role_deliver (self->context, fz_span (packet, length));
@@ -157,11 +155,11 @@ reply_own (FzClient *self,
 static void
 reply_failure (FzClient *self, const FzDnsAsker *asker, FzSpan message)
 {
-  FzDnsAnswer answer = { .code = FZ_DNS_SERVFAIL };
-  FzDnsQuery query;
+  uint8_t out[FZ_UDP_PAYLOAD_MAX];
+  size_t length = fz_dns_message_write_failure (message, out, sizeof out);
 
-  if (fz_dns_parse_query (message, &query) == FZ_DROP_NONE)
-    reply_own (self, asker, message, &query, &answer);
+  if (length > 0)
+    reply (self, asker, fz_span (out, length));
 }
 
 static FzSpan

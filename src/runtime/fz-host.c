@@ -23,6 +23,7 @@
 #include "src/runtime/fz-lane-thread.h"
 #include "src/runtime/fz-name-lookup.h"
 #include "src/runtime/fz-resume-watch.h"
+#include "src/runtime/fz-site-dns.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -58,6 +59,8 @@ struct FzHost {
   FzLadder ladder;
   FzDnsCarrier *carrier;     /* clients; NULL before the start and after the stop, like the next */
   FzNameLookup *name_lookup; /* gateways */
+  FzSiteDns *site_dns;       /* gateways */
+  FzIp own_ips[2];           /* of the device; FZ_IP_NONE: not told yet */
   FzUdpSender *sender;       /* the engine's own datagrams */
   FzTunWriter *writer;       /* the engine's own packets */
   uint64_t lost_transmits;
@@ -196,6 +199,15 @@ close_device (FzHost *self)
   fz_device_close (self->device);
 }
 
+/* Anew for each device: sockets are bound to that. */
+static void
+listen_for_clients (FzHost *self)
+{
+  if (self->site_dns != NULL)
+    fz_site_dns_listen (
+        self->site_dns, self->own_ips, G_N_ELEMENTS (self->own_ips), FZ_SITE_DNS_PORT);
+}
+
 /* -- repair -- */
 
 static gboolean on_repair_timeout (gpointer data);
@@ -231,6 +243,7 @@ repair (FzHost *self)
             FZ_KV_U64 ("tries", self->n_repairs + 1));
     self->state = STATE_RUNNING;
     self->n_repairs = 0;
+    listen_for_clients (self);
     return;
   }
   self->state = STATE_REPAIRING;
@@ -420,6 +433,9 @@ on_event (void *context, const FzEvent *event)
       fail (self, error);
       return;
     }
+    self->own_ips[0] = event->interface_changed.interface.ipv4;
+    self->own_ips[1] = event->interface_changed.interface.ipv6;
+    listen_for_clients (self);
   }
   if (self->config.callbacks.on_event != NULL)
     self->config.callbacks.on_event (event, self->config.callbacks.user_data);
@@ -563,8 +579,13 @@ make_engine (FzHost *self, GError **error)
 
   if (self->config.role == FZ_ROLE_CLIENT)
     self->carrier = fz_dns_carrier_new (!self->config.no_mark, on_dns_answer, self);
-  if (self->config.role == FZ_ROLE_GATEWAY)
+  if (self->config.role == FZ_ROLE_GATEWAY) {
     self->name_lookup = fz_name_lookup_new (on_name_resolved, self);
+    self->site_dns =
+        fz_site_dns_new (self->config.tun_name != NULL ? self->config.tun_name : FZ_TUN_NAME,
+                         NULL,
+                         &self->config.log);
+  }
   self->engine = fz_engine_new (&config);
   self->driver = fz_driver_new (self->engine, &self->published, self->clock, &sinks);
   if (self->driver != NULL)
@@ -703,6 +724,7 @@ fz_host_stop (FzHost *self)
   g_clear_pointer (&self->resume_watch, fz_resume_watch_free);
   g_clear_pointer (&self->carrier, fz_dns_carrier_free);
   g_clear_pointer (&self->name_lookup, fz_name_lookup_free);
+  g_clear_pointer (&self->site_dns, fz_site_dns_free);
   g_clear_handle_id (&self->repair_id, g_source_remove);
   g_clear_handle_id (&self->fatal_id, g_source_remove);
   self->state = STATE_STOPPED;

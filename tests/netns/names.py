@@ -13,6 +13,7 @@ import socket
 import struct
 import sys
 
+# a TXT record of every name is the name itself
 TYPES = {"A": 1, "PTR": 12, "TXT": 16, "AAAA": 28, "HTTPS": 65}
 ETH_P_ALL = 3
 
@@ -43,6 +44,8 @@ def answer(query, zone):
         return query[:2] + struct.pack("!HHHHH", 0x8183, 1, 0, 0, 0) + query[12:at + 4]
     family = {1: 4, 28: 6}.get(kind)
     records = [ip.packed for ip in zone[name.lower()] if ip.version == family]
+    if kind == 16:
+        records = [bytes([len(name)]) + name.lower().encode()]
     body = b"".join(struct.pack("!HHHIH", 0xC00C, kind, 1, 300, len(data)) + data for data in records)
     return query[:2] + struct.pack("!HHHHH", 0x8180, 1, len(records), 0, 0) + query[12:at + 4] + body
 
@@ -84,7 +87,10 @@ def ask(server, name, kind):
         _, at = read_name(reply, at)
         kind_of, _, ttl, length = struct.unpack_from("!HHIH", reply, at)
         data = reply[at + 10:at + 10 + length]
-        text = read_name(reply, at + 10)[0] if kind_of == 12 else str(ipaddress.ip_address(data))
+        if kind_of == 12:
+            text = read_name(reply, at + 10)[0]
+        else:
+            text = data[1:].decode() if kind_of == 16 else str(ipaddress.ip_address(data))
         answers.append({"type": kind_of, "ttl": ttl, "data": text})
         at += 10 + length
     print(json.dumps({"code": flags & 15, "answers": answers}))

@@ -78,7 +78,7 @@ class Names(unittest.TestCase):
         reply = json.loads(result.stdout)
         return reply["code"], [record["data"] for record in reply["answers"]]
 
-    def wait_answer(self, name, server, timeout=15):
+    def wait_answer(self, name, server, timeout=40):
         deadline = time.monotonic() + timeout
         while (answer := self.ask(name, server=server)) is None:
             if time.monotonic() > deadline:
@@ -121,6 +121,13 @@ class Names(unittest.TestCase):
         self.assertEqual((code, len(addresses)), (0, 4))
         self.assertIsNone(self.chain.fetch(addresses[0], timeout=3))
 
+    def test_text_from_the_site(self):
+        """Records that have no proxy address come from the resolver of the gateway's machine."""
+        self.assertEqual(self.ask("web.corp.example", "TXT"), (0, ["web.corp.example"]))
+        self.assertEqual(self.ask("missing.corp.example", "TXT"), (3, []))
+        self.assertIn("web.corp.example 16", self.private.log())
+        self.assertNotIn("corp.example", self.public.log())
+
     def test_bulk_is_bit_exact_both_ways(self):
         """Super-packets are translated as well as small ones."""
         _, (address, *_) = self.ask("web.corp.example")
@@ -159,11 +166,11 @@ class Names(unittest.TestCase):
     def test_policy_goes_and_comes(self):
         portal = self.chain.portal
         _, (address, *_) = self.ask("web.corp.example")
-        self.chain.wait_fetch(True, address)
+        self.chain.wait_fetch(True, address, timeout=40)
         portal.command("policy", "remove", "--group", "engineers", "--resource", "intranet")
-        self.chain.wait_fetch(False, address)
+        self.chain.wait_fetch(False, address, timeout=40)
         portal.command("policy", "add", "--group", "engineers", "--resource", "intranet")
-        self.chain.wait_fetch(True, address)
+        self.chain.wait_fetch(True, address, timeout=40)
 
     def test_resolver_behind_the_gateway(self):
         """The account's resolver is itself a resource: it is asked through the tunnel, under another sentinel."""
