@@ -198,10 +198,15 @@ class Actions(AppCase):
         """Every label of the exported menu, with those of its submenus."""
         call = lambda method, arguments: self.desk.session.call_sync(  # noqa: E731
             APP_ID, APP_PATH + "/menus/tray", "org.gtk.Menus", method, arguments, None, Gio.DBusCallFlags.NONE, 9000, None)
-        groups = list(range(64))
-        content = call("Start", GLib.Variant("(au)", (groups,))).unpack()[0]
-        call("End", GLib.Variant("(au)", (groups,)))
-        items = {(group, menu): entries for group, menu, entries in content}
+        items, started, wanted = {}, [], [0]
+        while wanted:  # only groups that were named: GLib's exporter falls over others
+            content = call("Start", GLib.Variant("(au)", (wanted,))).unpack()[0]
+            started += wanted
+            items.update({(group, menu): entries for group, menu, entries in content})
+            links = {entry[link][0] for entries in items.values() for entry in entries for link in (":section", ":submenu")
+                     if link in entry}
+            wanted = sorted(links - set(started))
+        call("End", GLib.Variant("(au)", (started,)))
 
         def walk(key):
             for entry in items.get(key, []):
