@@ -51,7 +51,6 @@ void fz_ipc_call_abandon (FzIpcCall *self);
 /* -- what the parts of the service need of it; fz-ipc-service.c -- */
 
 GDBusConnection *fz_ipc_service_get_connection (const FzIpcService *self);
-uint32_t fz_ipc_service_get_owner (const FzIpcService *self);
 bool fz_ipc_service_is_up (const FzIpcService *self); /* there is a connection, or the way to one */
 const FzLog *fz_ipc_service_get_log (const FzIpcService *self);
 void fz_ipc_service_forget_call (FzIpcService *self, FzIpcCall *call);

@@ -96,6 +96,7 @@ void fz_ipc_service_set_state (FzIpcService *self,
 /* Sets Manager.Owner and with it who sees what is private: who may no longer, is told that it is
  * gone. FZ_IPC_NO_OWNER: root alone. */
 void fz_ipc_service_set_owner (FzIpcService *self, uint32_t uid);
+uint32_t fz_ipc_service_get_owner (const FzIpcService *self);
 
 /* Manager.Event to owner and root. @details: a{sv}, a floating one is taken; NULL for none. */
 void fz_ipc_service_emit_event (FzIpcService *self, const char *id, GVariant *details);
