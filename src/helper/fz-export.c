@@ -129,9 +129,12 @@ run (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 /* -- public -- */
 
 void
-fz_export_start (FzExport *export, GAsyncReadyCallback callback, gpointer user_data)
+fz_export_start (FzExport *export,
+                 GCancellable *cancellable,
+                 GAsyncReadyCallback callback,
+                 gpointer user_data)
 {
-  g_autoptr (GTask) task = g_task_new (NULL, NULL, callback, user_data);
+  g_autoptr (GTask) task = g_task_new (NULL, cancellable, callback, user_data);
   FzExport *own = g_new (FzExport, 1);
 
   *own = *export;

@@ -22,6 +22,10 @@ typedef struct {
 /* Whether @fd can be written to by a thread that may wait; otherwise what is wrong. */
 const char *fz_export_check_target (int fd);
 
-/* @callback: from the main loop. Takes what @export has. */
-void fz_export_start (FzExport *export, GAsyncReadyCallback callback, gpointer user_data);
+/* @callback: from the main loop. Takes what @export has. @cancellable: cancelled when nobody wants
+ * it any more. */
+void fz_export_start (FzExport *export,
+                      GCancellable *cancellable,
+                      GAsyncReadyCallback callback,
+                      gpointer user_data);
 bool fz_export_finish (GAsyncResult *result, GError **error);

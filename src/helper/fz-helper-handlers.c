@@ -267,6 +267,7 @@ handle_self_test (FzIpcCall *call, gpointer user_data)
 typedef struct {
   FzHelper *helper;
   FzIpcCall *call;
+  uint32_t uid;
   GCancellable *cancellable; /* the helper's: cancelled when it is gone */
 } ExportCall;
 
@@ -279,7 +280,7 @@ on_exported (GObject *source, GAsyncResult *result, gpointer user_data)
 
   (void) source;
   if (!g_cancellable_is_cancelled (pending->cancellable)) {
-    pending->helper->is_exporting = false;
+    g_hash_table_remove (pending->helper->exporting, GUINT_TO_POINTER (pending->uid));
     if (is_written)
       fz_ipc_call_return (pending->call, NULL);
     else
@@ -298,22 +299,35 @@ dup_metrics (FzHelper *self)
                          : g_strdup ("There is no session.\n");
 }
 
+/* A target that takes for ever holds up the user who named it, and nobody else. */
+static const char *
+find_export_obstacle (FzHelper *self, uint32_t uid)
+{
+  if (g_hash_table_contains (self->exporting, GUINT_TO_POINTER (uid)))
+    return "an export of yours is being written already";
+  if (g_hash_table_size (self->exporting) >= FZ_HELPER_EXPORTS_MAX)
+    return "too many exports are being written; try again in a minute";
+  return NULL;
+}
+
 static void
 handle_export (FzIpcCall *call, gpointer user_data)
 {
   FzHelper *self = user_data;
+  uint32_t uid = fz_ipc_call_get_uid (call);
+  const char *obstacle = find_export_obstacle (self, uid);
   const FzCredential *credential = fz_control_get_credential (self->control);
   FzExport export = { .target = fz_ipc_call_steal_fd (call) };
   const char *problem = fz_export_check_target (export.target);
   ExportCall *pending;
 
-  if (problem != NULL || self->is_exporting) {
+  if (problem != NULL || obstacle != NULL) {
     if (export.target >= 0)
       close (export.target);
     if (problem != NULL)
       fz_ipc_call_fail (call, FZ_IPC_ERROR_INVALID_ARGUMENT, "the target is no good: %s", problem);
     else
-      fz_ipc_call_fail (call, FZ_IPC_ERROR_BUSY, "an export is being written already");
+      fz_ipc_call_fail (call, FZ_IPC_ERROR_BUSY, "%s", obstacle);
     return;
   }
   export.log_directory = g_strdup (fz_log_setup_get_directory (self->config.log_setup));
@@ -323,12 +337,13 @@ handle_export (FzIpcCall *call, gpointer user_data)
     export.names[0] = g_strdup (credential->account);
     export.names[1] = g_strdup (credential->actor);
   }
-  self->is_exporting = true;
+  g_hash_table_add (self->exporting, GUINT_TO_POINTER (uid));
   pending = g_new0 (ExportCall, 1);
   pending->helper = self;
   pending->call = call;
+  pending->uid = uid;
   pending->cancellable = g_object_ref (self->cancellable);
-  fz_export_start (&export, on_exported, pending);
+  fz_export_start (&export, fz_ipc_call_get_cancellable (call), on_exported, pending);
 }
 
 const FzIpcHandlers fz_helper_handlers = {

@@ -11,7 +11,8 @@
 #include "src/helper/fz-totals.h"
 #include "src/ipc/fz-ipc-service.h"
 
-#define FZ_HELPER_LOOK_MS 1000u /* between two looks at a session's views */
+#define FZ_HELPER_LOOK_MS     1000u /* between two looks at a session's views */
+#define FZ_HELPER_EXPORTS_MAX 4u    /* at once, each of another user: each holds a thread */
 
 struct FzHelper {
   FzHelperConfig config;
@@ -35,7 +36,7 @@ struct FzHelper {
   guint look_id;             /* once a second while there is something to see */
   guint publish_id;          /* idle source */
   GCancellable *cancellable; /* of self tests */
-  bool is_exporting;
+  GHashTable *exporting;     /* uids whose export is being written, as pointers */
 };
 
 extern const FzIpcHandlers fz_helper_handlers;

@@ -527,6 +527,7 @@ fz_helper_new (const FzHelperConfig *config, const FzHelperCallbacks *callbacks,
   self->user_data = user_data;
   self->log = fz_log_for (&config->log, "helper");
   self->cancellable = g_cancellable_new ();
+  self->exporting = g_hash_table_new (NULL, NULL);
   self->watched_owner = UINT32_MAX;
   fz_totals_init (&self->totals);
 
@@ -565,6 +566,7 @@ fz_helper_free (FzHelper *self)
   g_clear_pointer (&self->service, fz_ipc_service_free);
   g_clear_pointer (&self->machine_config, fz_machine_config_free);
   g_clear_object (&self->cancellable);
+  g_clear_pointer (&self->exporting, g_hash_table_unref);
   fz_totals_clear (&self->totals);
   g_free (self);
 }

@@ -360,7 +360,7 @@ class Caller:
     def call(self, member, arguments="()", **options):
         """member: "Manager.Connect" or "org.freedesktop.DBus.Properties.Get"; arguments: a tuple as
         GVariant text. fd: what descriptor goes along: "sealed:TEXT", "unsealed:TEXT", "half-sealed:TEXT",
-        "file:PATH", "pipe", "write:PATH". Returns the result, unpacked; one value is not in a tuple."""
+        "file:PATH", "pipe", "full-pipe", "write:PATH". Returns the result, unpacked; one value is not in a tuple."""
         return self.begin(member, arguments, **options).result()
 
     def collect(self, number, timeout):

@@ -469,6 +469,20 @@ class Diagnostics(ServiceTest):
         self.assert_error("InvalidArgument", self.alice.call, "Diagnostics.Export", "(handle 0, @a{sv} {})",
                           fd="file:/etc/hostname")
 
+    def test_an_export_that_nobody_reads_holds_up_nobody_else(self):
+        stuck = self.alice.begin("Diagnostics.Export", "(handle 0, @a{sv} {})", fd="full-pipe")
+        again = self.caller("alice")
+        message = self.assert_error("Busy", again.call, "Diagnostics.Export", "(handle 0, @a{sv} {})", fd="full-pipe")
+        self.assertIn("of yours", message)
+        target = f"/tmp/{os.path.basename(self.place.folder)}-root.tar.gz"
+        try:
+            self.caller("root").call("Diagnostics.Export", "(handle 0, @a{sv} {})", fd=f"write:{target}")
+            with tarfile.open(target) as archive:
+                self.assertTrue(archive.getnames())
+        finally:
+            os.unlink(target)
+        self.assertFalse(stuck.is_done())
+
 
 class Configuration(ServiceTest):
     def write(self, name, text):
