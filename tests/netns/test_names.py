@@ -57,7 +57,7 @@ class Names(unittest.TestCase):
     @classmethod
     def watch_for(cls, host, name):
         wire = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
-        watch = host.spawn("watch", "/usr/bin/python3", NAMES, "watch", wire.hex())
+        watch = host.spawn(f"watch-{name}", "/usr/bin/python3", NAMES, "watch", wire.hex())
         watch.wait_for_log("watching")
         return watch
 
