@@ -41,7 +41,8 @@ fz_words_dup_until (uint64_t then_us, uint64_t now_us)
   unsigned int hours = (unsigned int) (s / 3600), days = hours / 24;
 
   if (s == 0)
-    return g_strdup (_ ("over"));
+    /* Translators: stands where "in 5 days" stands otherwise: "The session ends any moment now" */
+    return g_strdup (_ ("any moment now"));
   if (hours == 0)
     return g_strdup_printf (ngettext ("in %u minute", "in %u minutes", minutes), minutes);
   if (days < 2)

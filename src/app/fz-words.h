@@ -15,7 +15,7 @@ char *fz_words_dup_rtt (uint32_t rtt_us);
 /* "now", "5 minutes ago", "3 days ago"; @then and @now wall clock in µs. "never" for 0. */
 char *fz_words_dup_ago (uint64_t then_us, uint64_t now_us);
 
-/* "in 5 days", "in 9 minutes"; "over" if it is. */
+/* "in 5 days", "in 9 minutes"; "any moment now" if that is past. */
 char *fz_words_dup_until (uint64_t then_us, uint64_t now_us);
 
 /* Static: "Direct", and the symbolic icon whose shape says the same. */

@@ -36,7 +36,8 @@ add_check (Report *report, const char *name, bool holds, const char *advice)
     json_builder_end_object (report->json);
     return;
   }
-  /* Translators: before the name of a check that found nothing wrong, or something */
+  /* Translators: before the name of a check that found nothing wrong, or something. Both stand in
+   * one column: fill the shorter of your two words with spaces. */
   mark =
       holds ? fz_cli_paint (FZ_CLI_GREEN, _ ("ok     ")) : fz_cli_paint (FZ_CLI_RED, _ ("PROBLEM"));
   printf ("%s  %s%s%s\n", mark, name, holds || *clean == '\0' ? "" : ": ", holds ? "" : clean);

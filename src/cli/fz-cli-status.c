@@ -76,7 +76,9 @@ print_headline (FzTunnel1Manager *m)
   g_autofree char *painted = fz_cli_paint (fz_cli_state_style (state), fz_cli_state_word (state));
   g_autofree char *since = fz_cli_format_since (fz_tunnel1_manager_get_state_since (m));
 
-  /* Translators: a state, and for how long: "Connected (for 5 minutes)" */
+  /* Translators: a state, and for how long: "Connected (for 5 minutes)". The
+   * second %s is "5 minutes" or "2 days", which are used here only: put them into the case that you
+   * need. */
   printf (_ ("%s (for %s)\n"), painted, since);
   if (words != NULL)
     puts (words);

@@ -224,11 +224,12 @@ main (int argc, char **argv)
 {
   Tray self = { 0 };
   g_autoptr (GError) error = NULL;
+  const char *folder = g_getenv ("FZ_LOCALEDIR"); /* for what is not installed */
   guint name_id;
   guint watch_id;
 
   setlocale (LC_ALL, "");
-  bindtextdomain (GETTEXT_PACKAGE, FZ_LOCALEDIR);
+  bindtextdomain (GETTEXT_PACKAGE, folder != NULL ? folder : FZ_LOCALEDIR);
   bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
   if (!gtk_init_with_args (
           &argc, &argv, _ ("– the tray icon of Firezone"), NULL, GETTEXT_PACKAGE, &error)) {

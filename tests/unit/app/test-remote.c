@@ -124,12 +124,12 @@ test_words (void)
     uint64_t then_s;
     const char *ago, *until;
   } cases[] = {
-    { 0, "never", "over" },
-    { 100000 - 3, "now", "over" },
-    { 100000 - 59, "59 seconds ago", "over" },
-    { 100000 - 60, "1 minute ago", "over" },
-    { 100000 - 7200, "2 hours ago", "over" },
-    { 100000 - 86400, "1 day ago", "over" },
+    { 0, "never", "any moment now" },
+    { 100000 - 3, "now", "any moment now" },
+    { 100000 - 59, "59 seconds ago", "any moment now" },
+    { 100000 - 60, "1 minute ago", "any moment now" },
+    { 100000 - 7200, "2 hours ago", "any moment now" },
+    { 100000 - 86400, "1 day ago", "any moment now" },
     { 100000 + 59, "now", "in 1 minute" },
     { 100000 + 3600, "now", "in 1 hour" },
     { 100000 + 47 * 3600, "now", "in 47 hours" },
