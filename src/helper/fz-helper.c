@@ -17,6 +17,9 @@ hand_over (FzHelper *self, FzIpcObject *manager, uint32_t owner)
   fz_mirror_update (self->mirror, NULL, false);
   fz_ipc_object_set_text (manager, "Account", "");
   fz_ipc_object_set_text (manager, "Actor", "");
+  if (owner != FZ_IPC_NO_OWNER && fz_ipc_service_get_log_owner (self->service) != FZ_IPC_NO_OWNER &&
+      owner != fz_ipc_service_get_log_owner (self->service))
+    fz_log_setup_turn_page (self->config.log_setup);
   fz_ipc_service_set_owner (self->service, owner);
 }
 

@@ -215,7 +215,9 @@ next_action (const FzIpcCall *self)
   const char *needed[FZ_IPC_GRANTS_MAX];
   unsigned n = fz_ipc_method_get_actions (self->method,
                                           self->caller->uid,
-                                          fz_ipc_service_get_owner (self->service),
+                                          self->method->shows_log
+                                              ? fz_ipc_service_get_log_owner (self->service)
+                                              : fz_ipc_service_get_owner (self->service),
                                           fz_ipc_service_is_up (self->service),
                                           needed);
 

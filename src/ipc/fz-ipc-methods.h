@@ -31,6 +31,7 @@ typedef struct FzIpcMethod {
   const char *other_action;
   const FzIpcOption *options; /* ends with a NULL key; NULL: takes no a{sv} */
   bool takes_fd;              /* an argument h */
+  bool shows_log;             /* which is its last owner's, after he has signed out too */
   bool ends_connection;       /* needs disconnect as well while there is one: a machine whose
                                  administrator       forbids to disconnect is not disconnected by signing
                                  out */

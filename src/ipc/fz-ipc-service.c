@@ -38,6 +38,7 @@ struct FzIpcService {
   FzIpcSamples *samples;
   GHashTable *calls;      /* FzIpcCall that are owed an answer; set, borrowed */
   GPtrArray *transitions; /* Transition not told yet, owned */
+  uint32_t log_owner;     /* uid; FZ_IPC_NO_OWNER: there has been none */
 };
 
 /* -- from the worker thread to ours -- */
@@ -377,6 +378,7 @@ fz_ipc_service_new (const FzIpcServiceConfig *config)
   FzIpcObject *manager;
 
   fz_ipc_error_quark ();
+  self->log_owner = FZ_IPC_NO_OWNER;
   self->connection = g_object_ref (config->connection);
   self->handlers = config->handlers;
   self->user_data = config->user_data;
@@ -490,6 +492,14 @@ fz_ipc_service_set_owner (FzIpcService *self, uint32_t uid)
   fz_ipc_tree_flush (self->tree); /* to those who see it so far */
   fz_ipc_callers_foreach (self->callers, show_to, &change);
   fz_ipc_object_set_u32 (fz_ipc_tree_get_manager (self->tree), "Owner", uid);
+  if (uid != FZ_IPC_NO_OWNER)
+    self->log_owner = uid;
+}
+
+uint32_t
+fz_ipc_service_get_log_owner (const FzIpcService *self)
+{
+  return self->log_owner;
 }
 
 void

@@ -98,5 +98,9 @@ void fz_ipc_service_set_state (FzIpcService *self,
 void fz_ipc_service_set_owner (FzIpcService *self, uint32_t uid);
 uint32_t fz_ipc_service_get_owner (const FzIpcService *self);
 
+/* Whose the log is: the owner's, or the last one's after he has signed out; FZ_IPC_NO_OWNER before
+ * there was one. */
+uint32_t fz_ipc_service_get_log_owner (const FzIpcService *self);
+
 /* Manager.Event to owner and root. @details: a{sv}, a floating one is taken; NULL for none. */
 void fz_ipc_service_emit_event (FzIpcService *self, const char *id, GVariant *details);

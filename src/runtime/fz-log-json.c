@@ -329,6 +329,15 @@ fz_log_json_new (const FzLogJsonConfig *config, GError **error)
   return NULL;
 }
 
+void
+fz_log_json_turn_page (FzLogJson *self)
+{
+  pthread_mutex_lock (&self->lock);
+  if (self->path != NULL && self->file_bytes > 0 && shift_old_files (self))
+    open_file (self);
+  pthread_mutex_unlock (&self->lock);
+}
+
 int
 fz_log_json_open_file (FzLogJson *self, GError **error)
 {

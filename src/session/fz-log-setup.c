@@ -243,6 +243,13 @@ fz_log_setup_open_file (FzLogSetup *self, GError **error)
   return -1;
 }
 
+void
+fz_log_setup_turn_page (FzLogSetup *self)
+{
+  if (self->file != NULL)
+    fz_log_json_turn_page (self->file);
+}
+
 const char *
 fz_log_setup_get_directory (const FzLogSetup *self)
 {

@@ -44,6 +44,9 @@ const char *fz_log_setup_get_filter (const FzLogSetup *self);
 /* The file now being written, for reading; -1 with G_FILE_ERROR, also where there is none. */
 int fz_log_setup_open_file (FzLogSetup *self, GError **error);
 
+/* From now on another person's log: fz_log_setup_open_file() shows nothing from before. */
+void fz_log_setup_turn_page (FzLogSetup *self);
+
 const char *fz_log_setup_get_directory (const FzLogSetup *self); /* NULL: no files */
 
 /* Deletes the oldest logs of @directory until the rest fits @max_bytes and

@@ -421,6 +421,29 @@ class Diagnostics(ServiceTest):
                  for name in os.listdir(self.place.logs) if name.endswith(".log")}
         self.assertEqual(set(modes.values()), {0o640}, modes)
 
+    def read_log(self, caller):
+        log = caller.call("Diagnostics.OpenLog", "(@a{sv} {},)")
+        return (log[0] if isinstance(log, (list, tuple)) else log)["text"]
+
+    def test_a_log_is_of_one_owner(self):
+        bob = self.caller("bob")
+        self.place.sign_in(self.alice, self.make_token()["token"])
+        marker = f'"owner":{self.alice.uid}'
+        self.assertIn(marker, self.read_log(self.alice))
+        self.alice.call("Manager.ClearCredential")
+        self.assertIn(marker, self.read_log(self.alice))  # why did it end?
+        self.assert_error("NotAuthorized", self.read_log, bob)
+        self.assert_error("NotAuthorized", bob.call, "Diagnostics.Export", "(handle 0, @a{sv} {})", fd="write:/dev/null")
+
+        self.place.sign_in(bob, self.make_token()["token"])
+        try:
+            self.assertNotIn(marker, self.read_log(bob))
+            self.assertIn(f'"uid":{bob.uid}', self.read_log(bob))
+            self.assert_error("NotAuthorized", self.read_log, self.alice)
+        finally:
+            bob.call("Manager.ClearCredential")
+            self.place.sign_in(self.alice, self.make_token()["token"])
+
     def test_log_filter(self):
         root = self.caller("root")
         root.call("Diagnostics.SetLogFilter", "('warn,portal=trace',)")
