@@ -5,6 +5,7 @@ import glob
 import os
 import re
 import shutil
+import tempfile
 import unittest
 
 from common import SOURCE, InstalledCase, read, require_prefix, run
@@ -61,6 +62,22 @@ class Units(InstalledCase):
             for block in read(self.unit(name)).split("\n\n"):
                 for line in re.findall(rf"^(?:{openings}).*$", block, re.M):
                     self.assertRegex(block, "# Hole: ", f"{name}: {line}")
+
+    def test_what_a_power_cut_left_is_restored(self):
+        """At boot: also where there was no resolv.conf before, so that nothing was kept of it."""
+        conditions = re.findall(r"^Condition.*$", read(self.unit("firezone-client-resolv-restore")), re.M)
+        for kept, current, is_wanted in ((False, "link", False), (True, "link", True), (True, "file", True),
+                                         (False, "file", True)):
+            with self.subTest(kept=kept, current=current), tempfile.TemporaryDirectory() as etc:
+                if kept:
+                    open(f"{etc}/resolv.conf.before-firezone-c", "x").close()
+                if current == "file":
+                    open(f"{etc}/resolv.conf", "x").close()
+                else:
+                    os.symlink("../run/systemd/resolve/stub-resolv.conf", f"{etc}/resolv.conf")
+                answer = run("systemd-analyze", "condition",
+                             *(line.replace("/etc/", f"{etc}/") for line in conditions), check=False)
+                self.assertEqual(answer.returncode == 0, is_wanted, answer.stdout)
 
     def test_enabling_makes_the_expected_link(self):
         for name in UNITS:
