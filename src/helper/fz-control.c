@@ -3,6 +3,7 @@
 #include "src/crypto/fz-crypto.h"
 #include "src/portal/fz-backoff.h"
 #include "src/portal/fz-portal-error.h"
+#include "src/portal/fz-sign-out.h"
 
 #include <string.h>
 
@@ -678,6 +679,8 @@ fz_control_clear_credential (FzControl *self, FzServiceReason reason)
           "credential-cleared",
           "the credential was wiped",
           FZ_KV_TEXT ("reason", fz_service_reason_name (reason)));
+  if (reason == FZ_REASON_USER)
+    fz_sign_out_send (fz_control_get_api_url (self), self->credential->token, &self->log);
   drop_credential (self, reason);
   advance (self);
 }

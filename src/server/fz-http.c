@@ -10,6 +10,7 @@
 #include "src/server/fz-form.h"
 #include "src/server/fz-server-error.h"
 #include "src/server/fz-sign-in.h"
+#include "src/server/fz-sign-out.h"
 #include "src/server/fz-upgrade.h"
 
 #include <libsoup/soup.h>
@@ -438,6 +439,40 @@ on_page_headers (SoupServer *server,
   }
 }
 
+/* Its connection, if it has one, ends with it. */
+static void
+sign_out (FzHttp *self, SoupServerMessage *message)
+{
+  SoupMessageHeaders *headers = soup_server_message_get_request_headers (message);
+  g_autofree char *remote_ip = client_address (self, message);
+  g_autofree char *key = g_strconcat ("sign-out ", remote_ip, NULL);
+  g_autoptr (GError) error = NULL;
+  unsigned status;
+
+  if (!fz_connect_limiter_allow (self->limiter, key, g_get_monotonic_time ())) {
+    soup_message_headers_replace (
+        soup_server_message_get_response_headers (message), "Retry-After", "1");
+    soup_server_message_set_status (message, 429, "Too Many Requests");
+    return;
+  }
+  status = fz_sign_out (self->store,
+                        soup_message_headers_get_one (headers, "X-Authorization"),
+                        fz_store_now (),
+                        &error);
+  if (error != NULL)
+    fz_log (&self->log,
+            FZ_LOG_ERROR,
+            "store-failed",
+            "the database failed us",
+            FZ_KV_TEXT ("doing", "ending a sign-in"),
+            FZ_KV_TEXT ("error", error->message));
+  if (status == 204) {
+    fz_log_plain (&self->log, FZ_LOG_INFO, "signed-out", "a person has signed out");
+    fz_hub_reconcile_soon (self->hub);
+  }
+  soup_server_message_set_status (message, status, NULL);
+}
+
 static void
 on_page_request (SoupServer *server,
                  SoupServerMessage *message,
@@ -461,7 +496,9 @@ on_page_request (SoupServer *server,
       soup_server_message_set_status (message, SOUP_STATUS_METHOD_NOT_ALLOWED, NULL);
     return;
   }
-  if (is_get || method == SOUP_METHOD_POST)
+  if (method == SOUP_METHOD_DELETE && strcmp (path, FZ_SIGN_OUT_PATH) == 0)
+    sign_out (self, message);
+  else if (is_get || method == SOUP_METHOD_POST)
     sign_in_page (self, message, raw_path);
   else
     soup_server_message_set_status (message, SOUP_STATUS_METHOD_NOT_ALLOWED, NULL);

@@ -175,6 +175,18 @@ fz_store_token_verify (
 }
 
 bool
+fz_store_token_end_sign_in (FzStore *self, const char *id, bool *out_is_ended, GError **error)
+{
+  if (!fz_database_run (self->database,
+                        "DELETE FROM token WHERE id = ?1 AND made_by = 'sign_in'",
+                        FZ_ARGS (FZ_TEXT (id)),
+                        error))
+    return false;
+  *out_is_ended = fz_database_changes (self->database) > 0;
+  return true;
+}
+
+bool
 fz_store_token_is_valid (
     FzStore *self, const char *id, int64_t now, bool *out_is_valid, GError **error)
 {

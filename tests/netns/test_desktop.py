@@ -140,6 +140,8 @@ class WholeWay(unittest.TestCase):
         self.activate("sign-out")
         self.wait_state("signed-out")
         self.assertIsNone(self.private_page())
+        wait_until(lambda: all(token["made_by"] != "sign_in" for token in self.chain.portal.command("token", "list")),
+                   "end of the sign-in at the portal")
 
     def test_revoked_at_the_portal(self):
         self.activate("sign-in")
