@@ -67,6 +67,8 @@ typedef struct {
   uint32_t uid;      /* unless is_any_uid: only names of this one */
   bool spares_owner; /* not root's names, nor @owner's */
   uint32_t owner;
+  bool may_hold;             /* one that holds something as well: it loses that */
+  const FzIpcCaller *spared; /* or NULL */
 } Eviction;
 
 static FzIpcCaller *
@@ -78,7 +80,9 @@ find_victim (FzIpcCallers *self, const Eviction *rule)
 
   g_hash_table_iter_init (&iter, self->by_name);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &caller)) {
-    if (!holds_nothing (caller) || (!rule->is_any_uid && caller->uid != rule->uid) ||
+    if (caller == rule->spared || !caller->is_known ||
+        (!rule->may_hold && !holds_nothing (caller)) ||
+        (!rule->is_any_uid && caller->uid != rule->uid) ||
         (rule->spares_owner && fz_ipc_caller_is_privileged (caller, rule->owner)))
       continue;
     if (victim == NULL || caller->used_us < victim->used_us)
@@ -104,11 +108,12 @@ make_room (FzIpcCallers *self, uint32_t owner)
   return victim != NULL;
 }
 
-/* One uid with many names turns out its own. */
+/* One uid with many names turns out its own, waiting ones too: two uids must not fill the table. */
 static void
 bound_share (FzIpcCallers *self, const FzIpcCaller *newest)
 {
-  const Eviction same = { .uid = newest->uid };
+  const Eviction idle = { .uid = newest->uid, .spared = newest };
+  const Eviction any = { .uid = newest->uid, .spared = newest, .may_hold = true };
   unsigned n = 0;
   FzIpcCaller *caller;
   FzIpcCaller *victim;
@@ -119,8 +124,10 @@ bound_share (FzIpcCallers *self, const FzIpcCaller *newest)
     n += caller->is_known && caller->uid == newest->uid ? 1 : 0;
   if (n <= FZ_IPC_CALLERS_PER_UID_MAX)
     return;
-  victim = find_victim (self, &same);
-  if (victim != NULL && victim != newest)
+  victim = find_victim (self, &idle);
+  if (victim == NULL)
+    victim = find_victim (self, &any);
+  if (victim != NULL)
     take_out (victim);
 }
 

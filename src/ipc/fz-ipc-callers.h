@@ -7,7 +7,8 @@
  *      └────────────(the bus does not know it, or does not answer)───┘
  *
  * The table is bounded; so is the share of one uid. Who is turned out holds nothing, and only
- * has to be asked about again.
+ * has to be asked about again; unless all names of one uid beyond its share hold something: then
+ * the one that was silent longest loses it, as if it had left the bus.
  */
 #pragma once
 

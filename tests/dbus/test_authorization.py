@@ -329,6 +329,32 @@ class Ending(unittest.TestCase):
             self.assertIsNone(service.poll(), system.log_of(service))
 
 
+MANY_WAITERS = """
+import sys
+from gi.repository import Gio, GLib
+
+name, path, n = sys.argv[1], sys.argv[2], int(sys.argv[3])
+flags = Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT | Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION
+address = Gio.dbus_address_get_for_bus_sync(Gio.BusType.SYSTEM)
+loop, errors = GLib.MainLoop(), []
+
+def on_answer(connection, result):
+    try:
+        connection.call_finish(result)
+    except GLib.Error as error:
+        errors.append(Gio.DBusError.get_remote_error(error))
+    loop.quit()
+
+connections = [Gio.DBusConnection.new_for_address_sync(address, flags) for _ in range(n)]
+for one in connections:
+    one.call(name, path, name + ".Manager", "WaitForState", GLib.Variant("(asu)", (["error"], 60000)), None, 0, -1,
+             None, on_answer)
+GLib.timeout_add_seconds(20, loop.quit)
+loop.run()
+print(len(errors), *errors)
+"""
+
+
 class Limits(Case):
     def test_calls_a_second(self):
         alice = self.caller("alice")
@@ -352,6 +378,12 @@ class Limits(Case):
         alice.call("Manager.Connect", "({},)")
         self.assertEqual([call.result() for call in [*waiting, other]], ["connected"] * 17)
         self.assertEqual(alice.call("Manager.WaitForState", "(['connected'], uint32 0)"), "connected")
+
+    def test_one_user_with_many_connections(self):
+        """All waiting: the longest unheard of makes room, so that one user never fills the table."""
+        ran = self.system.run("bob", "/usr/bin/python3", "-c", MANY_WAITERS, NAME, PATH, "129")
+        self.assertEqual(ran.stdout.split(), ["1", ERROR + "Timeout"], ran.stderr)
+        self.assertIsNone(error_of(self.caller("alice").get, "State"))
 
     def test_waiting_in_vain(self):
         alice = self.caller("alice")
