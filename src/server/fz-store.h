@@ -295,10 +295,9 @@ char *fz_store_token_add (FzStore *self, const FzTokenSpec *spec, char **out_tex
 FzTokenRecord *fz_store_token_verify (
     FzStore *self, FzTokenKind kind, const char *text, int64_t now, GError **error);
 
-/* Ends a token that the sign-in page made; @out_is_ended: false for one of an administrator's, which
- * stays. */
-bool
-fz_store_token_end_sign_in (FzStore *self, const char *id, bool *out_is_ended, GError **error);
+/* Ends a token that the sign-in page made; @out_is_ended: false for one of an administrator's,
+ * which stays. */
+bool fz_store_token_end_sign_in (FzStore *self, const char *id, bool *out_is_ended, GError **error);
 
 /* Whether a connection that came in with this token may stay. */
 bool fz_store_token_is_valid (
