@@ -304,6 +304,8 @@ startup (GApplication *application)
 
   G_APPLICATION_CLASS (fz_application_parent_class)->startup (application);
   fz_app_log_open ();
+  if (g_strcmp0 (g_getenv ("FZ_DIRECTION"), "rtl") == 0) /* for tests: GTK asks its own catalogue */
+    gtk_widget_set_default_direction (GTK_TEXT_DIR_RTL);
   gtk_window_set_default_icon_name (FZ_APPLICATION_ID);
   self->settings = fz_settings_new ();
   if (self->settings == NULL) {

@@ -164,8 +164,18 @@ fz_overview_page_class_init (FzOverviewPageClass *klass)
   gtk_widget_class_bind_template_child (widget_class, FzOverviewPage, resources_row);
 }
 
+/* The list inside a group without a heading would be called by its type. */
+static void
+name_list (GtkWidget *row, const char *name)
+{
+  gtk_accessible_update_property (
+      GTK_ACCESSIBLE (gtk_widget_get_parent (row)), GTK_ACCESSIBLE_PROPERTY_LABEL, name, -1);
+}
+
 static void
 fz_overview_page_init (FzOverviewPage *self)
 {
   gtk_widget_init_template (GTK_WIDGET (self));
+  name_list (GTK_WIDGET (self->signed_in), _ ("State of the connection"));
+  name_list (self->internet_row, _ ("What goes through the tunnel"));
 }

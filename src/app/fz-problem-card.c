@@ -9,6 +9,7 @@ struct _FzProblemCard {
   GtkLabel *why;
   GtkLabel *advice;
   GtkButton *action;
+  GtkButton *copy;
   char *details;
 };
 
@@ -40,6 +41,7 @@ fz_problem_card_class_init (FzProblemCardClass *klass)
   gtk_widget_class_bind_template_child (widget_class, FzProblemCard, why);
   gtk_widget_class_bind_template_child (widget_class, FzProblemCard, advice);
   gtk_widget_class_bind_template_child (widget_class, FzProblemCard, action);
+  gtk_widget_class_bind_template_child (widget_class, FzProblemCard, copy);
   gtk_widget_class_bind_template_callback (widget_class, on_copy);
 }
 
@@ -47,6 +49,20 @@ static void
 fz_problem_card_init (FzProblemCard *self)
 {
   gtk_widget_init_template (GTK_WIDGET (self));
+}
+
+/* With large text on a small screen two buttons have room side by side only if their words break.
+ */
+static void
+let_words_break (GtkButton *button)
+{
+  GtkWidget *label = gtk_button_get_child (button);
+
+  if (!GTK_IS_LABEL (label))
+    return;
+  gtk_label_set_wrap (GTK_LABEL (label), TRUE);
+  gtk_label_set_wrap_mode (GTK_LABEL (label), PANGO_WRAP_WORD_CHAR);
+  gtk_label_set_justify (GTK_LABEL (label), GTK_JUSTIFY_CENTER);
 }
 
 GtkWidget *
@@ -65,6 +81,8 @@ fz_problem_card_new (const FzProblem *problem)
   if (problem->action != NULL) {
     gtk_actionable_set_action_name (GTK_ACTIONABLE (self->action), problem->action);
     gtk_button_set_label (self->action, problem->label);
+    let_words_break (self->action);
   }
+  let_words_break (self->copy);
   return GTK_WIDGET (self);
 }

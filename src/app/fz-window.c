@@ -4,6 +4,7 @@
 #include "src/app/fz-link-dialog.h"
 #include "src/app/fz-overview-page.h"
 #include "src/app/fz-settings-page.h"
+#include "src/app/fz-shown-pages.h"
 #include "src/app/log/fz-log-view.h"
 #include "src/app/resources/fz-resources-view.h"
 
@@ -17,6 +18,7 @@ struct _FzWindow {
 
   AdwToastOverlay *toasts;
   AdwViewStack *stack;
+  GtkWidget *switcher_bar;
   FzOverviewPage *overview;
   FzResourcesView *resources;
   FzLogView *logs;
@@ -225,6 +227,7 @@ fz_window_class_init (FzWindowClass *klass)
   gtk_widget_class_set_template_from_resource (widget_class, "/dev/firezone/Client/fz-window.ui");
   gtk_widget_class_bind_template_child (widget_class, FzWindow, toasts);
   gtk_widget_class_bind_template_child (widget_class, FzWindow, stack);
+  gtk_widget_class_bind_template_child (widget_class, FzWindow, switcher_bar);
   gtk_widget_class_bind_template_child (widget_class, FzWindow, overview);
   gtk_widget_class_bind_template_child (widget_class, FzWindow, resources);
   gtk_widget_class_bind_template_child (widget_class, FzWindow, logs);
@@ -232,10 +235,38 @@ fz_window_class_init (FzWindowClass *klass)
   gtk_widget_class_install_action (widget_class, "win.search", NULL, on_search);
 }
 
+/* With text of twice the size, four titles side by side would be wider than a telephone. */
+static void
+let_titles_shrink (GtkWidget *widget)
+{
+  if (GTK_IS_LABEL (widget))
+    gtk_label_set_ellipsize (GTK_LABEL (widget), PANGO_ELLIPSIZE_END);
+  for (GtkWidget *child = gtk_widget_get_first_child (widget); child != NULL;
+       child = gtk_widget_get_next_sibling (child))
+    let_titles_shrink (child);
+}
+
+/* And words on a button break, rather than push the window's edge. */
+static void
+let_buttons_shrink (GtkWidget *widget)
+{
+  if (GTK_IS_LABEL (widget) && GTK_IS_BUTTON (gtk_widget_get_parent (widget))) {
+    gtk_label_set_wrap (GTK_LABEL (widget), TRUE);
+    gtk_label_set_wrap_mode (GTK_LABEL (widget), PANGO_WRAP_WORD_CHAR);
+    gtk_label_set_justify (GTK_LABEL (widget), GTK_JUSTIFY_CENTER);
+  }
+  for (GtkWidget *child = gtk_widget_get_first_child (widget); child != NULL;
+       child = gtk_widget_get_next_sibling (child))
+    let_buttons_shrink (child);
+}
+
 static void
 fz_window_init (FzWindow *self)
 {
   gtk_widget_init_template (GTK_WIDGET (self));
+  let_titles_shrink (self->switcher_bar);
+  let_buttons_shrink (GTK_WIDGET (self));
+  fz_shown_pages_follow (GTK_WIDGET (self));
   g_signal_connect_swapped (
       self->stack, "notify::visible-child-name", G_CALLBACK (on_page_shown), self);
 }

@@ -65,6 +65,14 @@ setup_time (GtkSignalListItemFactory *factory, GtkListItem *item, gpointer user_
   gtk_list_item_set_child (item, new_label ("numeric"));
 }
 
+/* A label without text would be called by its type. */
+static void
+set_text (GtkWidget *label, const char *text)
+{
+  gtk_label_set_text (GTK_LABEL (label), text);
+  gtk_widget_set_visible (label, *text != '\0');
+}
+
 static void
 bind_time (GtkSignalListItemFactory *factory, GtkListItem *item, gpointer user_data)
 {
@@ -73,7 +81,7 @@ bind_time (GtkSignalListItemFactory *factory, GtkListItem *item, gpointer user_d
   GtkWidget *label = gtk_list_item_get_child (item);
   bool is_short = columns->is_narrow && strlen (text) > TIME_OF_DAY;
 
-  gtk_label_set_text (GTK_LABEL (label), is_short ? text + TIME_OF_DAY : text);
+  set_text (label, is_short ? text + TIME_OF_DAY : text);
   gtk_widget_set_tooltip_text (label, is_short ? text : NULL);
 }
 
@@ -123,7 +131,7 @@ setup_target (GtkSignalListItemFactory *factory, GtkListItem *item, gpointer use
 static void
 bind_target (GtkSignalListItemFactory *factory, GtkListItem *item, gpointer user_data)
 {
-  gtk_label_set_text (GTK_LABEL (gtk_list_item_get_child (item)), entry_of (item)->target);
+  set_text (gtk_list_item_get_child (item), entry_of (item)->target);
 }
 
 /* -- message, and the name of the row -- */

@@ -157,6 +157,7 @@ update (FzLogView *self)
   gtk_stack_set_visible_child_name (self->pages, page_of_state (self));
   adw_status_page_set_description (self->failed_page, fz_log_reader_get_detail (self->reader));
   gtk_label_set_text (self->status, text);
+  gtk_widget_set_visible (GTK_WIDGET (self->status), *text != '\0');
   gtk_widget_set_sensitive (GTK_WIDGET (self->filter_bar),
                             fz_log_reader_get_state (self->reader) == FZ_LOG_READER_READY);
   gtk_spinner_set_spinning (self->spinner, is_busy);

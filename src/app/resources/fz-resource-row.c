@@ -77,14 +77,18 @@ show (FzResourceRow *self)
   name_list_item (self, fz_words_resource_state (state));
 }
 
+void
+fz_resource_row_toggle_favourite (FzResourceRow *self)
+{
+  if (self->item != NULL && !fz_resource_item_is_internet (self->item))
+    gtk_widget_activate_action (
+        GTK_WIDGET (self), "app.toggle-favourite", "s", fz_resource_item_get_id (self->item));
+}
+
 static void
 on_star_clicked (GtkButton *button, gpointer user_data)
 {
-  FzResourceRow *self = user_data;
-
-  if (self->item != NULL)
-    gtk_widget_activate_action (
-        GTK_WIDGET (self), "app.toggle-favourite", "s", fz_resource_item_get_id (self->item));
+  fz_resource_row_toggle_favourite (user_data);
 }
 
 void

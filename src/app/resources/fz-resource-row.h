@@ -17,3 +17,6 @@ GtkWidget *fz_resource_row_new (void);
 
 /* Follows @item from now on; NULL: nothing. */
 void fz_resource_row_set_item (FzResourceRow *self, FzResourceItem *item);
+
+/* As a click on its star. */
+void fz_resource_row_toggle_favourite (FzResourceRow *self);

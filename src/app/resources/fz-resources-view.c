@@ -268,6 +268,32 @@ on_unbind (GtkSignalListItemFactory *factory, GtkListItem *item, gpointer user_d
   fz_resource_row_set_item (FZ_RESOURCE_ROW (gtk_list_item_get_child (item)), NULL);
 }
 
+/* The stars are for the pointer: as stops of Tab, thousands of them would keep the keyboard in the
+ * list. */
+static gboolean
+on_favourite_key (GtkWidget *list, GVariant *arguments, gpointer user_data)
+{
+  GtkWidget *item = gtk_widget_get_focus_child (list);
+  GtkWidget *row = item != NULL ? gtk_widget_get_first_child (item) : NULL;
+
+  if (!FZ_IS_RESOURCE_ROW (row))
+    return FALSE;
+  fz_resource_row_toggle_favourite (FZ_RESOURCE_ROW (row));
+  return TRUE;
+}
+
+static void
+add_favourite_key (FzResourcesView *self)
+{
+  GtkEventController *keys = gtk_shortcut_controller_new ();
+
+  gtk_shortcut_controller_add_shortcut (
+      GTK_SHORTCUT_CONTROLLER (keys),
+      gtk_shortcut_new (gtk_keyval_trigger_new (GDK_KEY_d, GDK_CONTROL_MASK),
+                        gtk_callback_action_new (on_favourite_key, NULL, NULL)));
+  gtk_widget_add_controller (GTK_WIDGET (self->list), keys);
+}
+
 /* -- details -- */
 
 static void
@@ -439,4 +465,5 @@ fz_resources_view_init (FzResourcesView *self)
   gtk_widget_init_template (GTK_WIDGET (self));
   name_drop_down (self->choice, _ ("Which resources to show"));
   name_drop_down (self->order, _ ("Order of the resources"));
+  add_favourite_key (self);
 }
