@@ -156,17 +156,20 @@ class Desk:
             process.wait()
 
     def start_display(self, width, height):
-        read, write = os.pipe()
-        self.spawn(["Xvfb", "-displayfd", str(write), "-screen", "0", f"{width}x{height}x24", "-nolisten", "tcp"], "xvfb",
-                   pass_fds=[write])
-        os.close(write)
-        with os.fdopen(read) as file:
-            number = file.readline().strip()
-        if not number:
-            raise DeskError("Xvfb does not start")
-        self.env["DISPLAY"] = f":{number}"
-        self.spawn(["openbox"], "openbox")
-        return self.env["DISPLAY"]
+        """Two that start at once may choose the same number; then one of them does not answer, and another is tried."""
+        for _ in range(5):
+            read, write = os.pipe()
+            server = self.spawn(["Xvfb", "-displayfd", str(write), "-screen", "0", f"{width}x{height}x24", "-nolisten", "tcp", "-noreset"],
+                                "xvfb", pass_fds=[write])
+            os.close(write)
+            with os.fdopen(read) as file:
+                self.env["DISPLAY"] = ":" + file.readline().strip()
+            answers = subprocess.run(["xdotool", "getdisplaygeometry"], env=self.env, capture_output=True, text=True, check=False)
+            if server.poll() is None and answers.stdout.split() == [str(width), str(height)]:
+                self.spawn(["openbox"], "openbox")
+                return self.env["DISPLAY"]
+            self.end(server)
+        raise DeskError("Xvfb does not start")
 
     def start_bus(self, kind, services):
         config = os.path.join(self.root, kind + ".conf")
@@ -250,6 +253,14 @@ class Desk:
         with open(os.path.join(self.root, name + ".log"), encoding="utf-8", errors="replace") as file:
             return file.read()
 
+    def complaints(self):
+        """What GTK and GLib said against the app; not what libraries say of a bare desk without a theme, a portal or a panel."""
+        foreign = ("org.freedesktop.portal", "theme", "at-spi", "a11y", "Vulkan", "settings portal", "org.freedesktop.Notifications")
+        lines = [line for line in self.read_log().splitlines()
+                 if ('"target":"G' in line and ('"WARNING"' in line or '"ERROR"' in line)) or "-CRITICAL **" in line
+                 or "-WARNING **" in line]
+        return [line for line in lines if not any(text in line for text in foreign)]
+
     # -- buses --
 
     @staticmethod
@@ -301,6 +312,17 @@ class Desk:
                                 capture_output=True, text=True, check=False)
         return result.stdout.split()
 
+    def geometry(self, window):
+        """As ImageMagick takes it; nothing if the window has gone."""
+        told = subprocess.run(["xdotool", "getwindowgeometry", "--shell", window], env=self.env, capture_output=True, text=True,
+                              check=False).stdout
+        at = dict(line.split("=", 1) for line in told.splitlines())
+        return f"{at['WIDTH']}x{at['HEIGHT']}+{at['X']}+{at['Y']}" if "WIDTH" in at else "0x0+0+0"
+
+    def area(self, window):
+        width, height = self.geometry(window).split("+")[0].split("x")
+        return int(width) * int(height)
+
     def wait_window(self):
         return until(self.windows, "a window of the app")[0]
 
@@ -312,8 +334,8 @@ class Desk:
         subprocess.run(["xdotool", "windowsize", "--sync", window, str(width), str(height)], env=self.env, check=False,
                        capture_output=True, timeout=20)
 
-    def screenshot(self, name, settle=0.4):
-        """The app's window as it stands once it has not changed for `settle` seconds."""
+    def screenshot(self, name, settle=0.4, whole=False):
+        """The app's window as it stands once it has not changed for `settle` seconds; `whole`: with what lies over it."""
         folder = os.path.join(self.build, "screenshots")
         os.makedirs(folder, exist_ok=True)
         path = os.path.join(folder, name + ".png")
@@ -321,8 +343,8 @@ class Desk:
         before = None
         end = time.monotonic() + 8
         while time.monotonic() < end:
-            subprocess.run(["import", "-silent", "-window", self.windows()[-1], path], env=self.env, check=True,
-                           capture_output=True)
+            area = ["root", "-crop", self.geometry(max(self.windows(), key=self.area)), "+repage"] if whole else [self.windows()[-1]]
+            subprocess.run(["import", "-silent", "-window", *area, path], env=self.env, check=True, capture_output=True)
             with open(path, "rb") as file:
                 picture = file.read()
             if picture == before:
