@@ -85,6 +85,10 @@ set_note (const TextSetting *text, const char *words, bool is_error)
 {
   gtk_label_set_text (GTK_LABEL (text->note), words);
   gtk_widget_set_visible (text->note, words[0] != '\0');
+  gtk_accessible_update_property (GTK_ACCESSIBLE (gtk_widget_get_parent (text->note)),
+                                  GTK_ACCESSIBLE_PROPERTY_LABEL,
+                                  words,
+                                  -1); /* the list's row around it would have no name */
   if (is_error) {
     gtk_widget_add_css_class (GTK_WIDGET (text->row), "error");
     gtk_widget_add_css_class (text->note, "error");
