@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 """Translations: every marked string is extracted, every catalogue is sound and complete."""
 
+import html
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -11,6 +13,8 @@ from common import SOURCE, read, run
 
 PO = os.path.join(SOURCE, "po")
 MARK = re.compile(r"(?<![\w.])(?:_|N_|C_|NC_|Q_|ngettext|gettext|g_dngettext|g_dpgettext2|dngettext)\s?\(\s*\"")
+WHAT_TO_DO = ("`meson compile -C build firezone-c-pot firezone-c-update-po` puts them into po/*.po: translate them there "
+              "(glossary in po/README.md), and take off the mark “fuzzy” once the words are right.")
 KEYWORDS = ["_", "N_", "C_:1c,2", "NC_:1c,2", "Q_:1g", "ngettext:1,2", "g_dngettext:2,3", "g_dpgettext2:2c,3"]
 
 
@@ -48,6 +52,27 @@ def make_template(path):
         "--output", path)
 
 
+def strings(catalogue, which):
+    """The msgids of the entries that msgattrib's option @which picks, as one reads them."""
+    text = run("msgattrib", which, "--no-obsolete", "--no-wrap", catalogue).stdout
+    return [m.group(1) for m in re.finditer(r'(?m)^msgid "(.+)"$', re.sub(r'(?m)^msgid ""\n"', 'msgid "', text))]
+
+
+def translations(catalogue):
+    """msgid -> msgstr of the entries with an access key."""
+    text = run("msgcat", "--no-wrap", catalogue).stdout
+    return dict(re.findall(r'(?m)^msgid "([^"]*_[^"]*)"\nmsgstr "(.*)"$', text))
+
+
+def labels(path):
+    """What of a .ui file has an access key: its menu's, and all else's."""
+    found = {"menu": set(), "window": set()}
+    for attribute, text in re.findall(r'<(property|attribute)[^>]* translatable="yes"[^>]*>([^<]*)<', read(path)):
+        if re.search(r"_\w", text):
+            found["menu" if attribute == "attribute" else "window"].add(html.unescape(text))
+    return found
+
+
 class Po(unittest.TestCase):
     def test_every_marked_file_is_listed(self):
         if not os.path.isdir(os.path.join(SOURCE, ".git")) and not os.path.isfile(os.path.join(SOURCE, ".git")):
@@ -82,10 +107,44 @@ class Po(unittest.TestCase):
                     run("msgfmt", "--check", "--check-accelerators=_", "-o", os.devnull, catalogue)
                     merged = os.path.join(folder, language + ".po")
                     run("msgmerge", "--quiet", "--no-fuzzy-matching", "-o", merged, catalogue, template)
-                    missing = run("msgattrib", "--untranslated", "--no-obsolete", merged).stdout
-                    self.assertEqual(re.findall(r'(?m)^msgid "(.+)"$', missing), [], "not translated")
-                    fuzzy = run("msgattrib", "--only-fuzzy", "--no-obsolete", merged).stdout
-                    self.assertEqual(re.findall(r'(?m)^msgid "(.+)"$', fuzzy), [], "to be looked at again")
+                    missing = strings(merged, "--untranslated")
+                    self.assertEqual(missing, [], f"po/{language}.po lacks these. {WHAT_TO_DO}")
+                    fuzzy = strings(merged, "--only-fuzzy")
+                    self.assertEqual(fuzzy, [], f"po/{language}.po only guesses these. {WHAT_TO_DO}")
+
+    def test_access_keys_differ(self):
+        """In the menus of one window, and among what else it labels, no two strings have the same key."""
+        templates = [name for name in listed() if name.endswith(".ui")]
+        for language in languages():
+            said = translations(os.path.join(PO, language + ".po"))
+            for name in templates:
+                for what, texts in labels(os.path.join(SOURCE, name)).items():
+                    with self.subTest(language=language, file=name, of=what):
+                        keys = {}
+                        for text in sorted(texts):
+                            translated = said.get(text, text)
+                            key = translated[translated.index("_") + 1].lower()
+                            self.assertNotIn(key, keys, f"the access key of “{translated}” is also that of “{keys.get(key)}”")
+                            keys[key] = translated
+
+    def test_installed_data_speaks_each_language(self):
+        """Desktop file, metainfo and polkit actions take the words of every language, and stay valid."""
+        with tempfile.TemporaryDirectory() as folder:
+            for name, kind, mark, check in (
+                    ("data/desktop/dev.firezone.Client.desktop.in", "--desktop", "Comment[{}]=", ["desktop-file-validate"]),
+                    ("data/desktop/dev.firezone.Client.metainfo.xml.in", "--xml", 'xml:lang="{}"',
+                     ["appstreamcli", "validate", "--no-net"]),
+                    ("data/dev.firezone.Client.tunnel1.policy", "--xml", 'xml:lang="{}"', ["xmllint", "--noout", "--nonet"])):
+                with self.subTest(name):
+                    path = os.path.join(folder, os.path.basename(name).removesuffix(".in"))
+                    source = path + ".in"
+                    with open(source, "w", encoding="utf-8") as file:
+                        file.write(read(os.path.join(SOURCE, name)).replace("@project_url@", "https://example.org"))
+                    run("msgfmt", kind, "--template", source, "-d", PO, "-o", path)
+                    for language in languages():
+                        self.assertIn(mark.format(language), read(path))
+                    if shutil.which(check[0]):
+                        run(*check, path)
 
     def test_pseudo_locale(self):
         """Longer by two fifths and in brackets, with all its places for values still there."""
