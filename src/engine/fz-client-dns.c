@@ -341,7 +341,9 @@ fz_client_dns_handle_sentinel (FzClient *self, const FzIpPacket *packet, FzInsta
     fz_role_drop (self->context, FZ_DROP_NO_ROUTE);
     return;
   }
-  asker = (FzDnsAsker){ .client = datagram.source, .sentinel = sentinel->ip };
+  asker = (FzDnsAsker){ .client = datagram.source,
+                        .sentinel = sentinel->ip,
+                        .as_of = fz_dns_cache_get_n_clears (self->dns->cache) };
   handle_query (self, &asker, sentinel, packet, datagram.payload, now);
 }
 
@@ -365,7 +367,7 @@ handle_reply (FzClient *self,
     return;
   case FZ_DNS_REPLY_ANSWERED:
     if (fz_dns_parse_query (message_of (question), &query) == FZ_DROP_NONE)
-      fz_dns_cache_put (self->dns->cache, &query, message, now);
+      fz_dns_cache_put (self->dns->cache, &query, message, question->asker.as_of, now);
     reply (self, &question->asker, message);
     return;
   }

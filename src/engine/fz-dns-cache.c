@@ -16,6 +16,7 @@ typedef struct {
 
 struct FzDnsCache {
   GHashTable *entries; /* of Entry, to itself */
+  uint64_t n_clears;
   GByteArray *served;
 };
 
@@ -69,6 +70,13 @@ void
 fz_dns_cache_clear (FzDnsCache *self)
 {
   g_hash_table_remove_all (self->entries);
+  self->n_clears++;
+}
+
+uint64_t
+fz_dns_cache_get_n_clears (const FzDnsCache *self)
+{
+  return self->n_clears;
 }
 
 static void
@@ -102,13 +110,15 @@ may_keep (const FzDnsQuery *query, const FzDnsReply *reply)
 }
 
 void
-fz_dns_cache_put (FzDnsCache *self, const FzDnsQuery *query, FzSpan reply, FzInstant now)
+fz_dns_cache_put (
+    FzDnsCache *self, const FzDnsQuery *query, FzSpan reply, uint64_t as_of, FzInstant now)
 {
   FzDnsReply parsed;
   Entry *entry;
   size_t size;
 
-  if (fz_dns_parse_reply (reply, &parsed) != FZ_DROP_NONE || !may_keep (query, &parsed))
+  if (as_of != self->n_clears || fz_dns_parse_reply (reply, &parsed) != FZ_DROP_NONE ||
+      !may_keep (query, &parsed))
     return;
   size = FZ_DNS_HEADER_SIZE + parsed.question_size + parsed.answers_size;
   if (size > FZ_DNS_CACHE_BYTES_MAX)

@@ -20,8 +20,11 @@ typedef struct FzDnsCache FzDnsCache;
 FzDnsCache *fz_dns_cache_new (void);
 void fz_dns_cache_free (FzDnsCache *self);
 
-/* Keeps @reply if it may be kept. */
-void fz_dns_cache_put (FzDnsCache *self, const FzDnsQuery *query, FzSpan reply, FzInstant now);
+/* Keeps @reply if it may be kept. @as_of: fz_dns_cache_get_n_clears() when the question was asked;
+ * what was asked before the last clearing may be wrong by now, and is not kept. */
+void fz_dns_cache_put (
+    FzDnsCache *self, const FzDnsQuery *query, FzSpan reply, uint64_t as_of, FzInstant now);
+uint64_t fz_dns_cache_get_n_clears (const FzDnsCache *self);
 
 /* The answer to @query, its lifetimes reduced, with the query's id and question. Valid until the
  * next call. */

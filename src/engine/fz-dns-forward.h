@@ -28,6 +28,7 @@ typedef struct {
   FzSocketAddress client; /* of the application */
   FzIp sentinel;          /* whom it asked */
   bool is_tcp;
+  uint64_t as_of; /* fz_dns_cache_get_n_clears() at that time */
 } FzDnsAsker;
 
 typedef struct {

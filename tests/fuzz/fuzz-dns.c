@@ -59,7 +59,7 @@ check_reply (FzSpan message)
     g_assert_true (fz_dns_is_reply_to (message, &reply, message));
     query.type = reply.type;
     query.question_size = reply.question_size;
-    fz_dns_cache_put (cache, &query, message, 1);
+    fz_dns_cache_put (cache, &query, message, 0, 1);
     if (fz_dns_cache_get (cache, message, &query, 3 * FZ_S, &kept))
       g_assert_cmpint (fz_dns_parse_reply (kept, &cut), ==, FZ_DROP_NONE);
     fz_dns_age (copy, message.length, 1000);

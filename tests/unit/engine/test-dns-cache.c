@@ -49,7 +49,7 @@ put_and_get (FzDnsCache *cache, const char *label, FzDnsCode code, uint32_t ttl_
   kept = make_reply (message, code, ttl_s, reply);
   if (is_cut)
     reply[2] |= 0x02; /* TC */
-  fz_dns_cache_put (cache, &parsed, kept, FZ_S);
+  fz_dns_cache_put (cache, &parsed, kept, 0, FZ_S);
   return fz_dns_cache_get (cache, message, &parsed, FZ_S, &kept);
 }
 
@@ -77,7 +77,7 @@ test_ageing (void)
   FzDnsReply read;
 
   fz_dns_parse_query (message, &parsed);
-  fz_dns_cache_put (cache, &parsed, make_reply (message, FZ_DNS_NO_ERROR, 100, reply), FZ_S);
+  fz_dns_cache_put (cache, &parsed, make_reply (message, FZ_DNS_NO_ERROR, 100, reply), 0, FZ_S);
   message = make_query (777, "nAME", query);
   fz_dns_parse_query (message, &parsed);
   g_assert_true (fz_dns_cache_get (cache, message, &parsed, 31 * FZ_S, &kept));
@@ -112,6 +112,27 @@ test_full (void)
         fz_dns_cache_get (cache, message, &parsed, FZ_S, &kept), ==, i != 5); /* it ends first */
   }
   fz_dns_cache_clear (cache);
+  fz_dns_cache_free (cache);
+}
+
+/* A name that has come to belong to a resource while its question was on the way: what a resolver
+ * says of it must not be served afterwards. */
+static void
+test_cleared_meanwhile (void)
+{
+  FzDnsCache *cache = fz_dns_cache_new ();
+  uint64_t as_of = fz_dns_cache_get_n_clears (cache);
+  uint8_t query[128], reply[128];
+  FzSpan message = make_query (1, "name", query), kept;
+  FzDnsQuery parsed;
+
+  fz_dns_parse_query (message, &parsed);
+  fz_dns_cache_clear (cache);
+  fz_dns_cache_put (cache, &parsed, make_reply (message, FZ_DNS_NO_ERROR, 300, reply), as_of, FZ_S);
+  g_assert_false (fz_dns_cache_get (cache, message, &parsed, FZ_S, &kept));
+  as_of = fz_dns_cache_get_n_clears (cache);
+  fz_dns_cache_put (cache, &parsed, make_reply (message, FZ_DNS_NO_ERROR, 300, reply), as_of, FZ_S);
+  g_assert_true (fz_dns_cache_get (cache, message, &parsed, FZ_S, &kept));
   fz_dns_cache_free (cache);
 }
 
@@ -278,6 +299,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/dns-cache/what-is-kept", test_what_is_kept);
   g_test_add_func ("/dns-cache/ageing", test_ageing);
+  g_test_add_func ("/dns-cache/cleared-meanwhile", test_cleared_meanwhile);
   g_test_add_func ("/dns-cache/full", test_full);
   g_test_add_func ("/dns-forward/outside", test_outside);
   g_test_add_func ("/dns-forward/inside", test_inside);
