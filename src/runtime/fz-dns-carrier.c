@@ -8,9 +8,12 @@
 #include "src/runtime/fz-dns-carrier.h"
 
 #include "platform/fz-platform.h"
+#include "src/base/fz-bytes.h"
+#include "src/engine/fz-dns-message.h"
 #include "src/engine/fz-limits.h"
 #include "src/runtime/fz-udp-socket.h"
 
+#include <errno.h>
 #include <glib-unix.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,6 +23,7 @@
 typedef struct {
   FzDnsCarrier *carrier;
   uint32_t id;
+  GBytes *message;
   int fd;           /* -1: none */
   guint watch_id;   /* for the answer; or the idle source that tells of a failure */
   guint timeout_id; /* 0: none */
@@ -42,6 +46,7 @@ free_question (void *data)
   g_clear_handle_id (&question->timeout_id, g_source_remove);
   if (question->fd >= 0)
     close (question->fd);
+  g_bytes_unref (question->message);
   g_free (question);
 }
 
@@ -83,12 +88,28 @@ end_question (Question *question, size_t length)
   self->func (id, self->buffer, length, self->user_data);
 }
 
+/* Whoever only guesses the port must not end the question either. */
+static bool
+is_answer (const Question *question, FzSpan message)
+{
+  gsize length;
+  const void *data = g_bytes_get_data (question->message, &length);
+  FzDnsReply reply;
+
+  return length >= FZ_DNS_HEADER_SIZE && fz_dns_parse_reply (message, &reply) == FZ_DROP_NONE &&
+         reply.id == fz_get_u16be (data) &&
+         fz_dns_is_reply_to (message, &reply, fz_span (data, length));
+}
+
 static gboolean
 on_answer (int fd, GIOCondition condition, gpointer data)
 {
   Question *question = data;
   ssize_t length = recv (fd, question->carrier->buffer, ANSWER_MAX, 0);
 
+  if (length < 0 ? errno == EAGAIN || errno == EINTR
+                 : !is_answer (question, fz_span (question->carrier->buffer, (size_t) length)))
+    return G_SOURCE_CONTINUE;
   end_question (question, length > 0 ? (size_t) length : 0);
   return G_SOURCE_REMOVE;
 }
@@ -144,6 +165,7 @@ fz_dns_carrier_ask (FzDnsCarrier *self, const FzEvent *event)
     return;
   question = g_new0 (Question, 1);
   *question = (Question){ .carrier = self, .id = event->dns_query.id, .fd = -1 };
+  question->message = g_bytes_new (event->dns_query.message, event->dns_query.length);
   g_hash_table_add (self->questions, question);
   if (!send_question (self, question, event)) {
     question->watch_id = g_idle_add (on_failure, question);

@@ -14,8 +14,9 @@
 
 #define FZ_DNS_CARRIER_MAX 1024u /* questions at a time */
 
-/* The one answer to question @id; @length 0: the resolver could not be asked, or has refused.
- * Questions that time out are forgotten without a word: the engine knows. From the main loop. */
+/* The answer to question @id, with its id and its question: anything else that comes is not heard;
+ * @length 0: the resolver could not be asked, or has refused. Questions that time out are forgotten
+ * without a word: the engine knows. From the main loop. */
 typedef void (*FzDnsCarrierFunc) (uint32_t id,
                                   const uint8_t *message,
                                   size_t length,
