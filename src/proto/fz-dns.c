@@ -270,7 +270,7 @@ fz_dns_is_reply_to (FzSpan reply, const FzDnsReply *parsed, FzSpan query)
   const uint8_t *b = query.data + FZ_DNS_HEADER_SIZE;
 
   if (parsed->question_size == 0)
-    return true;
+    return parsed->answers_size == 0;
   if (query.length < (size_t) FZ_DNS_HEADER_SIZE + parsed->question_size)
     return false;
   /* sizes of labels are below the letters, so folding their case changes nothing; nor would it

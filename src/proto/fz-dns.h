@@ -85,7 +85,7 @@ typedef struct {
 FzDrop fz_dns_parse_reply (FzSpan message, FzDnsReply *out);
 
 /* Whether @reply repeats the question of @query, but for the case of letters; also one that repeats
- * none. */
+ * none and answers nothing, as an error may. */
 bool fz_dns_is_reply_to (FzSpan reply, const FzDnsReply *parsed, FzSpan query);
 
 /* Takes @age_s from the lifetime of every answer; none falls below zero. @message is one that
