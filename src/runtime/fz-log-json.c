@@ -130,20 +130,32 @@ format_time (char out[TIME_TEXT_MAX])
 
 /* -- the file -- */
 
-static bool
-open_file (FzLogJson *self)
+static void
+take_file (FzLogJson *self, int fd)
 {
   struct stat info;
-  int fd = open (self->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
 
-  if (fd < 0)
-    return false;
   if (self->pipe.fd >= 0)
     close (self->pipe.fd);
   self->pipe = (FzLogPipe){ .fd = fd };
   fchmod (fd, FILE_MODE); /* the umask of a service may be narrower */
   self->file_bytes = fstat (fd, &info) == 0 ? (uint64_t) info.st_size : 0;
-  return true;
+}
+
+static int
+open_path (const char *path, int flags)
+{
+  return open (path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | flags, FILE_MODE);
+}
+
+static bool
+open_file (FzLogJson *self)
+{
+  int fd = open_path (self->path, 0);
+
+  if (fd >= 0)
+    take_file (self, fd);
+  return fd >= 0;
 }
 
 /* PATH.1 becomes PATH.2 and so on; the oldest goes. */
@@ -155,10 +167,27 @@ shift_old_files (FzLogJson *self)
     g_autofree char *from =
         i > 1 ? g_strdup_printf ("%s.%u", self->path, i - 1) : g_strdup (self->path);
 
-    if (rename (from, to) < 0 && (i == 1 || errno != ENOENT))
+    if (rename (from, to) < 0 && errno != ENOENT)
       return false;
   }
   return true;
+}
+
+/* The new page is there before an old one moves: without descriptors or space nothing is lost. */
+static void
+turn_page (FzLogJson *self)
+{
+  g_autofree char *next = g_strconcat (self->path, ".next", NULL);
+  int fd = open_path (next, O_TRUNC);
+
+  if (fd < 0)
+    return;
+  if (!shift_old_files (self) || rename (next, self->path) < 0) {
+    close (fd);
+    unlink (next);
+    return;
+  }
+  take_file (self, fd);
 }
 
 /* Turns the page when the file is full, and makes it again when somebody deleted it. A failure
@@ -174,10 +203,8 @@ look_after_file (FzLogJson *self, size_t length)
     open_file (self);
     return;
   }
-  if (self->file_bytes + length <= self->max_file_bytes)
-    return;
-  if (shift_old_files (self))
-    open_file (self);
+  if (self->file_bytes + length > self->max_file_bytes)
+    turn_page (self);
 }
 
 /* Returns how many lines before this one were lost. */

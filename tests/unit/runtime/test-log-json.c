@@ -10,6 +10,7 @@
 #include <glib/gstdio.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -169,6 +170,41 @@ test_many_pages (Place *place, gconstpointer data)
   g_assert_cmpuint (sum, >, 2500);
   last = contents (place->path);
   g_assert_nonnull (strstr (last, "\"i\":999"));
+}
+
+/* Without descriptors no new page can be opened: the old ones stay where they are, and nothing is
+ * lost. */
+static void
+test_page_that_does_not_turn (Place *place, gconstpointer data)
+{
+  const FzLogJsonConfig config = { .path = place->path, .max_file_bytes = 1000, .n_old_files = 3 };
+  g_autoptr (FzLogJson) sink = fz_log_json_new (&config, NULL);
+  FzLog log = fz_log_json_get (sink, "x");
+  g_autofree char *second = g_strconcat (place->path, ".2", NULL);
+  g_autofree char *text = NULL;
+  struct rlimit before, none;
+  unsigned i = 0;
+
+  while (!g_file_test (place->old_path, G_FILE_TEST_EXISTS))
+    fz_log (&log, FZ_LOG_INFO, "line", "a line of some length", FZ_KV_U64 ("i", i++));
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &before), ==, 0);
+  none = (struct rlimit){ 0, before.rlim_max };
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &none), ==, 0);
+  for (unsigned end = i + 20; i < end; i++)
+    fz_log (&log, FZ_LOG_INFO, "line", "a line of some length", FZ_KV_U64 ("i", i));
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &before), ==, 0);
+
+  g_assert_true (g_file_test (place->old_path, G_FILE_TEST_EXISTS));
+  g_assert_false (g_file_test (second, G_FILE_TEST_EXISTS));
+  text = contents (place->path); /* went on in the page it had */
+  g_assert_cmpuint (strlen (text), >, 1000);
+
+  fz_log_plain (&log, FZ_LOG_INFO, "last", "a new page at last");
+  g_assert_true (g_file_test (second, G_FILE_TEST_EXISTS));
+  g_clear_pointer (&text, g_free);
+  text = contents (place->path);
+  g_assert_cmpuint (strlen (text), <, 1000);
+  g_unlink (second);
 }
 
 static void
@@ -376,6 +412,7 @@ main (int argc, char **argv)
   ADD ("/log-json/human", test_human);
   ADD ("/log-json/filter-changes", test_filter_changes);
   ADD ("/log-json/rotation", test_rotation);
+  ADD ("/log-json/rotation/no-page", test_page_that_does_not_turn);
   ADD ("/log-json/many-pages", test_many_pages);
   ADD ("/log-json/reading", test_reading);
   ADD ("/log-json/filters-are-bounded", test_filters_are_bounded);
