@@ -83,7 +83,8 @@ intern_target (FzLogIndex *self, FzSpan name)
   while ((id = self->target_slots[slot]) != 0) {
     const char *known = atomic_load_explicit (&self->targets[id], memory_order_relaxed);
 
-    if (strncmp (known, (const char *) name.data, name.length) == 0 && known[name.length] == '\0')
+    /* the name may hold any byte, a zero as well */
+    if (strlen (known) == name.length && memcmp (known, name.data, name.length) == 0)
       return id;
     slot = (slot + 1) % TARGET_SLOTS;
   }

@@ -353,6 +353,32 @@ test_targets (void)
   file_close (&file);
 }
 
+/* A zero inside a target ends no comparison: whatever slot it falls into, it is no other target. */
+static void
+test_zero_in_target (void)
+{
+  static const char head[] = "{\"target\":\"t";
+  File file;
+  g_autoptr (GString) lines = g_string_new ("{\"target\":\"t\"}\n");
+  g_autoptr (FzLogIndex) index = NULL;
+  FzLogMark mark;
+
+  file_open (&file);
+  for (unsigned i = 0; i < 4 * FZ_LOG_TARGETS_MAX; i++) {
+    g_string_append_len (lines, head, sizeof head); /* with its zero */
+    g_string_append_printf (lines, "%0200u\"}\n", i);
+  }
+  g_assert_cmpint (write (file.fd, lines->str, lines->len), ==, (gssize) lines->len);
+  index = open_index (&file);
+  grow (index);
+  g_assert_cmpuint (fz_log_index_get_n_targets (index), ==, 1);
+  for (unsigned i = 1; i <= 4 * FZ_LOG_TARGETS_MAX; i++) {
+    fz_log_index_get_mark (index, i, &mark);
+    g_assert_cmpuint (mark.target_id, !=, 1);
+  }
+  file_close (&file);
+}
+
 static void
 test_cancelled (void)
 {
@@ -511,6 +537,7 @@ main (int argc, char **argv)
   g_test_add_func ("/log-index/rotated/descriptor", test_rotated_descriptor);
   g_test_add_func ("/log-index/refused", test_refused);
   g_test_add_func ("/log-index/targets", test_targets);
+  g_test_add_func ("/log-index/targets/zero", test_zero_in_target);
   g_test_add_func ("/log-index/cancelled", test_cancelled);
   g_test_add_func ("/log-index/readers-beside-writer", test_readers_beside_writer);
   g_test_add_func ("/log-watch/path", test_watch_path);
