@@ -68,24 +68,34 @@ find_resource (const FzGrantee *grantee, const FzP2pAssignedIps *announced)
                                                                                 : NULL;
 }
 
-/* The same question is being asked: its answer will do. */
 static bool
-is_asked (const FzGatewayNames *self, const FzUuid *client_id, const FzP2pAssignedIps *announced)
+is_same_question (const Lookup *lookup, const FzP2pAssignedIps *announced)
+{
+  return fz_uuid_equal (&lookup->announced.resource, &announced->resource) &&
+         strcmp (lookup->announced.domain, announced->domain) == 0 &&
+         lookup->announced.n_ips == announced->n_ips &&
+         memcmp (
+             lookup->announced.ips, announced->ips, announced->n_ips * sizeof *announced->ips) == 0;
+}
+
+/* The same question is being asked: its answer will do. @out_n: how many the client has. */
+static bool
+is_asked (const FzGatewayNames *self,
+          const FzUuid *client_id,
+          const FzP2pAssignedIps *announced,
+          size_t *out_n)
 {
   GHashTableIter iter;
   gpointer value;
 
+  *out_n = 0;
   g_hash_table_iter_init (&iter, self->lookups);
   while (g_hash_table_iter_next (&iter, NULL, &value)) {
-    const Lookup *lookup = value;
-
-    if (fz_uuid_equal (&lookup->client_id, client_id) &&
-        fz_uuid_equal (&lookup->announced.resource, &announced->resource) &&
-        strcmp (lookup->announced.domain, announced->domain) == 0 &&
-        lookup->announced.n_ips == announced->n_ips &&
-        memcmp (lookup->announced.ips, announced->ips, announced->n_ips * sizeof *announced->ips) ==
-            0)
+    if (!fz_uuid_equal (&((const Lookup *) value)->client_id, client_id))
+      continue;
+    if (is_same_question (value, announced))
       return true;
+    ++*out_n;
   }
   return false;
 }
@@ -121,14 +131,18 @@ fz_gateway_names_handle_announcement (FzGatewayNames *self,
                                       FzInstant now)
 {
   FzP2pAssignedIps lower = *announced;
+  size_t n_of_client;
 
   for (char *at = lower.domain; *at != '\0'; at++)
     *at = g_ascii_tolower (*at);
   if (!fz_dns_is_name (lower.domain) || find_resource (grantee, &lower) == NULL)
     return FZ_ANNOUNCED_INACTIVE;
-  if (g_hash_table_size (self->lookups) >= FZ_LOOKUPS_MAX)
+  if (is_asked (self, &grantee->id, &lower, &n_of_client))
+    return FZ_ANNOUNCED_WAIT;
+  if (g_hash_table_size (self->lookups) >= FZ_LOOKUPS_MAX ||
+      n_of_client >= FZ_LOOKUPS_OF_CLIENT_MAX)
     fz_role_drop (self->context, FZ_DROP_QUEUE_FULL);
-  else if (!is_asked (self, &grantee->id, &lower))
+  else
     look_up (self, &grantee->id, &lower, now);
   return FZ_ANNOUNCED_WAIT;
 }

@@ -13,7 +13,8 @@
 #include "src/engine/fz-role.h"
 #include "src/proto/fz-p2p-control.h"
 
-#define FZ_LOOKUPS_MAX 1000u /* at a time; more are dropped, clients repeat themselves */
+#define FZ_LOOKUPS_MAX           1000u /* at a time; more are dropped, clients repeat themselves */
+#define FZ_LOOKUPS_OF_CLIENT_MAX 100u  /* … of one client: it does not hold up the others */
 
 typedef struct FzGatewayNames FzGatewayNames;
 
