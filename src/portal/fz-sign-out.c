@@ -17,9 +17,12 @@ typedef struct {
   unsigned n_tries;
 } Farewell;
 
+static unsigned n_under_way; /* main thread */
+
 static void
 farewell_free (Farewell *self)
 {
+  n_under_way--;
   g_clear_object (&self->session);
   g_clear_pointer (&self->token, fz_token_free);
   g_free (self->uri);
@@ -120,6 +123,11 @@ fz_sign_out_send (const char *api_url, const FzToken *token, const FzLog *log)
     report (log, 0, "the portal's address is none");
     return;
   }
+  if (n_under_way == FZ_SIGN_OUTS_MAX) {
+    report (log, 0, "too many of these are under way");
+    return;
+  }
+  n_under_way++;
   self = g_new0 (Farewell, 1);
   self->log = *log;
   self->session = soup_session_new_with_options ("timeout", FZ_SIGN_OUT_TIMEOUT_S, NULL);

@@ -14,6 +14,7 @@
 #include "src/portal/fz-token.h"
 
 #define FZ_SIGN_OUT_TIMEOUT_S 10u
+#define FZ_SIGN_OUTS_MAX      8u /* under way; one more is not sent */
 
 /* @api_url: the portal's, as for fz_portal_new. @log: its sink outlives the process's main loop. */
 void fz_sign_out_send (const char *api_url, const FzToken *token, const FzLog *log);
