@@ -105,6 +105,18 @@ on_show_window (GSimpleAction *action, GVariant *parameter, gpointer user_data)
 }
 
 static void
+on_keep_in_file (GSimpleAction *action, GVariant *parameter, gpointer user_data)
+{
+  fz_window_ask_passphrase (present_window (user_data), FZ_PASSPHRASE_NEW);
+}
+
+static void
+on_open_file (GSimpleAction *action, GVariant *parameter, gpointer user_data)
+{
+  fz_window_ask_passphrase (present_window (user_data), FZ_PASSPHRASE_OPEN);
+}
+
+static void
 on_show_page (GSimpleAction *action, GVariant *parameter, gpointer user_data)
 {
   fz_window_show_page (present_window (user_data), g_variant_get_string (parameter, NULL));
@@ -285,6 +297,11 @@ update_tunnel_actions (FzApplication *self, FzTunnelModel *tunnel, FzAccount *ac
   set_enabled (self, "retry-service", !is_ready);
   set_enabled (self, "sign-in", can_sign_in || (is_idle && state == FZ_TUNNEL_ERROR));
   set_enabled (self, "renew", is_idle);
+  set_enabled (self,
+               "keep-in-file",
+               fz_credential_store_get_kept (fz_account_get_store (account)) == FZ_KEPT_IN_MEMORY);
+  set_enabled (
+      self, "open-file", is_idle && fz_credential_store_is_sealed (fz_account_get_store (account)));
   set_enabled (self, "cancel-sign-in", fz_account_get_phase (account) == FZ_ACCOUNT_BROWSER);
   set_enabled (self, "show-sign-in-link", fz_account_get_phase (account) == FZ_ACCOUNT_BROWSER);
   set_enabled (self,
@@ -358,6 +375,8 @@ fz_actions_add (FzApplication *self)
     { .name = "renew", .activate = on_sign_in },
     { .name = "cancel-sign-in", .activate = on_cancel_sign_in },
     { .name = "show-sign-in-link", .activate = on_show_sign_in_link },
+    { .name = "keep-in-file", .activate = on_keep_in_file },
+    { .name = "open-file", .activate = on_open_file },
     { .name = "sign-out", .activate = on_sign_out },
     { .name = "show-window", .activate = on_show_window },
     { .name = "show-page", .activate = on_show_page, .parameter_type = "s" },

@@ -2,9 +2,13 @@
 #include "src/app/fz-credential-store.h"
 
 #include "src/app/fz-app-log.h"
+#include "src/app/fz-sealed-file.h"
 
 #include <glib/gi18n.h>
+#include <glib/gstdio.h>
 #include <libsecret/secret.h>
+#include <sodium.h>
+#include <string.h>
 
 /* A keyring that asks a person gets this long; the session goes on meanwhile. */
 #define KEYRING_TIMEOUT_S 120
@@ -15,6 +19,7 @@ struct _FzCredentialStore {
   FzCredential *memory; /* what the keyring did not take, or not yet */
   FzKept kept;
   char *reason;
+  char *path;          /* of the encrypted file */
   struct Job *running; /* at the keyring; one at a time, so that none overtakes another */
   struct Job *next;    /* the newest wish, for when that is done */
 };
@@ -86,6 +91,13 @@ set_kept (FzCredentialStore *self, FzKept kept, const char *reason)
   g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_KEPT]);
 }
 
+/* A file of an earlier sign-in says what is no longer so. */
+static void
+remove_file (FzCredentialStore *self)
+{
+  g_unlink (self->path);
+}
+
 static void
 log_trouble (const char *event, const char *message, const GError *error)
 {
@@ -140,8 +152,10 @@ on_stored (GObject *source, GAsyncResult *result, gpointer user_data)
   if (!secret_password_store_finish (result, &error) && self->next == NULL)
     log_trouble ("keyring-refused", "the keyring does not keep the token", error);
   if (self->next == NULL) {
-    if (error == NULL)
+    if (error == NULL) {
       g_clear_pointer (&self->memory, fz_credential_free);
+      remove_file (self);
+    }
     set_kept (self,
               error == NULL ? FZ_KEPT_IN_KEYRING : FZ_KEPT_IN_MEMORY,
               error != NULL ? error->message : "");
@@ -198,6 +212,7 @@ fz_credential_store_save (FzCredentialStore *self, const FzCredential *credentia
 
   fz_credential_free (self->memory);
   self->memory = copy;
+  remove_file (self);
   enqueue (self, job_new (self, credential));
 }
 
@@ -205,6 +220,7 @@ void
 fz_credential_store_clear (FzCredentialStore *self)
 {
   g_clear_pointer (&self->memory, fz_credential_free);
+  remove_file (self);
   set_kept (self, FZ_KEPT_NOWHERE, "");
   enqueue (self, job_new (self, NULL));
 }
@@ -303,6 +319,133 @@ fz_credential_store_load_finish (FzCredentialStore *self, GAsyncResult *result, 
   return g_task_propagate_pointer (G_TASK (result), error);
 }
 
+/* -- the encrypted file; keys take their time, so on a thread of their own -- */
+
+typedef struct {
+  char *path;
+  char *passphrase;         /* in guarded memory */
+  FzCredential *credential; /* to be written, or what was read */
+} Sealing;
+
+static void
+sealing_free (gpointer data)
+{
+  Sealing *sealing = data;
+
+  g_free (sealing->path);
+  sodium_free (sealing->passphrase);
+  fz_credential_free (sealing->credential);
+  g_free (sealing);
+}
+
+static GTask *
+sealing_new (FzCredentialStore *self,
+             const char *passphrase,
+             GAsyncReadyCallback callback,
+             gpointer user_data)
+{
+  GTask *task = g_task_new (self, NULL, callback, user_data);
+  Sealing *sealing = g_new0 (Sealing, 1);
+  size_t size = strlen (passphrase) + 1;
+
+  g_assert (sodium_init () >= 0);
+  sealing->path = g_strdup (self->path);
+  sealing->passphrase = sodium_malloc (size);
+  g_assert (sealing->passphrase != NULL);
+  memcpy (sealing->passphrase, passphrase, size);
+  g_task_set_task_data (task, sealing, sealing_free);
+  return task;
+}
+
+static void
+seal_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+  Sealing *sealing = data;
+  GError *error = NULL;
+
+  if (fz_sealed_file_write (sealing->path, sealing->passphrase, sealing->credential, &error))
+    g_task_return_boolean (task, TRUE);
+  else
+    g_task_return_error (task, error);
+}
+
+static void
+unseal_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+  Sealing *sealing = data;
+  GError *error = NULL;
+
+  sealing->credential = fz_sealed_file_read (sealing->path, sealing->passphrase, &error);
+  if (sealing->credential != NULL)
+    g_task_return_boolean (task, TRUE);
+  else
+    g_task_return_error (task, error);
+}
+
+void
+fz_credential_store_seal (FzCredentialStore *self,
+                          const char *passphrase,
+                          GAsyncReadyCallback callback,
+                          gpointer user_data)
+{
+  g_autoptr (GTask) task = sealing_new (self, passphrase, callback, user_data);
+  Sealing *sealing = g_task_get_task_data (task);
+
+  if (self->memory == NULL) {
+    g_task_return_new_error (
+        task, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "there is no sign-in that could be kept");
+    return;
+  }
+  sealing->credential = fz_credential_copy (self->memory);
+  g_task_run_in_thread (task, seal_in_thread);
+}
+
+bool
+fz_credential_store_seal_finish (FzCredentialStore *self, GAsyncResult *result, GError **error)
+{
+  const Sealing *sealing = g_task_get_task_data (G_TASK (result));
+
+  if (!g_task_propagate_boolean (G_TASK (result), error))
+    return false;
+  /* signed out, or signed in anew, while the key was made: the file is out of date already */
+  if (self->memory == NULL || strcmp (self->memory->token, sealing->credential->token) != 0)
+    remove_file (self);
+  else
+    set_kept (self, FZ_KEPT_IN_FILE, "");
+  return true;
+}
+
+void
+fz_credential_store_unseal (FzCredentialStore *self,
+                            const char *passphrase,
+                            GAsyncReadyCallback callback,
+                            gpointer user_data)
+{
+  g_autoptr (GTask) task = sealing_new (self, passphrase, callback, user_data);
+
+  g_task_run_in_thread (task, unseal_in_thread);
+}
+
+bool
+fz_credential_store_unseal_finish (FzCredentialStore *self, GAsyncResult *result, GError **error)
+{
+  Sealing *sealing = g_task_get_task_data (G_TASK (result));
+
+  if (!g_task_propagate_boolean (G_TASK (result), error))
+    return false;
+  if (self->memory != NULL || self->kept == FZ_KEPT_IN_KEYRING)
+    return true; /* somebody has signed in meanwhile */
+  self->memory = g_steal_pointer (&sealing->credential);
+  set_kept (self, FZ_KEPT_IN_FILE, "");
+  return true;
+}
+
+bool
+fz_credential_store_is_sealed (FzCredentialStore *self)
+{
+  return self->kept == FZ_KEPT_NOWHERE && g_file_test (self->path, G_FILE_TEST_IS_REGULAR);
+}
+
 /* -- life -- */
 
 FzKept
@@ -337,6 +480,7 @@ finalize (GObject *object)
 
   fz_credential_free (self->memory);
   g_free (self->reason);
+  g_free (self->path);
   G_OBJECT_CLASS (fz_credential_store_parent_class)->finalize (object);
 }
 
@@ -348,7 +492,7 @@ fz_credential_store_class_init (FzCredentialStoreClass *klass)
   object_class->finalize = finalize;
   object_class->get_property = get_property;
   properties[PROP_KEPT] = g_param_spec_uint (
-      "kept", NULL, NULL, 0, FZ_KEPT_IN_MEMORY, 0, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+      "kept", NULL, NULL, 0, FZ_KEPT_IN_FILE, 0, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
   g_object_class_install_properties (object_class, N_PROPS, properties);
 }
 
@@ -356,4 +500,5 @@ static void
 fz_credential_store_init (FzCredentialStore *self)
 {
   self->reason = g_strdup ("");
+  self->path = fz_sealed_file_dup_path ();
 }

@@ -2,7 +2,9 @@
  *
  * Where the token stays between two starts of the app: the Secret Service, one item. Where there is
  * no such service, or it stays locked, the token is kept in memory until the app ends, and "kept"
- * says so; nothing waits for a keyring that does not answer.
+ * says so; nothing waits for a keyring that does not answer. Who wants to keep it all the same
+ * gives a passphrase: then it is in an encrypted file (fz-sealed-file.h), which the next start asks
+ * to be opened.
  *
  * Property "kept" (FzKept as uint). Main thread.
  */
@@ -16,6 +18,7 @@ typedef enum {
   FZ_KEPT_NOWHERE,    /* there is none, as far as we know */
   FZ_KEPT_IN_KEYRING, /* survives a restart */
   FZ_KEPT_IN_MEMORY,  /* the keyring would not have it: gone when the app ends */
+  FZ_KEPT_IN_FILE,    /* encrypted; in memory as well while the app runs */
 } FzKept;
 
 #define FZ_TYPE_CREDENTIAL_STORE (fz_credential_store_get_type ())
@@ -40,6 +43,25 @@ fz_credential_store_load_finish (FzCredentialStore *self, GAsyncResult *result, 
 
 /* Replaces what is there. The result is told by "kept". */
 void fz_credential_store_save (FzCredentialStore *self, const FzCredential *credential);
+
+/* Whether there is an encrypted file, and its passphrase is to be asked for. */
+bool fz_credential_store_is_sealed (FzCredentialStore *self);
+
+/* Writes what is kept in memory to the encrypted file. */
+void fz_credential_store_seal (FzCredentialStore *self,
+                               const char *passphrase,
+                               GAsyncReadyCallback callback,
+                               gpointer user_data);
+bool
+fz_credential_store_seal_finish (FzCredentialStore *self, GAsyncResult *result, GError **error);
+
+/* Opens the file: from then on load gives what was in it. */
+void fz_credential_store_unseal (FzCredentialStore *self,
+                                 const char *passphrase,
+                                 GAsyncReadyCallback callback,
+                                 gpointer user_data);
+bool
+fz_credential_store_unseal_finish (FzCredentialStore *self, GAsyncResult *result, GError **error);
 
 /* Wipes it everywhere. */
 void fz_credential_store_clear (FzCredentialStore *self);

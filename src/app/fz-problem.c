@@ -304,8 +304,8 @@ add_forgetful (GPtrArray *problems, FzTunnelModel *tunnel, FzAccount *account)
     N_ ("You stay connected. After a restart of Firezone you have to sign in again, unless the "
         "password manager is "
         "unlocked before you sign in."),
-    NULL,
-    NULL,
+    "app.keep-in-file",
+    N_ ("_Keep It in an Encrypted File…"),
   };
   FzCredentialStore *store = fz_account_get_store (account);
   FzProblem *problem;
@@ -314,6 +314,27 @@ add_forgetful (GPtrArray *problems, FzTunnelModel *tunnel, FzAccount *account)
     return;
   problem =
       make_problem (tunnel, &forgetful, forgetful.reason, fz_credential_store_get_reason (store));
+  problem->is_serious = false;
+  g_ptr_array_add (problems, problem);
+}
+
+static void
+add_sealed (GPtrArray *problems, FzTunnelModel *tunnel, FzAccount *account)
+{
+  static const Meaning sealed = {
+    "sealed",
+    N_ ("Your sign-in is locked"),
+    N_ ("It is in an encrypted file on this computer, and opens with your passphrase."),
+    N_ ("Enter the passphrase, or sign in anew."),
+    "app.open-file",
+    N_ ("_Unlock…"),
+  };
+  FzProblem *problem;
+
+  if (fz_account_is_signed_in (account) || fz_account_get_phase (account) != FZ_ACCOUNT_IDLE ||
+      !fz_credential_store_is_sealed (fz_account_get_store (account)))
+    return;
+  problem = make_problem (tunnel, &sealed, sealed.reason, "");
   problem->is_serious = false;
   g_ptr_array_add (problems, problem);
 }
@@ -328,5 +349,6 @@ fz_problem_list (FzTunnelModel *tunnel, FzAccount *account)
     add_state (problems, tunnel, account);
   add_trouble (problems, tunnel, account);
   add_forgetful (problems, tunnel, account);
+  add_sealed (problems, tunnel, account);
   return problems;
 }

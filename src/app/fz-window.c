@@ -100,6 +100,14 @@ fz_window_show_link (FzWindow *self)
   gtk_window_present (GTK_WINDOW (self->link_dialog));
 }
 
+void
+fz_window_ask_passphrase (FzWindow *self, FzPassphraseUse use)
+{
+  FzAccount *account = fz_application_get_account (application_of (self));
+
+  gtk_window_present (GTK_WINDOW (fz_passphrase_dialog_new (GTK_WINDOW (self), account, use)));
+}
+
 static void
 on_account_changed (FzAccount *account, FzWindow *self)
 {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "src/app/fz-application.h"
+#include "src/app/fz-passphrase-dialog.h"
 
 #define FZ_TYPE_WINDOW (fz_window_get_type ())
 G_DECLARE_FINAL_TYPE (FzWindow, fz_window, FZ, WINDOW, AdwApplicationWindow)
@@ -21,6 +22,9 @@ void fz_window_show_resource (FzWindow *self, const char *id);
 
 /* The dialog with the sign-in page's address; only while a browser is waited for. */
 void fz_window_show_link (FzWindow *self);
+
+/* Asks for the passphrase of the encrypted sign-in. */
+void fz_window_ask_passphrase (FzWindow *self, FzPassphraseUse use);
 
 /* Opens a JSONL file in the log pane. */
 void fz_window_open_log (FzWindow *self, GFile *file);

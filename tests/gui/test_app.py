@@ -502,6 +502,59 @@ class NoKeyring(AppCase):
         self.wait_status("Connected to acme")
 
 
+class SealedFile(AppCase):
+    """Without a password manager a passphrase keeps the sign-in."""
+
+    KEYRING = "none"
+    PASSPHRASE = "correct horse battery"
+
+    def dialog(self, title):
+        until(lambda: title in self.desk.texts(), f"the dialog “{title}”")
+
+    def enter(self, *fields):
+        for name, text in fields:
+            self.desk.type_into(name, text)
+        self.desk.key("Return")
+
+    def test_kept_by_a_passphrase_and_opened_by_it(self):
+        self.start()
+        self.wait_enabled("sign-in")
+        self.sign_in()
+        token = self.desk.mock.Token()
+        self.wait_enabled("keep-in-file")
+        self.desk.activate("keep-in-file")
+        self.dialog("The same again")
+        self.enter(("Passphrase", "short"), ("The same again", "short"))
+        self.desk.wait_text("Take at least eight characters")
+        self.enter(("Passphrase", self.PASSPHRASE), ("The same again", self.PASSPHRASE + "x"))
+        self.desk.wait_text("The two are not the same")
+        self.desk.screenshot("passphrase-new")
+        self.enter(("The same again", self.PASSPHRASE))
+        path = os.path.join(self.desk.home, ".local/share/dev.firezone.Client/sign-in.sealed")
+        until(lambda: os.path.exists(path), "the encrypted file")
+        with open(path, "rb") as file:
+            self.assertNotIn(token.encode(), file.read())
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+        self.wait_enabled("keep-in-file", False)
+
+        # the next day: a new app, and a service that knows nothing
+        self.desk.stop_app()
+        self.desk.start_service()
+        self.desk.start_app()
+        self.wait_enabled("open-file")
+        self.desk.wait_text("Your sign-in is locked")
+        self.desk.activate("open-file")
+        self.dialog("Enter the passphrase that you chose")
+        self.enter(("Passphrase", "correct horse batterY"))
+        self.desk.wait_text("That is not the passphrase")
+        self.enter(("Passphrase", self.PASSPHRASE))
+        self.wait_status("Connected to acme")
+        self.assertEqual(self.desk.mock.Token(), token)
+
+        self.desk.activate("sign-out")
+        until(lambda: not os.path.exists(path), "no file after signing out")
+
+
 class LockedKeyring(AppCase):
     KEYRING = "locked"
 
