@@ -185,8 +185,7 @@ static gboolean
 sync_now (gpointer user_data)
 {
   FzMenuMirror *self = user_data;
-  /* held until the new ones are there, so that what is in both stays subscribed */
-  g_autoptr (GPtrArray) before = g_steal_pointer (&self->watches);
+  GPtrArray *before = g_steal_pointer (&self->watches);
 
   self->sync_id = 0;
   self->watches = g_ptr_array_new_with_free_func (free_watch);
@@ -196,6 +195,7 @@ sync_now (gpointer user_data)
   else
     show_app_away (self);
   self->is_syncing = false;
+  g_ptr_array_unref (before); /* not sooner: what is in both stays subscribed */
   return G_SOURCE_REMOVE;
 }
 
