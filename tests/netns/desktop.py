@@ -87,9 +87,9 @@ class Desktop:
         self.host = self.chain.add_client_host("desktop")
         self._start_bus("system")
         self._start_polkit()
-        self._start_service()
+        self.start_service()
         self._register_links()
-        self._start_app()
+        self.start_app()
 
     # -- the system's side --
 
@@ -112,7 +112,8 @@ class Desktop:
         self._polkit = MockPolkit(self.person.environment["DBUS_SYSTEM_BUS_ADDRESS"])
         self._polkit.reset("yes")
 
-    def _start_service(self):
+    def start_service(self):
+        """Also after it has ended."""
         config = self.bed.path("client.conf")
         with open(config, "w", encoding="utf-8") as file:
             file.write(f"[portal]\napi-url={self.chain.api_url}\nauth-url={self.sign_in_url}\n"
@@ -165,10 +166,14 @@ class Desktop:
         if result.returncode != 0:
             raise BedError(f"{argv[0]}: {result.stderr.strip()}")
 
-    def _start_app(self):
-        self.app = self.bed.spawn(
-            "app", *self.person.command(self.chain.program("app", "firezone-client-gui")),
+    def spawn_app(self, name):
+        return self.bed.spawn(
+            name, *self.person.command(self.chain.program("app", "firezone-client-gui")),
             env={**self.person.environment, **self._app_environment()})
+
+    def start_app(self):
+        """Also after it has ended."""
+        self.app = self.spawn_app("app")
         self.app.wait_until(lambda: self._has_owner("session", "dev.firezone.Client"), "app on the session bus")
 
     def close(self):

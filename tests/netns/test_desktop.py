@@ -143,7 +143,7 @@ class WholeWay(unittest.TestCase):
         wait_until(lambda: all(token["made_by"] != "sign_in" for token in self.chain.portal.command("token", "list")),
                    "end of the sign-in at the portal")
 
-    def test_revoked_at_the_portal(self):
+    def sign_in(self):
         self.activate("sign-in")
         origin = self.sign_in_door.url.rstrip("/")
         with Browser(environment=self.desktop.person.environment, trusted={origin: [SCHEME]}) as browser:
@@ -152,6 +152,45 @@ class WholeWay(unittest.TestCase):
             browser.type("#password", self.person[1])
             browser.click("button")
             self.wait_state("connected")
+
+    def wait_page(self):
+        self.assertEqual(wait_until(self.private_page, "private page"), PAGE)
+
+    def test_what_falls_comes_back_without_a_click(self):
+        self.sign_in()
+        self.wait_page()
+
+        self.desktop.service.popen.kill()  # and the service manager starts it again
+        self.desktop.service.popen.wait()
+        self.desktop.start_service()
+        self.wait_state("connected")
+        self.wait_page()
+
+        portal = self.chain.portal
+        portal.process.stop()
+        self.wait_state("degraded")
+        self.assertEqual(self.private_page(), PAGE)  # what has a path keeps it
+        self.desktop.app.popen.kill()  # nothing for the tunnel
+        self.desktop.app.popen.wait()
+        self.assertEqual(self.private_page(), PAGE)
+        self.desktop.start_app()
+        self.wait_state("degraded")  # a lost portal is no sign-out, for a new app neither
+        portal.start(self.chain.bed.path("relay.secret"))
+        self.wait_state("connected")
+        self.wait_page()
+
+        second = self.desktop.spawn_app("second")
+        self.assertEqual(second.popen.wait(30), 0)  # it has raised the first
+        self.assertIsNone(self.desktop.app.popen.poll())
+        self.activate("disconnect")
+        self.wait_state("offline")
+        self.assertIsNone(self.private_page())
+        self.activate("connect")
+        self.wait_state("connected")
+        self.wait_page()
+
+    def test_revoked_at_the_portal(self):
+        self.sign_in()
         token = next(t for t in self.chain.portal.command("token", "list") if t["made_by"] == "sign_in")
         self.chain.portal.command("token", "revoke", token["id"])
         self.wait_state("signed-out")
