@@ -109,14 +109,15 @@ tell_resource (FzNotifier *self, const char *id, GVariant *details)
   g_autofree char *title = NULL;
   g_autofree char *body = NULL;
   g_autofree char *view = NULL;
-  bool is_offline = g_str_equal (id, "gateways-offline");
-
   (void) g_variant_lookup (details, "resource-name", "&s", &name);
   (void) g_variant_lookup (details, "resource-id", "&s", &resource_id);
   (void) g_variant_lookup (details, "site", "&s", &site);
   /* Translators: %s is the name of a resource */
   title = g_strdup_printf (_ ("“%s” cannot be reached"), name);
-  if (is_offline) /* Translators: %s is the name of a site */
+  if (g_str_equal (id, "resource-denied"))
+    body = g_strdup (_ ("The rules of your organization do not allow it now. Ask your "
+                        "administrator."));
+  else if (g_str_equal (id, "gateways-offline")) /* Translators: %s is the name of a site */
     body = g_strdup_printf (_ ("All gateways of the site %s are offline. Ask your administrator."),
                             site);
   else
@@ -125,9 +126,7 @@ tell_resource (FzNotifier *self, const char *id, GVariant *details)
                                "your administrator."),
                             site);
   view = g_action_print_detailed_name ("app.show-resource", g_variant_new_string (resource_id));
-  send (self,
-        &(Note){
-            is_offline ? "gateways-offline" : "version-mismatch", title, body, view, NULL, NULL });
+  send (self, &(Note){ g_intern_string (id), title, body, view, NULL, NULL });
 }
 
 static void
@@ -163,7 +162,8 @@ on_event (FzTunnelModel *tunnel, const char *id, GVariant *details, gpointer use
                    _ ("Sign In") });
   } else if (g_str_equal (id, "session-ends-soon"))
     tell_session_ends (self, details);
-  else if (g_str_equal (id, "gateways-offline") || g_str_equal (id, "version-mismatch"))
+  else if (g_str_equal (id, "gateways-offline") || g_str_equal (id, "version-mismatch") ||
+           g_str_equal (id, "resource-denied"))
     tell_resource (self, id, details);
   else if (g_str_equal (id, "dns-failed")) {
     g_autofree char *title = fz_problem_dup_what (id);
@@ -210,6 +210,7 @@ on_changed (gpointer source, gpointer user_data)
     withdraw (self, "session-ends");
     withdraw (self, "gateways-offline");
     withdraw (self, "version-mismatch");
+    withdraw (self, "resource-denied");
   }
 }
 

@@ -232,14 +232,16 @@ handle_offline (FzClient *self, const FzResource *resource, FzInstant now)
              &get_notice (self, &resource->id)->is_offline_told);
 }
 
-/* What waits stays: further traffic asks again (§8.6). */
+/* What waits stays: further traffic asks again (§8.6). A person hears of it once. */
 static void
 note_denied (FzClient *self, const FzUuid *resource_id)
 {
+  FzEvent event = { .kind = FZ_EVENT_ACCESS_DENIED, .resource_id = *resource_id };
   FzUuid *id = g_new (FzUuid, 1);
 
   *id = *resource_id;
-  g_hash_table_replace (self->denied, id, id);
+  if (g_hash_table_replace (self->denied, id, id))
+    fz_event_queue_push (&self->context->events, &event, NULL);
 }
 
 static void

@@ -25,6 +25,7 @@ typedef enum {
   FZ_EVENT_PEER_DISCONNECTED,
   FZ_EVENT_GATEWAYS_OFFLINE,         /* client: once per resource */
   FZ_EVENT_GATEWAY_VERSION_MISMATCH, /* client: once per resource */
+  FZ_EVENT_ACCESS_DENIED,            /* client: once until access is given */
   FZ_EVENT_DNS_QUERY,                /* client: to a resolver, past the tunnel */
   FZ_EVENT_RESOLVE_DOMAIN,           /* gateway: the addresses of a name */
 } FzEventKind;
@@ -70,7 +71,7 @@ typedef struct {
       FzSocketAddress remote;
     } peer; /* PEER_… */
 
-    FzUuid resource_id; /* GATEWAYS_OFFLINE, GATEWAY_VERSION_MISMATCH */
+    FzUuid resource_id; /* GATEWAYS_OFFLINE, GATEWAY_VERSION_MISMATCH, ACCESS_DENIED */
 
     /* Who runs the engine sends @message from a fresh socket that the tunnel's rules let past, and
      * answers with FZ_COMMAND_DNS_ANSWER. After FZ_DNS_QUERY_S the engine does not listen any more.

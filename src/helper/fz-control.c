@@ -404,9 +404,7 @@ on_notice (FzSessionNotice notice, const FzUuid *resource_id, gpointer user_data
   g_variant_dict_insert (&dict, "resource-name", "s", resource != NULL ? resource->name : "");
   g_variant_dict_insert (
       &dict, "site", "s", resource != NULL && resource->n_sites > 0 ? resource->sites[0].name : "");
-  say (self,
-       notice == FZ_SESSION_NOTICE_GATEWAYS_OFFLINE ? "gateways-offline" : "version-mismatch",
-       g_variant_dict_end (&dict));
+  say (self, fz_session_notice_name (notice), g_variant_dict_end (&dict));
 }
 
 static void

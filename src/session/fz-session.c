@@ -183,12 +183,26 @@ log_peer (FzSession *self, const FzEvent *event, const char *name, const char *m
           FZ_KV_SOCKET ("remote", &event->peer.remote));
 }
 
+const char *
+fz_session_notice_name (FzSessionNotice notice)
+{
+  switch (notice) {
+  case FZ_SESSION_NOTICE_GATEWAYS_OFFLINE:
+    return "gateways-offline";
+  case FZ_SESSION_NOTICE_VERSION_MISMATCH:
+    return "version-mismatch";
+  case FZ_SESSION_NOTICE_DENIED:
+    return "resource-denied";
+  }
+  g_assert_not_reached ();
+}
+
 static void
 notice (FzSession *self, const FzEvent *event, FzSessionNotice kind, const char *message)
 {
   fz_log (&self->log,
           FZ_LOG_WARNING,
-          kind == FZ_SESSION_NOTICE_GATEWAYS_OFFLINE ? "gateways-offline" : "version-mismatch",
+          fz_session_notice_name (kind),
           message,
           FZ_KV_UUID ("resource", &event->resource_id));
   if (self->callbacks.on_notice != NULL)
@@ -276,6 +290,13 @@ on_host_event (const FzEvent *event, gpointer user_data)
             event,
             FZ_SESSION_NOTICE_VERSION_MISMATCH,
             "the gateways for a resource do not work with this version; update this program");
+    break;
+  case FZ_EVENT_ACCESS_DENIED:
+    notice (self,
+            event,
+            FZ_SESSION_NOTICE_DENIED,
+            "the portal does not allow a resource as things are now; ask your administrator");
+    tell_resources (self);
     break;
   case FZ_EVENT_DNS_QUERY:
     if (event->dns_query.doh_url != NULL && self->doh != NULL)

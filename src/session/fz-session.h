@@ -29,6 +29,7 @@ typedef enum {
 typedef enum {
   FZ_SESSION_NOTICE_GATEWAYS_OFFLINE, /* no gateway of the resource's site is online */
   FZ_SESSION_NOTICE_VERSION_MISMATCH, /* this client is too old or too new for them */
+  FZ_SESSION_NOTICE_DENIED,           /* the portal does not allow it, as things are now */
 } FzSessionNotice;
 
 /* All from the main loop. */
@@ -91,6 +92,7 @@ void fz_session_free (FzSession *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FzSession, fz_session_free)
 
 FzSessionState fz_session_get_state (const FzSession *self);
+const char *fz_session_notice_name (FzSessionNotice notice);  /* "gateways-offline" */
 const char *fz_session_describe_state (FzSessionState state); /* a sentence for people */
 
 /* The network has changed, or somebody asks for it: paths are made anew. Clients only. */

@@ -713,6 +713,9 @@ class Notes(AppCase):
         self.mock.Event("gateways-offline", {"resource-id": "00000000-0000-0000-0000-000000000006",
                                              "resource-name": "Printer", "site": "Office"})
         self.wait_note("“Printer” cannot be reached")
+        self.mock.Event("resource-denied", {"resource-id": "00000000-0000-0000-0000-000000000005",
+                                            "resource-name": "Vault", "site": "Office"})
+        self.wait_note("“Vault” cannot be reached")
         self.mock.Event("sign-in-needed", {"reason": "session-expired"})
         self.wait_note("Your session has ended")
         self.assertEqual(len([n for n in self.notes() if "Connection lost" in n]), 1)

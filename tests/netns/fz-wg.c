@@ -82,6 +82,7 @@ on_event (const FzEvent *event, gpointer user_data)
   case FZ_EVENT_RESOURCES_CHANGED:
   case FZ_EVENT_GATEWAYS_OFFLINE:
   case FZ_EVENT_GATEWAY_VERSION_MISMATCH:
+  case FZ_EVENT_ACCESS_DENIED:
   case FZ_EVENT_DNS_QUERY:
   case FZ_EVENT_RESOLVE_DOMAIN:
     return; /* a bare peer has no portal */

@@ -349,6 +349,34 @@ class Panel(TrayCase):
         self.wait_rows(ROWS)
 
 
+class RealApp(TrayCase):
+    """The app itself instead of its stub, with a mock of the tunnel service behind it."""
+
+    def labels(self):
+        return [row.strip("()") for row in self.rows()]
+
+    def test_menu_and_icon_follow_the_tunnel(self):
+        self.start_host()
+        self.desk.start_service("connected")
+        self.desk.start_app("--background")
+        self.start_tray()
+        self.wait_registered()
+        until(lambda: "Disconnect" in self.rows(), "the menu of somebody who is connected")
+        self.assertIn("Quit", " ".join(self.labels()))
+        until(lambda: self.item("IconName") == "dev.firezone.Client-connected-symbolic", "the icon of being connected")
+        internet = until(lambda: next((row for row in self.rows() if "nternet" in row), None), "the Internet resource")
+        self.assertTrue(internet.startswith("[ ]"), internet)
+        self.click(internet[4:])
+        until(lambda: any(call.startswith("SetInternetResource") for call in self.desk.mock.Calls()), "the switch at the service")
+        until(lambda: any(row.startswith("[x]") for row in self.rows()), "the mark, once the service says so")
+        self.click("Disconnect")
+        until(lambda: any(call.startswith("Disconnect") for call in self.desk.mock.Calls()), "the click at the service")
+        until(lambda: "Connect" in self.rows(), "the menu of somebody who is not connected")
+        until(lambda: self.item("IconName") == "dev.firezone.Client-disconnected-symbolic", "its icon")
+        self.desk.stop_app()
+        self.wait_rows(["Start Firezone", "Quit"])
+
+
 if __name__ == "__main__":
     if MISSING or shutil.which("xfce4-panel") is None:
         print("SKIP: missing:", *MISSING, "xfce4-panel")

@@ -209,6 +209,8 @@ describe (const FzEvent *event)
     return g_strdup_printf ("offline %02x", event->resource_id.bytes[0]);
   case FZ_EVENT_GATEWAY_VERSION_MISMATCH:
     return g_strdup_printf ("version-mismatch %02x", event->resource_id.bytes[0]);
+  case FZ_EVENT_ACCESS_DENIED:
+    return g_strdup_printf ("denied %02x", event->resource_id.bytes[0]);
   case FZ_EVENT_DNS_QUERY:
     return g_strdup_printf ("dns-query %u", event->dns_query.id);
   case FZ_EVENT_RESOLVE_DOMAIN:

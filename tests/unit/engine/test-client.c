@@ -205,6 +205,7 @@ test_internet (void)
   bed_expect (&bed, "request 1e");
   g_assert_cmpint (reach_of_first (&bed), ==, FZ_REACH_CONNECTING);
   fail_authorization (&bed, 0x1e, FZ_FAILURE_FORBIDDEN);
+  bed_expect (&bed, "denied 1e");
   g_assert_cmpint (reach_of_first (&bed), ==, FZ_REACH_DENIED);
   grant (&bed, 0x1e, 0x9a);
   g_assert_cmpint (reach_of_first (&bed), ==, FZ_REACH_CONNECTING); /* no path yet */
@@ -426,7 +427,9 @@ test_failures (void)
   bed_send (&bed, ME, "10.0.0.1", 1);
   bed_expect (&bed, "request 11");
   fail_authorization (&bed, 0x11, FZ_FAILURE_FORBIDDEN);
-  bed_expect (&bed, NULL);
+  bed_expect (&bed, "denied 11");
+  fail_authorization (&bed, 0x11, FZ_FAILURE_FORBIDDEN);
+  bed_expect (&bed, NULL); /* once */
   bed_send (&bed, ME, "10.0.0.1", 2); /* the question stays: not within 2 s */
   bed_expect (&bed, NULL);
 
