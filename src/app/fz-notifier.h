@@ -5,8 +5,8 @@
  * The settings say whether there are any, and whether connecting (which the person asked for) is
  * worth one.
  *
- * Kinds: connected lost sign-in-needed session-ends gateways-offline version-mismatch resource-denied dns-failed
- * background.
+ * Kinds: connected lost sign-in-needed session-ends gateways-offline version-mismatch
+ * resource-denied dns-failed background.
  *
  * Main thread.
  */

@@ -429,7 +429,7 @@ test_failures (void)
   fail_authorization (&bed, 0x11, FZ_FAILURE_FORBIDDEN);
   bed_expect (&bed, "denied 11");
   fail_authorization (&bed, 0x11, FZ_FAILURE_FORBIDDEN);
-  bed_expect (&bed, NULL); /* once */
+  bed_expect (&bed, NULL);            /* once */
   bed_send (&bed, ME, "10.0.0.1", 2); /* the question stays: not within 2 s */
   bed_expect (&bed, NULL);
 
