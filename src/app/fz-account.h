@@ -15,8 +15,8 @@
  * stays.
  *   - The portal says the session is over or revoked: the token goes, and signing in is asked for.
  *   - Somebody signs out elsewhere (firezone sign-out): the token goes here as well.
- * The portal has no call that revokes a token (portal-protocol.md §2.9): signing out forgets it on
- * this machine.
+ * Signing out forgets the token on this machine; the service tells the portal, which ends it where
+ * it can (src/portal/fz-sign-out.h).
  *
  * Signals: "changed" (); "browse" (const char *url): show this page to the person, and tell
  * fz_account_set_browser_failed() if that cannot be done.

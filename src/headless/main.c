@@ -315,7 +315,7 @@ run_session (const Options *o, const FzToken *token, const char *device_id, cons
   return fz_program_run (&program);
 }
 
-/* Resources that are known by name are not routed yet. */
+/* What old scripts may give and nothing here reads. */
 static void
 warn_without_effect (const Options *o, const FzLog *log)
 {
