@@ -4,8 +4,11 @@
 
 #include "src/crypto/fz-crypto.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define LOCK_TRIES 64u /* then its holder may have lost its CPU to us */
 
 FzKeypair *
 fz_keypair_new (FzAeadKey *send_key,
@@ -28,6 +31,7 @@ fz_keypair_new (FzAeadKey *send_key,
   self->created_at = created_at;
   atomic_init (&self->send_counter, 0);
   atomic_init (&self->is_confirmed, false);
+  atomic_init (&self->is_window_locked, false);
   return self;
 }
 
@@ -69,4 +73,20 @@ fz_keypair_reserve (FzKeypair *self, uint64_t n, uint64_t *out_first)
       &self->send_counter, &first, first + n, memory_order_relaxed, memory_order_relaxed));
   *out_first = first;
   return true;
+}
+
+void
+fz_keypair_lock_window (FzKeypair *self)
+{
+  unsigned n_tries = 0;
+
+  while (atomic_exchange_explicit (&self->is_window_locked, true, memory_order_acquire))
+    if (++n_tries % LOCK_TRIES == 0)
+      sched_yield ();
+}
+
+void
+fz_keypair_unlock_window (FzKeypair *self)
+{
+  atomic_store_explicit (&self->is_window_locked, false, memory_order_release);
 }

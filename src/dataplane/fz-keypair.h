@@ -31,8 +31,9 @@ typedef struct FzKeypair {
   /* any sender: fetch_add, relaxed */
   _Alignas(64) _Atomic uint64_t send_counter;
 
-  /* the receiving lane only */
+  /* the receiving lane; where several lanes may meet it, the one that holds the lock */
   _Alignas(64) FzReplayWindow window;
+  atomic_bool is_window_locked; /* fz_keypair_lock_window, with several lanes */
 
   /* the receiving lane sets it (release) on the first authenticated packet; engine reads */
   atomic_bool is_confirmed;
@@ -59,3 +60,14 @@ bool fz_keypair_may_receive (const FzKeypair *self, FzInstant now);
  *   has reached its message limit (nothing is used up then)
  */
 bool fz_keypair_reserve (FzKeypair *self, uint64_t n, uint64_t *out_first);
+
+/**
+ * fz_keypair_lock_window:
+ *
+ * Around every use of the window where there are several lanes. A session has one
+ * lane, so the lock is free but for what the kernel brings to another: after a
+ * rebind, without steering, on the way from one path to the next. Hold it for one
+ * batch of counters, never while packets are opened.
+ */
+void fz_keypair_lock_window (FzKeypair *self);
+void fz_keypair_unlock_window (FzKeypair *self);

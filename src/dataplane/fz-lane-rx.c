@@ -16,6 +16,11 @@
  * Nothing outlives the turn but counters, the flow cache and what is in the
  * peers.
  *
+ * A session has one lane (fz-steering.h). Where there are several, the kernel may
+ * yet bring datagrams to another one: without steering, after a rebind, or because
+ * a relay carries many sessions from one address. They are opened as any; the
+ * replay window is then asked under its lock, once per batch, after opening only.
+ *
  * A gateway's packets to proxy addresses are judged one by one and translated
  * before they are joined (fz-nat.h). The first of a session is the engine's; so
  * that nothing overtakes it, what follows goes the same way until the engine has
@@ -55,6 +60,7 @@ typedef struct {
   uint32_t index;
   FzPeer *peer;
   FzKeypair *keypair; /* NULL: look it up */
+  bool is_foreign;    /* another lane's */
 } Session;
 
 /* A move that the engine has been told of. */
@@ -68,6 +74,9 @@ struct FzLaneRx {
   FzPublished *published;
   FzRing *to_engine;
   FzLaneLimits limits;
+  FzSteering steering;
+  uint32_t index;
+  bool is_shared; /* there are other lanes, and any may meet any session */
   FzAead *aead;
   FzFlowCache *cache;
   FzCoalescer *coalescer;
@@ -101,6 +110,9 @@ fz_lane_rx_new (const FzLaneConfig *config)
   self->published = config->published;
   self->to_engine = config->rx_to_engine;
   self->limits = config->limits;
+  self->steering = config->steering;
+  self->index = config->index;
+  self->is_shared = config->steering.n_lanes > 1;
   self->aead = fz_aead_new (config->backend);
   self->cache = fz_flow_cache_new (config->hash_seed);
   self->coalescer = fz_coalescer_new ();
@@ -424,37 +436,66 @@ receive_opened (FzLaneRx *self, const Sealed *sealed, uint32_t length, FzTouched
 }
 
 static void
+count_refused (FzLaneRx *self, size_t n, uint64_t is_good, uint64_t is_new)
+{
+  uint64_t all = (UINT64_C (1) << n) - 1;
+
+  fz_count_drop (
+      &self->counters, FZ_DROP_BAD_TAG, (uint64_t) __builtin_popcountll (all & ~is_good));
+  fz_count_drop (
+      &self->counters, FZ_DROP_REPLAY, (uint64_t) __builtin_popcountll (is_good & all & ~is_new));
+}
+
+/* Of the first @n packets those that authenticated, as bits @is_good, and are new; @out_newest:
+ * where the newest of the session came from, if it is among them. */
+static uint64_t
+accept_opened (FzLaneRx *self, size_t n, uint64_t is_good, const FzUdpBuffer **out_newest)
+{
+  FzKeypair *keypair = self->session.keypair;
+  FzReplayWindow *window = &keypair->window;
+  uint64_t is_new = 0;
+
+  if (self->is_shared)
+    fz_keypair_lock_window (keypair);
+  for (size_t i = 0; i < n; i++) {
+    uint64_t counter = self->sealed[i].counter;
+
+    if ((is_good >> i & 1) == 0 || !fz_replay_window_accept (window, counter))
+      continue;
+    is_new |= UINT64_C (1) << i;
+    if (window->next == counter + 1)
+      *out_newest = self->sealed[i].buffer;
+  }
+  if (self->is_shared)
+    fz_keypair_unlock_window (keypair);
+  return is_new;
+}
+
+static void
 open_sealed (FzLaneRx *self)
 {
   size_t n = self->n_sealed;
   const FzUdpBuffer *newest = NULL;
-  FzKeypair *keypair = self->session.keypair;
-  FzTouched *touched = NULL;
-  uint64_t is_good;
+  FzTouched *touched;
+  uint64_t is_good, is_new;
 
   if (n == 0)
     return;
   self->n_sealed = 0;
-  is_good = fz_aead_open (self->aead, keypair->receive_key, self->ops, n);
-  for (size_t i = 0; i < n; i++) {
-    const Sealed *sealed = &self->sealed[i];
+  is_good = fz_aead_open (self->aead, self->session.keypair->receive_key, self->ops, n);
+  is_new = accept_opened (self, n, is_good, &newest);
+  if (is_new != (UINT64_C (1) << n) - 1)
+    count_refused (self, n, is_good, is_new);
+  if (self->session.is_foreign)
+    fz_count (&self->counters.foreign, n);
+  if (is_new == 0)
+    return;
 
-    if ((is_good >> i & 1) == 0) {
-      fz_count_drop (&self->counters, FZ_DROP_BAD_TAG, 1);
-      continue;
-    }
-    if (!fz_replay_window_accept (&keypair->window, sealed->counter)) {
-      fz_count_drop (&self->counters, FZ_DROP_REPLAY, 1);
-      continue;
-    }
-    if (touched == NULL) {
-      touched = touch (self, self->session.peer);
-      confirm_session (self);
-    }
-    if (keypair->window.next == sealed->counter + 1)
-      newest = sealed->buffer;
-    receive_opened (self, sealed, self->ops[i].length, touched);
-  }
+  touched = touch (self, self->session.peer);
+  confirm_session (self);
+  for (size_t i = 0; i < n; i++)
+    if ((is_new >> i & 1) != 0)
+      receive_opened (self, &self->sealed[i], self->ops[i].length, touched);
   if (newest != NULL)
     follow_roaming (self, newest);
 }
@@ -478,7 +519,12 @@ find_session (FzLaneRx *self, uint32_t index)
     return FZ_DROP_UNKNOWN_INDEX;
   if (!fz_keypair_may_receive (keypair, self->now))
     return FZ_DROP_EXPIRED_KEY;
-  self->session = (Session){ .index = index, .peer = peer, .keypair = keypair };
+  self->session = (Session){
+    .index = index,
+    .peer = peer,
+    .keypair = keypair,
+    .is_foreign = fz_steering_get_lane (&self->steering, index >> 8) != self->index,
+  };
   return FZ_DROP_NONE;
 }
 
@@ -494,7 +540,7 @@ receive_data (FzLaneRx *self, uint8_t *datagram, uint32_t length, const FzUdpBuf
   drop = find_session (self, fz_get_u32le (datagram + 4));
   if (drop != FZ_DROP_NONE)
     return drop;
-  if (!fz_replay_window_may_accept (&self->session.keypair->window, counter))
+  if (!self->is_shared && !fz_replay_window_may_accept (&self->session.keypair->window, counter))
     return FZ_DROP_REPLAY;
 
   self->ops[self->n_sealed] = (FzAeadOp){

@@ -16,6 +16,7 @@
 #include "src/crypto/fz-aead.h"
 #include "src/dataplane/fz-lane-message.h"
 #include "src/dataplane/fz-snapshot.h"
+#include "src/dataplane/fz-steering.h"
 #include "src/dataplane/fz-vnet.h"
 
 #include <sys/uio.h>
@@ -46,6 +47,8 @@ typedef struct {
   FzRing *rx_to_engine; /* borrowed: messages of the receive half; may be the same ring only if
                            one thread runs both halves */
   uint64_t hash_seed;   /* flow cache */
+  FzSteering steering;  /* of all lanes; zero: this is the only one */
+  uint32_t index;       /* which of them this one is */
   FzLaneLimits limits;
 } FzLaneConfig;
 
@@ -59,6 +62,7 @@ typedef struct {
   _Atomic uint64_t to_engine; /* messages handed over */
   _Atomic uint64_t cache_hits;
   _Atomic uint64_t cache_misses;
+  _Atomic uint64_t foreign; /* receive: datagrams of another lane's sessions */
   _Atomic uint64_t drops[FZ_N_DROPS];
   _Atomic uint64_t lengths[5]; /* train or run length: 1, 2-4, 5-16, 17-32, 33-64 */
 } FzLaneCounters;

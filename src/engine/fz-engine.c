@@ -46,6 +46,7 @@ fz_engine_new (const FzEngineConfig *config)
     .reclaim = config->published->reclaim,
     .unix_ns_at_zero = config->unix_ns_at_zero,
     .private_key = config->private_key,
+    .steering = config->steering,
   };
 
   self->role = config->role;

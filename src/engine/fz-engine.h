@@ -22,6 +22,7 @@
 #include "src/base/fz-span.h"
 #include "src/dataplane/fz-lane-message.h"
 #include "src/dataplane/fz-snapshot.h"
+#include "src/dataplane/fz-steering.h"
 #include "src/engine/fz-command.h"
 #include "src/engine/fz-event.h"
 #include "src/engine/fz-view.h"
@@ -45,6 +46,7 @@ typedef struct {
   FzPublished *published;     /* borrowed; outlives the engine */
   uint64_t unix_ns_at_zero;   /* wall clock at FzInstant 0, for TAI64N and expiry */
   const uint8_t *private_key; /* FZ_KEY_SIZE bytes; NULL: a fresh one from rng */
+  FzSteering steering;        /* connections are spread over its lanes; zero: one lane */
 } FzEngineConfig;
 
 typedef struct FzEngine FzEngine;

@@ -26,7 +26,9 @@ struct FzNode {
   GHashTable *by_id;
   GHashTable *slot_by_number; /* connection id to slot + 1 */
   GHashTable *by_public_key;
-  GHashTable *by_ufrag; /* to GPtrArray: fragments have 20 bits and may collide */
+  FzSteering steering;
+  uint32_t n_on_lane[FZ_LANES_MAX]; /* connections */
+  GHashTable *by_ufrag;             /* to GPtrArray: fragments have 20 bits and may collide */
 
   GArray *to_publish;    /* of uint32_t: slots */
   GPtrArray *to_migrate; /* of FzUuid: connections whose relay is gone, and no other was there */

@@ -39,6 +39,7 @@ fz_node_new (const FzNodeConfig *config)
   FzConnectionContext *context = &self->context;
   FzLog relay_log = fz_log_for (&config->log, "relay");
 
+  self->steering = config->steering;
   context->role = config->role;
   context->rng = config->rng;
   context->log = fz_log_for (&config->log, "node");
@@ -142,15 +143,42 @@ slot_of (const FzNode *self, const FzConnection *connection)
   return GPOINTER_TO_UINT (g_hash_table_lookup (self->slot_by_number, key)) - 1;
 }
 
+/* The lane that has the fewest connections; one of them at random. */
+static uint32_t
+pick_lane (FzNode *self)
+{
+  uint32_t n_lanes = self->steering.n_lanes, first, best;
+
+  if (n_lanes < 2)
+    return 0;
+  first = best = (uint32_t) fz_rng_below (&self->context.rng, n_lanes);
+  for (uint32_t i = 1; i < n_lanes; i++) {
+    uint32_t lane = (first + i) % n_lanes;
+
+    if (self->n_on_lane[lane] < self->n_on_lane[best])
+      best = lane;
+  }
+  return best;
+}
+
 static uint32_t
 draw_connection_id (FzNode *self)
 {
-  uint32_t id;
+  uint32_t lane = pick_lane (self), id;
 
   do
     id = (uint32_t) fz_rng_below (&self->context.rng, CONNECTION_ID_END);
-  while (id == 0 || g_hash_table_contains (self->slot_by_number, GUINT_TO_POINTER (id)));
+  while (id == 0 || fz_steering_get_lane (&self->steering, id) != lane ||
+         g_hash_table_contains (self->slot_by_number, GUINT_TO_POINTER (id)));
   return id;
+}
+
+static uint32_t *
+count_of_lane (FzNode *self, const FzConnection *connection)
+{
+  uint32_t id = fz_connection_get_connection_id (connection);
+
+  return &self->n_on_lane[fz_steering_get_lane (&self->steering, id)];
 }
 
 static void
@@ -203,6 +231,7 @@ insert (FzNode *self, FzConnection *connection)
   g_hash_table_replace (
       self->by_public_key, (void *) fz_connection_get_public_key (connection), connection);
   add_ufrag (self, connection);
+  ++*count_of_lane (self, connection);
   self->have_peers_changed = true;
 }
 
@@ -220,6 +249,7 @@ take_out (FzNode *self, FzConnection *connection, FzInstant now)
                        fz_connection_get_local_ufrag (connection),
                        now);
   remove_ufrag (self, connection);
+  --*count_of_lane (self, connection);
   if (g_hash_table_lookup (self->by_public_key, public_key) == connection)
     g_hash_table_remove (self->by_public_key, public_key);
   g_hash_table_remove (self->by_id, fz_connection_get_id (connection));

@@ -24,6 +24,7 @@ typedef struct {
   uint64_t unix_ns_at_zero;
   const uint8_t *private_key; /* FZ_KEY_SIZE bytes; NULL: a fresh one */
   FzCandidateOutbox *outbox;  /* borrowed, outlives the node */
+  FzSteering steering;        /* connection ids are spread over its lanes */
 } FzNodeConfig;
 
 typedef struct FzNode FzNode;

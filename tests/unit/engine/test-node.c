@@ -20,9 +20,9 @@ typedef struct {
 } Bed;
 
 static void
-bed_init_role (Bed *self, FzRole role)
+bed_init_with (Bed *self, FzRole role, FzSteering steering)
 {
-  FzNodeConfig config = { .role = role };
+  FzNodeConfig config = { .role = role, .steering = steering };
 
   g_assert_true (fz_crypto_init ());
   *self = (Bed){ .now = FZ_S };
@@ -34,6 +34,12 @@ bed_init_role (Bed *self, FzRole role)
   config.reclaim = self->reclaim;
   config.outbox = self->outbox;
   self->node = fz_node_new (&config);
+}
+
+static void
+bed_init_role (Bed *self, FzRole role)
+{
+  bed_init_with (self, role, (FzSteering){ 0 });
 }
 
 static void
@@ -365,6 +371,52 @@ test_upsert (void)
   fz_node_close (bed.node, &id, bed.now);
 }
 
+/* -- lanes -- */
+
+static void
+count_lanes (const Bed *self, const FzSteering *steering, unsigned counts[FZ_LANES_MAX])
+{
+  FzPeer *const *peers;
+  size_t n = fz_node_get_peers (self->node, &peers);
+
+  memset (counts, 0, FZ_LANES_MAX * sizeof *counts);
+  for (size_t i = 0; i < n; i++)
+    counts[fz_steering_get_lane (steering, peers[i]->connection_id)]++;
+}
+
+/* Connections come, go and come again: no lane ever has two more than another that gains. */
+static void
+test_lanes (void)
+{
+  g_auto (Bed) bed;
+  FzSteering steering = { 3, 0x9e3779b1 };
+  unsigned counts[FZ_LANES_MAX];
+
+  bed_init_with (&bed, FZ_ROLE_GATEWAY, steering);
+  update_relays (&bed, NULL, 1);
+  answer (&bed, 1);
+  for (uint32_t i = 0; i < 60; i++) {
+    upsert (&bed, i, "abcd");
+    count_lanes (&bed, &steering, counts);
+    for (unsigned lane = 0; lane < 3; lane++) {
+      g_assert_cmpuint (counts[lane], >=, (i + 1) / 3);
+      g_assert_cmpuint (counts[lane], <=, (i + 3) / 3);
+    }
+  }
+  for (uint32_t i = 0; i < 60; i++) {
+    FzUuid id = id_of (i);
+    uint32_t number = fz_connection_get_connection_id (fz_node_find (bed.node, &id));
+
+    if (fz_steering_get_lane (&steering, number) == 1)
+      fz_node_remove (bed.node, &id, bed.now);
+  }
+  for (uint32_t i = 100; i < 120; i++)
+    upsert (&bed, i, "abcd");
+  count_lanes (&bed, &steering, counts);
+  for (unsigned lane = 0; lane < 3; lane++)
+    g_assert_cmpuint (counts[lane], ==, 20);
+}
+
 /* -- candidates before, after, malformed -- */
 
 static void
@@ -445,6 +497,7 @@ main (int argc, char **argv)
   g_test_add_func ("/node/forged-answer", test_forged_answer);
   g_test_add_func ("/node/strangers", test_handshakes_of_strangers);
   g_test_add_func ("/node/upsert", test_upsert);
+  g_test_add_func ("/node/lanes", test_lanes);
   g_test_add_func ("/node/candidates", test_candidates);
   g_test_add_func ("/node/grace", test_grace);
   return g_test_run ();
