@@ -657,13 +657,13 @@ fz_control_set_credential (FzControl *self, FzCredential *credential)
   g_clear_pointer (&self->credential, fz_credential_free);
   self->credential = credential;
   self->signed_out = FZ_REASON_NONE;
-  fz_log (&self->log,
+  keep (self);
+  advance (self);
+  fz_log (&self->log, /* in the new owner's log already, unless a session has yet to end */
           FZ_LOG_INFO,
           "credential-set",
           is_same ? "the credential was set again" : "a credential was set",
           FZ_KV_U64 ("owner", credential->owner));
-  keep (self);
-  advance (self);
   watch_expiry (self);
 }
 
@@ -788,6 +788,12 @@ FzSession *
 fz_control_get_session (FzControl *self)
 {
   return self->is_ending ? NULL : self->session;
+}
+
+bool
+fz_control_is_ending (const FzControl *self)
+{
+  return self->session != NULL && self->is_ending;
 }
 
 bool

@@ -96,6 +96,9 @@ const char *fz_control_get_api_url (const FzControl *self); /* "" without a cred
 /* NULL: none, or one that is ending. */
 FzSession *fz_control_get_session (FzControl *self);
 
+/* Whether there is one that is ending; it may still have something to say about what it was. */
+bool fz_control_is_ending (const FzControl *self);
+
 /* Whether it has an interface. */
 bool fz_control_is_up (const FzControl *self);
 

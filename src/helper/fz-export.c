@@ -1,6 +1,7 @@
 #include "src/helper/fz-export.h"
 
 #include "src/logfile/fz-log-bundle.h"
+#include "src/session/fz-log-setup.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,8 +18,7 @@ clear_export (FzExport *self)
   g_clear_pointer (&self->log_directory, g_free);
   g_clear_pointer (&self->state, g_free);
   g_clear_pointer (&self->metrics, g_free);
-  for (size_t i = 0; i < G_N_ELEMENTS (self->names); i++)
-    g_clear_pointer (&self->names[i], g_free);
+  g_clear_pointer (&self->names, g_ptr_array_unref);
 }
 
 static void
@@ -53,16 +53,28 @@ newest_first (gconstpointer a, gconstpointer b)
   return -strcmp (*(const char *const *) a, *(const char *const *) b);
 }
 
+static bool
+may_read (const FzExport *self, const char *name)
+{
+  uint32_t owner;
+
+  if (self->reads_all)
+    return strstr (name, ".log") != NULL;
+  return fz_log_setup_parse_owner (name, &owner) &&
+         (owner == self->reader || owner == FZ_LOG_NOBODY);
+}
+
 /* Names hold the time of the start, so that the order of names is that of time. */
 static GPtrArray *
-list_logs (const char *directory)
+list_logs (const FzExport *self)
 {
   GPtrArray *names = g_ptr_array_new_with_free_func (g_free);
-  g_autoptr (GDir) dir = directory != NULL ? g_dir_open (directory, 0, NULL) : NULL;
+  g_autoptr (GDir) dir =
+      self->log_directory != NULL ? g_dir_open (self->log_directory, 0, NULL) : NULL;
   const char *name;
 
   while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
-    if (strstr (name, ".log") != NULL)
+    if (may_read (self, name))
       g_ptr_array_add (names, g_strdup (name));
   g_ptr_array_sort (names, newest_first);
   if (names->len > FZ_EXPORT_LOGS_MAX)
@@ -95,12 +107,12 @@ write_bundle (FzExport *self, GCancellable *cancellable, GError **error)
 {
   g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
   g_autofree char *folder = g_date_time_format (now, "firezone-%Y-%m-%d-%H-%M-%S");
-  g_autoptr (GPtrArray) logs = list_logs (self->log_directory);
+  g_autoptr (GPtrArray) logs = list_logs (self);
   FzLogRedact *redact = fz_log_redact_new (FZ_LOG_REDACT_ADDRESSES | FZ_LOG_REDACT_NAMES);
   g_autoptr (FzLogBundle) bundle = NULL;
 
-  for (size_t i = 0; i < G_N_ELEMENTS (self->names) && self->names[i] != NULL; i++)
-    fz_log_redact_add_name (redact, self->names[i]);
+  for (guint i = 0; i < self->names->len; i++)
+    fz_log_redact_add_name (redact, g_ptr_array_index (self->names, i));
   bundle = fz_log_bundle_new (self->target, folder, redact, error);
   if (bundle == NULL || !fz_log_bundle_add_text (bundle, "state.txt", self->state, error) ||
       !fz_log_bundle_add_text (bundle, "counters.txt", self->metrics, error))

@@ -175,7 +175,8 @@ handle_open_log (FzIpcCall *call, gpointer user_data)
 {
   FzHelper *self = user_data;
   g_autoptr (GError) error = NULL;
-  int fd = fz_log_setup_open_file (self->config.log_setup, &error);
+  int fd = fz_log_setup_open_file (
+      self->config.log_setup, fz_ipc_service_get_log_owner (self->service), &error);
 
   if (fd >= 0)
     fz_ipc_call_return_fd (call, fd);
@@ -311,13 +312,56 @@ find_export_obstacle (FzHelper *self, uint32_t uid)
 }
 
 static void
+add_name (GPtrArray *names, const char *name)
+{
+  if (name != NULL && *name != '\0')
+    g_ptr_array_add (names, g_strdup (name));
+}
+
+static void
+add_resource_names (FzHelper *self, GPtrArray *names)
+{
+  FzSession *session = fz_control_get_session (self->control);
+  const FzResourceView *views;
+  size_t n = session != NULL ? fz_session_get_resources (session, &views) : 0;
+
+  for (size_t i = 0; i < n; i++) {
+    add_name (names, views[i].resource->name);
+    for (size_t j = 0; j < views[i].resource->n_sites; j++)
+      add_name (names, views[i].resource->sites[j].name);
+  }
+}
+
+/* All that is known to name a person, a machine or a private network. */
+static GPtrArray *
+list_names (FzHelper *self)
+{
+  GPtrArray *names = g_ptr_array_new_with_free_func (g_free);
+  const FzCredential *credential = fz_control_get_credential (self->control);
+  g_autoptr (GUri) portal =
+      g_uri_parse (fz_control_get_api_url (self->control), G_URI_FLAGS_NONE, NULL);
+  const char *host = portal != NULL ? g_uri_get_host (portal) : NULL;
+
+  add_name (names, self->config.session.portal.login.name);
+  if (!g_str_equal (g_get_host_name (), "localhost"))
+    add_name (names, g_get_host_name ());
+  if (credential != NULL) {
+    add_name (names, credential->account);
+    add_name (names, credential->actor);
+  }
+  if (host != NULL && !g_hostname_is_ip_address (host) && !g_str_equal (host, "localhost"))
+    add_name (names, host);
+  add_resource_names (self, names);
+  return names;
+}
+
+static void
 handle_export (FzIpcCall *call, gpointer user_data)
 {
   FzHelper *self = user_data;
   uint32_t uid = fz_ipc_call_get_uid (call);
   const char *obstacle = find_export_obstacle (self, uid);
-  const FzCredential *credential = fz_control_get_credential (self->control);
-  FzExport export = { .target = fz_ipc_call_steal_fd (call) };
+  FzExport export = { .target = fz_ipc_call_steal_fd (call), .reader = uid };
   const char *problem = fz_export_check_target (export.target);
   ExportCall *pending;
 
@@ -333,10 +377,8 @@ handle_export (FzIpcCall *call, gpointer user_data)
   export.log_directory = g_strdup (fz_log_setup_get_directory (self->config.log_setup));
   export.state = fz_helper_dup_state (self);
   export.metrics = dup_metrics (self);
-  if (credential != NULL) {
-    export.names[0] = g_strdup (credential->account);
-    export.names[1] = g_strdup (credential->actor);
-  }
+  export.names = list_names (self);
+  export.reads_all = uid == 0 || fz_ipc_call_is_granted (call, FZ_IPC_ACTION_DIAGNOSTICS_OTHER);
   g_hash_table_add (self->exporting, GUINT_TO_POINTER (uid));
   pending = g_new0 (ExportCall, 1);
   pending->helper = self;

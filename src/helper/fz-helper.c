@@ -17,10 +17,15 @@ hand_over (FzHelper *self, FzIpcObject *manager, uint32_t owner)
   fz_mirror_update (self->mirror, NULL, false);
   fz_ipc_object_set_text (manager, "Account", "");
   fz_ipc_object_set_text (manager, "Actor", "");
-  if (owner != FZ_IPC_NO_OWNER && fz_ipc_service_get_log_owner (self->service) != FZ_IPC_NO_OWNER &&
-      owner != fz_ipc_service_get_log_owner (self->service))
-    fz_log_setup_turn_page (self->config.log_setup);
   fz_ipc_service_set_owner (self->service, owner);
+}
+
+/* What a session says on its way out is not for the next owner. */
+static void
+hand_over_log (FzHelper *self)
+{
+  if (!fz_control_is_ending (self->control))
+    fz_log_setup_set_owner (self->config.log_setup, fz_ipc_service_get_log_owner (self->service));
 }
 
 static void
@@ -29,6 +34,7 @@ publish_person (FzHelper *self, FzIpcObject *manager)
   const FzCredential *credential = fz_control_get_credential (self->control);
 
   hand_over (self, manager, credential != NULL ? credential->owner : FZ_IPC_NO_OWNER);
+  hand_over_log (self);
   fz_ipc_object_set_text (manager, "Account", credential != NULL ? credential->account : "");
   fz_ipc_object_set_text (manager, "Actor", credential != NULL ? credential->actor : "");
   fz_ipc_object_set_u64 (

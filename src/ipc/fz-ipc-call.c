@@ -198,8 +198,8 @@ fz_ipc_call_abandon (FzIpcCall *self)
 
 /* -- authorization -- */
 
-static bool
-is_granted (const FzIpcCall *self, const char *action)
+bool
+fz_ipc_call_is_granted (const FzIpcCall *self, const char *action)
 {
   for (unsigned i = 0; i < self->n_granted; i++)
     if (strcmp (self->granted[i], action) == 0)
@@ -225,7 +225,7 @@ next_action (const FzIpcCall *self)
   if (self->also != NULL)
     needed[n++] = self->also;
   for (unsigned i = 0; i < n; i++)
-    if (!is_granted (self, needed[i]))
+    if (!fz_ipc_call_is_granted (self, needed[i]))
       return needed[i];
   return NULL;
 }

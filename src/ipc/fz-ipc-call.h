@@ -9,6 +9,7 @@
 #include "src/ipc/fz-ipc-error.h"
 
 #include <gio/gio.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct FzIpcCall FzIpcCall;
@@ -34,6 +35,9 @@ int fz_ipc_call_steal_fd (FzIpcCall *self);
 
 /* Cancelled when the sender leaves the bus; answering is still owed (and goes nowhere). */
 GCancellable *fz_ipc_call_get_cancellable (FzIpcCall *self);
+
+/* Whether polkit was asked about @action for this call, and said yes. */
+bool fz_ipc_call_is_granted (const FzIpcCall *self, const char *action);
 
 /* -- one answer; takes @self -- */
 

@@ -18,7 +18,6 @@
 #include <strings.h>
 
 #define DEPTH_MAX      64u /* deeper values are treated as their parent */
-#define NAMES_MAX      256u
 #define NAME_BYTES_MIN 3u
 #define BARE_BYTES_MIN 8u /* what follows Bearer, to be told from prose */
 
@@ -37,7 +36,8 @@ static const char *const kind_names[N_KINDS] = { "secret", "token", "key", "emai
 struct FzLogRedact {
   FzLogRedactFlags flags;
   GHashTable *places[N_KINDS]; /* text -> number from 1 */
-  GPtrArray *names;            /* added ones */
+  GPtrArray *names[256];       /* added ones, by their first byte, small; NULL: none */
+  unsigned n_names;
 };
 
 static void
@@ -55,7 +55,6 @@ fz_log_redact_new (FzLogRedactFlags flags)
   self->flags = flags;
   for (size_t i = 0; i < N_KINDS; i++)
     self->places[i] = g_hash_table_new_full (g_str_hash, g_str_equal, wipe, NULL);
-  self->names = g_ptr_array_new_with_free_func (wipe);
   return self;
 }
 
@@ -66,18 +65,30 @@ fz_log_redact_free (FzLogRedact *self)
     return;
   for (size_t i = 0; i < N_KINDS; i++)
     g_hash_table_unref (self->places[i]);
-  g_ptr_array_unref (self->names);
+  for (size_t i = 0; i < G_N_ELEMENTS (self->names); i++)
+    g_clear_pointer (&self->names[i], g_ptr_array_unref);
   g_free (self);
+}
+
+static GPtrArray **
+find_names (FzLogRedact *self, char first)
+{
+  return &self->names[(uint8_t) g_ascii_tolower (first)];
 }
 
 bool
 fz_log_redact_add_name (FzLogRedact *self, const char *name)
 {
+  GPtrArray **names = find_names (self, *name);
+
   if (strlen (name) < NAME_BYTES_MIN)
     return true;
-  if (self->names->len == NAMES_MAX)
+  if (self->n_names == FZ_LOG_REDACT_NAMES_MAX)
     return false;
-  g_ptr_array_add (self->names, g_strdup (name));
+  if (*names == NULL)
+    *names = g_ptr_array_new_with_free_func (wipe);
+  g_ptr_array_add (*names, g_strdup (name));
+  self->n_names++;
   return true;
 }
 
@@ -248,17 +259,20 @@ redact_bearer (FzLogRedact *self, FzSpan text, size_t at, GString *out)
 static size_t
 redact_added_name (FzLogRedact *self, FzSpan text, size_t at, GString *out)
 {
-  for (guint i = 0; i < self->names->len; i++) {
-    size_t n = strlen (self->names->pdata[i]);
+  const GPtrArray *names = *find_names (self, (char) text.data[at]);
+  size_t longest = 0;
 
-    if (starts_with (text, at, self->names->pdata[i]) &&
+  for (guint i = 0; names != NULL && i < names->len; i++) {
+    size_t n = strlen (names->pdata[i]);
+
+    if (n > longest && starts_with (text, at, names->pdata[i]) &&
         (at + n == text.length || !fz_log_is_word_byte (text.data[at + n]) ||
-         !fz_log_is_word_byte (text.data[at + n - 1]))) {
-      put_placeholder (self, KIND_NAME, part (text, at, n), out);
-      return n;
-    }
+         !fz_log_is_word_byte (text.data[at + n - 1])))
+      longest = n;
   }
-  return 0;
+  if (longest > 0)
+    put_placeholder (self, KIND_NAME, part (text, at, longest), out);
+  return longest;
 }
 
 static size_t
@@ -597,7 +611,7 @@ fz_log_redact_describe (const FzLogRedact *self)
   for (size_t i = 0; i < N_KINDS; i++) {
     bool is_asked =
         (i != KIND_IP || (self->flags & FZ_LOG_REDACT_ADDRESSES) != 0) &&
-        (i != KIND_NAME || self->names->len > 0 || (self->flags & FZ_LOG_REDACT_NAMES) != 0);
+        (i != KIND_NAME || self->n_names > 0 || (self->flags & FZ_LOG_REDACT_NAMES) != 0);
 
     if (is_asked)
       g_string_append_printf (text,

@@ -39,6 +39,8 @@ typedef enum {
 
 #define FZ_LOG_REDACT_PLACES_MAX 65536u /* of one kind; later ones are <kind-more> */
 
+#define FZ_LOG_REDACT_NAMES_MAX 16384u /* added ones */
+
 typedef struct FzLogRedact FzLogRedact;
 
 FzLogRedact *fz_log_redact_new (FzLogRedactFlags flags);
@@ -46,7 +48,8 @@ void fz_log_redact_free (FzLogRedact *self); /* wipes what it remembers */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FzLogRedact, fz_log_redact_free)
 
 /* A text to remove wherever it stands alone, as <name-N>: a person, a machine. Shorter than three
- * characters is ignored. At most 256, false beyond. Works without FZ_LOG_REDACT_NAMES. */
+ * characters is ignored. At most FZ_LOG_REDACT_NAMES_MAX, false beyond. Where several fit the
+ * longest goes. Works without FZ_LOG_REDACT_NAMES. */
 bool fz_log_redact_add_name (FzLogRedact *self, const char *name);
 
 /* Appends @line (without newline) to @out, redacted. */

@@ -199,7 +199,7 @@ look_after_file (FzLogJson *self, size_t length)
 
   if (self->path == NULL)
     return;
-  if (fstat (self->pipe.fd, &info) == 0 && info.st_nlink == 0) {
+  if (self->pipe.fd < 0 || (fstat (self->pipe.fd, &info) == 0 && info.st_nlink == 0)) {
     open_file (self);
     return;
   }
@@ -215,7 +215,7 @@ write_line (FzLogJson *self, const char *line, size_t length)
 
   pthread_mutex_lock (&self->lock);
   look_after_file (self, length);
-  n_lost = fz_log_pipe_write (&self->pipe, line, length);
+  n_lost = self->pipe.fd >= 0 ? fz_log_pipe_write (&self->pipe, line, length) : 0;
   self->file_bytes += length;
   pthread_mutex_unlock (&self->lock);
   return n_lost;
@@ -357,11 +357,17 @@ fz_log_json_new (const FzLogJsonConfig *config, GError **error)
 }
 
 void
-fz_log_json_turn_page (FzLogJson *self)
+fz_log_json_set_path (FzLogJson *self, const char *path)
 {
   pthread_mutex_lock (&self->lock);
-  if (self->path != NULL && self->file_bytes > 0 && shift_old_files (self))
+  if (self->path != NULL) {
+    if (self->pipe.fd >= 0)
+      close (self->pipe.fd);
+    self->pipe = (FzLogPipe){ .fd = -1 };
+    g_free (self->path);
+    self->path = g_strdup (path);
     open_file (self);
+  }
   pthread_mutex_unlock (&self->lock);
 }
 

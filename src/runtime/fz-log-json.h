@@ -48,8 +48,9 @@ bool fz_log_json_set_filter (FzLogJson *self, const char *filter, GError **error
  * G_FILE_ERROR. */
 int fz_log_json_open_file (FzLogJson *self, GError **error);
 
-/* What comes next begins a new file; the one so far becomes PATH.1. Nothing without a file. */
-void fz_log_json_turn_page (FzLogJson *self);
+/* What comes next goes to the end of @path, with pages of its own. Nothing for a sink without a
+ * file. Where @path cannot be opened lines are lost until it can: they are not for the old file. */
+void fz_log_json_set_path (FzLogJson *self, const char *path);
 
 /* Sends GLib's own messages (g_warning and friends of the libraries) through the sink, under
  * their log domain as target. Call once; @self then lives as long as the process. */

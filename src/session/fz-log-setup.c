@@ -3,16 +3,23 @@
 #include "src/runtime/fz-log-journal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define OWNER_PREFIX "uid-"
+#define FILE_MODE    0640
 
 struct FzLogSetup {
   FzLogJson *output;     /* standard output */
   FzLogJournal *journal; /* NULL: standard output it is */
   FzLogJson *file;       /* NULL: none */
   char *filter;
+  char *name;  /* of the program */
+  char *stamp; /* of this run, in its files' names */
+  uint32_t owner;
   FzLog to_output;
   FzLog to_file;
   FzLogSink both;
@@ -64,15 +71,43 @@ newest_first (gconstpointer a, gconstpointer b)
   return -strcmp (left->path, right->path);
 }
 
-/* "x.log", "x.log.1" … "x.log.9" */
-static bool
-is_log_name (const char *name)
+/* "x.log", "x.log.1" … "x.log.9": the length of "x", 0 if it is no such name. */
+static size_t
+find_stem (const char *name)
 {
   size_t length = strlen (name);
 
   if (length > 2 && name[length - 2] == '.' && g_ascii_isdigit (name[length - 1]))
     length -= 2;
-  return length > 4 && strncmp (name + length - 4, ".log", 4) == 0;
+  return length > 4 && strncmp (name + length - 4, ".log", 4) == 0 ? length - 4 : 0;
+}
+
+static bool
+is_stamp (const char *text)
+{
+  size_t n = strspn (text, "0123456789-");
+
+  return n == strlen ("2026-01-31-09-30-00") && text[n] == '\0';
+}
+
+bool
+fz_log_setup_parse_owner (const char *file, uint32_t *out_uid)
+{
+  g_autofree char *stem = g_strndup (file, find_stem (file));
+  char *dot = strrchr (stem, '.');
+  uint64_t uid = FZ_LOG_NOBODY;
+
+  if (dot != NULL && g_str_has_prefix (dot + 1, OWNER_PREFIX)) {
+    if (!g_ascii_string_to_unsigned (
+            dot + 1 + strlen (OWNER_PREFIX), 10, 0, FZ_LOG_NOBODY - 1, &uid, NULL))
+      return false;
+    *dot = '\0';
+    dot = strrchr (stem, '.');
+  }
+  if (dot == NULL || !is_stamp (dot + 1))
+    return false;
+  *out_uid = (uint32_t) uid;
+  return true;
 }
 
 static GArray *
@@ -87,7 +122,7 @@ list_logs (const char *directory)
     g_autofree char *path = g_build_filename (directory, name, NULL);
     struct stat info;
 
-    if (is_log_name (name) && lstat (path, &info) == 0 && S_ISREG (info.st_mode)) {
+    if (find_stem (name) > 0 && lstat (path, &info) == 0 && S_ISREG (info.st_mode)) {
       Entry entry = { g_steal_pointer (&path), info.st_mtime, (uint64_t) info.st_size };
 
       g_array_append_val (entries, entry);
@@ -121,11 +156,28 @@ on_clean (gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
-/* NAME.latest points at the file of this run; a convenience whose failure hurts nobody. */
-static void
-link_latest (const char *directory, const char *name, const char *file)
+static char *
+dup_file_name (const FzLogSetup *self, uint32_t owner)
 {
-  g_autofree char *latest = g_strdup_printf ("%s/%s.latest", directory, name);
+  return owner == FZ_LOG_NOBODY
+             ? g_strdup_printf ("%s.%s.log", self->name, self->stamp)
+             : g_strdup_printf ("%s.%s." OWNER_PREFIX "%u.log", self->name, self->stamp, owner);
+}
+
+static char *
+dup_path (const FzLogSetup *self, uint32_t owner)
+{
+  g_autofree char *file = dup_file_name (self, owner);
+
+  return g_build_filename (self->directory, file, NULL);
+}
+
+/* NAME.latest points at the file being written; a convenience whose failure hurts nobody. */
+static void
+link_latest (const FzLogSetup *self)
+{
+  g_autofree char *file = dup_file_name (self, self->owner);
+  g_autofree char *latest = g_strdup_printf ("%s/%s.latest", self->directory, self->name);
   g_autofree char *temporary = g_strdup_printf ("%s.%ld", latest, (long) getpid ());
 
   if (symlink (file, temporary) == 0 && g_rename (temporary, latest) != 0)
@@ -136,16 +188,16 @@ static bool
 open_file (FzLogSetup *self, const FzLogSetupConfig *config, GError **error)
 {
   g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
-  g_autofree char *stamp = g_date_time_format (now, "%Y-%m-%d-%H-%M-%S");
-  g_autofree char *file = g_strdup_printf ("%s.%s.log", config->name, stamp);
-  g_autofree char *path = g_build_filename (config->directory, file, NULL);
   FzLogJsonConfig json = {
-    .path = path,
     .filter = config->filter,
     .max_file_bytes = config->max_file_bytes,
     .n_old_files = FZ_LOG_SETUP_OLD_FILES,
   };
+  g_autofree char *path = NULL;
 
+  self->name = g_strdup (config->name);
+  self->stamp = g_date_time_format (now, "%Y-%m-%d-%H-%M-%S");
+  self->directory = g_strdup (config->directory);
   if (g_mkdir_with_parents (config->directory, 0755) < 0) {
     g_set_error (error,
                  G_FILE_ERROR,
@@ -155,12 +207,12 @@ open_file (FzLogSetup *self, const FzLogSetupConfig *config, GError **error)
                  g_strerror (errno));
     return false;
   }
+  json.path = path = dup_path (self, self->owner);
   self->file = fz_log_json_new (&json, error);
   if (self->file == NULL)
     return false;
 
-  link_latest (config->directory, config->name, file);
-  self->directory = g_strdup (config->directory);
+  link_latest (self);
   on_clean (self);
   self->clean_id = g_timeout_add_seconds (FZ_LOG_FOLDER_CHECK_S, on_clean, self);
   return true;
@@ -172,6 +224,7 @@ fz_log_setup_new (const FzLogSetupConfig *config, GError **error)
   g_autoptr (FzLogSetup) self = g_new0 (FzLogSetup, 1);
   FzLogJsonConfig output = { .format = config->format, .filter = config->filter };
 
+  self->owner = FZ_LOG_NOBODY;
   self->output = fz_log_json_new (&output, error);
   if (self->output == NULL)
     return NULL;
@@ -201,6 +254,8 @@ fz_log_setup_free (FzLogSetup *self)
   g_clear_pointer (&self->output, fz_log_json_free);
   g_clear_pointer (&self->file, fz_log_json_free);
   g_free (self->filter);
+  g_free (self->name);
+  g_free (self->stamp);
   g_free (self->directory);
   g_free (self);
 }
@@ -231,23 +286,49 @@ fz_log_setup_get_filter (const FzLogSetup *self)
   return self->filter;
 }
 
-int
-fz_log_setup_open_file (FzLogSetup *self, GError **error)
+/* A file that is not the one being written; it may not exist yet. */
+static int
+open_other (FzLogSetup *self, uint32_t uid, GError **error)
 {
-  if (self->file != NULL)
-    return fz_log_json_open_file (self->file, error);
-  g_set_error_literal (error,
-                       G_FILE_ERROR,
-                       G_FILE_ERROR_NOENT,
-                       "no log file is written: this program was started without a log folder");
-  return -1;
+  g_autofree char *path = dup_path (self, uid);
+  int fd = open (path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+
+  if (fd < 0)
+    g_set_error (error,
+                 G_FILE_ERROR,
+                 (int) g_file_error_from_errno (errno),
+                 "log file %s: %s",
+                 path,
+                 g_strerror (errno));
+  return fd;
+}
+
+int
+fz_log_setup_open_file (FzLogSetup *self, uint32_t uid, GError **error)
+{
+  if (self->file == NULL) {
+    g_set_error_literal (error,
+                         G_FILE_ERROR,
+                         G_FILE_ERROR_NOENT,
+                         "no log file is written: this program was started without a log folder");
+    return -1;
+  }
+  return uid == self->owner ? fz_log_json_open_file (self->file, error)
+                            : open_other (self, uid, error);
 }
 
 void
-fz_log_setup_turn_page (FzLogSetup *self)
+fz_log_setup_set_owner (FzLogSetup *self, uint32_t uid)
 {
-  if (self->file != NULL)
-    fz_log_json_turn_page (self->file);
+  g_autofree char *path = NULL;
+
+  if (self->file == NULL || self->owner == uid)
+    return;
+  self->owner = uid;
+  path = dup_path (self, uid);
+  fz_log_json_set_path (self->file, path);
+  link_latest (self);
+  on_clean (self);
 }
 
 const char *

@@ -444,6 +444,91 @@ class Diagnostics(ServiceTest):
             bob.call("Manager.ClearCredential")
             self.place.sign_in(self.alice, self.make_token()["token"])
 
+    def export(self, caller):
+        """{name of the file in the archive: its text}"""
+        path = f"/tmp/{os.path.basename(self.place.folder)}-{caller.uid}.tar.gz"
+        try:
+            caller.call("Diagnostics.Export", "(handle 0, @a{sv} {})", fd=f"write:{path}")
+            with tarfile.open(path) as archive:
+                return {os.path.basename(member.name): archive.extractfile(member).read().decode(errors="replace")
+                        for member in archive if member.isfile()}
+        finally:
+            if os.path.exists(path):
+                os.unlink(path)
+
+    @staticmethod
+    def lines_of(text):
+        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+    def test_the_end_of_a_session_is_its_owners(self):
+        """Bob takes over while Alice's tunnel stands: what it says on its way out is in her log, not in his."""
+        bob = self.caller("bob")
+        self.connect()
+        address = self.alice.get("Addresses")[0]
+        bus.wait_until(lambda: address in self.place.all_logs(), "the tunnel in the log")
+        self.place.bus.polkit.allow("take-over", user="bob")
+        try:
+            self.place.sign_in(bob, self.make_token()["token"], actor="<'Bob'>", account="<'other'>")
+            self.read_log(bob)  # his at once, though her session has yet to end
+            self.place.wait_state(bob, "offline")
+            bus.wait_until(lambda: f'"uid":{bob.uid}' in self.read_log(bob), "a call of Bob's in his log")
+            targets = {line["target"] for line in self.lines_of(self.read_log(bob))}
+            self.assertLessEqual(targets, {"helper", "control", "ipc"})
+            self.assertNotIn(address, self.read_log(bob))
+
+            exported = self.export(bob)
+            self.assertTrue([name for name in exported if f".uid-{bob.uid}.log" in name], exported.keys())
+            self.assertFalse([name for name in exported if f".uid-{self.alice.uid}.log" in name], exported.keys())
+            for name, text in exported.items():
+                self.assertNotIn(f'"owner":{self.alice.uid}', text, name)
+                self.assertNotIn("Lovelace", text, name)
+                self.assertNotIn("intranet", text, name)
+
+            both = {f".uid-{self.alice.uid}.log", f".uid-{bob.uid}.log"}
+            self.assertEqual(both, {end for end in both for name in self.export(self.caller("root")) if end in name})
+        finally:
+            self.place.bus.polkit.set("take-over", "no", "bob")
+            bob.call("Manager.ClearCredential")
+            self.place.sign_in(self.alice, self.make_token()["token"])
+        own = self.export(self.alice)
+        self.assertTrue([name for name in own if f".uid-{self.alice.uid}.log" in name], own.keys())
+        self.assertFalse([name for name in own if f".uid-{bob.uid}.log" in name], own.keys())
+
+    def test_an_earlier_run_is_its_owners_too(self):
+        """After a restart nobody is signed in: Bob may export, but not what Alice's days were like."""
+        bob = self.caller("bob")
+        self.connect()
+        self.alice.call("Manager.ClearCredential")
+        self.place.wait_state(self.alice, "signed-out")
+        self.place.stop()
+        self.place.start()
+        exported = self.export(bob)
+        self.assertTrue([name for name in exported if ".log" in name], exported.keys())
+        self.assertFalse([name for name in exported if f".uid-{self.alice.uid}.log" in name], exported.keys())
+        self.assertNotIn(f'"owner":{self.alice.uid}', "".join(exported.values()))
+        self.assertIn(f".uid-{self.alice.uid}.log", " ".join(self.export(self.alice)))
+
+        # Whoever may see others' logs gets them all.
+        self.place.sign_in(self.alice, self.make_token()["token"])
+        self.place.bus.polkit.allow("diagnostics-other", user="bob")
+        try:
+            self.assertIn(f".uid-{self.alice.uid}.log", " ".join(self.export(bob)))
+        finally:
+            self.place.bus.polkit.set("diagnostics-other", "no", "bob")
+
+    def test_a_session_that_goes_on_is_its_owners(self):
+        """A killed service goes on where it was: from its first line on in the owner's log."""
+        self.connect()
+        address = self.alice.get("Addresses")[0]
+        self.place.stop(signal.SIGKILL)
+        self.place.start()
+        self.place.wait_state(self.alice, "connected")
+        bus.wait_until(lambda: address in self.read_log(self.alice), "the tunnel in Alice's log")
+        for name in os.listdir(self.place.logs):
+            if ".uid-" not in name and not name.endswith(".latest"):
+                with open(os.path.join(self.place.logs, name), encoding="utf-8") as file:
+                    self.assertNotIn(address, file.read(), name)
+
     def test_log_filter(self):
         root = self.caller("root")
         root.call("Diagnostics.SetLogFilter", "('warn,portal=trace',)")

@@ -183,9 +183,23 @@ test_added_names (void)
   g_assert_true (fz_log_redact_add_name (redact, "ab")); /* too short to be looked for */
   text = fz_log_redact_text (redact, "ALICE example, /home/alice/x, malice, alice2, ab");
   g_assert_cmpstr (text, ==, "<name-1>, /home/<name-2>/x, malice, alice2, ab");
-  for (unsigned i = 2; i < 256; i++)
+  for (unsigned i = 2; i < FZ_LOG_REDACT_NAMES_MAX; i++)
     g_assert_true (fz_log_redact_add_name (redact, "name"));
   g_assert_false (fz_log_redact_add_name (redact, "one too many"));
+}
+
+/* However they were added, the longest that fits goes: what is left of a name is a part of it. */
+static void
+test_names_in_names (void)
+{
+  g_autoptr (FzLogRedact) redact = fz_log_redact_new (NONE);
+  g_autofree char *text = NULL;
+
+  g_assert_true (fz_log_redact_add_name (redact, "office"));
+  g_assert_true (fz_log_redact_add_name (redact, "office Berlin"));
+  g_assert_true (fz_log_redact_add_name (redact, "Office Berlin Mitte"));
+  text = fz_log_redact_text (redact, "office berlin is not OFFICE, nor office berlin mitte");
+  g_assert_cmpstr (text, ==, "<name-1> is not <name-2>, nor <name-3>");
 }
 
 /* The table of places is bounded; what comes later is still removed. */
@@ -229,6 +243,7 @@ main (int argc, char **argv)
   g_test_add_func ("/log-redact/markers", test_markers);
   g_test_add_func ("/log-redact/consistent", test_consistent);
   g_test_add_func ("/log-redact/added-names", test_added_names);
+  g_test_add_func ("/log-redact/names-in-names", test_names_in_names);
   g_test_add_func ("/log-redact/many-places", test_many_places);
   g_test_add_func ("/log-redact/deep", test_deep);
   return g_test_run ();

@@ -298,6 +298,36 @@ test_deleted (Place *place, gconstpointer data)
   g_assert_null (strstr (text, "first"));
 }
 
+/* Each file has what was said while it was the one; what no file takes is in none. */
+static void
+test_another_path (Place *place, gconstpointer data)
+{
+  g_autoptr (FzLogJson) sink = open_log (place, FZ_LOG_FORMAT_JSON, NULL, 0);
+  FzLog log = fz_log_json_get (sink, "x");
+  g_autofree char *other = g_strconcat (place->path, "-other", NULL);
+  g_autofree char *nowhere = g_build_filename (place->path, "nowhere", NULL);
+  g_autofree char *first = NULL, *second = NULL;
+
+  fz_log_plain (&log, FZ_LOG_INFO, "a", "first");
+  fz_log_json_set_path (sink, nowhere);
+  fz_log_plain (&log, FZ_LOG_INFO, "b", "lost");
+  g_assert_cmpint (fz_log_json_open_file (sink, NULL), ==, -1);
+  fz_log_json_set_path (sink, other);
+  fz_log_plain (&log, FZ_LOG_INFO, "c", "second");
+  fz_log_json_set_path (sink, place->path);
+  fz_log_plain (&log, FZ_LOG_INFO, "d", "third");
+
+  first = contents (place->path);
+  second = contents (other);
+  g_assert_nonnull (strstr (first, "first"));
+  g_assert_nonnull (strstr (first, "third"));
+  g_assert_null (strstr (first, "second"));
+  g_assert_null (strstr (first, "lost"));
+  g_assert_nonnull (strstr (second, "second"));
+  g_assert_null (strstr (second, "third"));
+  g_unlink (other);
+}
+
 static gpointer
 log_many (gpointer data)
 {
@@ -416,6 +446,7 @@ main (int argc, char **argv)
   ADD ("/log-json/many-pages", test_many_pages);
   ADD ("/log-json/reading", test_reading);
   ADD ("/log-json/filters-are-bounded", test_filters_are_bounded);
+  ADD ("/log-json/another-path", test_another_path);
   ADD ("/log-json/deleted", test_deleted);
   ADD ("/log-json/threads", test_threads);
   g_test_add_func ("/log-json/bad-path", test_bad_path);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <utime.h>
 
@@ -204,6 +205,155 @@ test_log_folder (void)
 }
 
 static void
+test_log_owner_names (void)
+{
+#define STAMP "2026-01-31-09-30-00"
+  static const struct {
+    const char *file;
+    bool says;
+    uint32_t owner;
+  } rows[] = {
+    { "tunnel-service." STAMP ".log", true, FZ_LOG_NOBODY },
+    { "tunnel-service." STAMP ".log.3", true, FZ_LOG_NOBODY },
+    { "tunnel-service." STAMP ".uid-1000.log", true, 1000 },
+    { "tunnel-service." STAMP ".uid-1000.log.9", true, 1000 },
+    { "tunnel-service." STAMP ".uid-0.log", true, 0 },
+    { "tunnel-service." STAMP ".uid-4294967294.log", true, 4294967294 },
+    { "tunnel-service." STAMP ".uid-4294967295.log", false, 0 },
+    { "tunnel-service." STAMP ".uid-99999999999.log", false, 0 },
+    { "tunnel-service." STAMP ".uid-.log", false, 0 },
+    { "tunnel-service." STAMP ".uid-10x.log", false, 0 },
+    { "tunnel-service." STAMP ".uid--1.log", false, 0 },
+    { "tunnel-service.uid-1000.log", false, 0 },
+    { "tunnel-service." STAMP ".log.next", false, 0 },
+    { "tunnel-service.log", false, 0 },
+    { "tunnel-service.latest", false, 0 },
+    { ".log", false, 0 },
+    { "", false, 0 },
+  };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
+    uint32_t owner = 42;
+
+    g_assert_cmpint (fz_log_setup_parse_owner (rows[i].file, &owner), ==, rows[i].says);
+    g_assert_cmpuint (owner, ==, rows[i].says ? rows[i].owner : 42);
+  }
+}
+
+static char *
+read_all (FzLogSetup *setup, uint32_t uid)
+{
+  char text[4096] = "";
+  int fd = fz_log_setup_open_file (setup, uid, NULL);
+
+  g_assert_cmpint (fd, >=, 0);
+  g_assert_cmpint (read (fd, text, sizeof text - 1), >=, 0);
+  g_assert_cmpint (write (fd, "x", 1), ==, -1);
+  close (fd);
+  return g_strdup (text);
+}
+
+/* A process takes over GLib's messages once. */
+static bool
+is_child (void)
+{
+  if (g_test_subprocess ())
+    return true;
+  g_test_trap_subprocess (NULL, 0, 0);
+  g_test_trap_assert_passed ();
+  return false;
+}
+
+static void
+log_for_owners (void)
+{
+  g_autofree char *directory = g_dir_make_tmp ("fz-logs-XXXXXX", NULL);
+  const FzLogSetupConfig config = { .name = "program", .directory = directory };
+  FzLogSetup *setup = fz_log_setup_new (&config, NULL);
+  FzLog log = fz_log_setup_get (setup, "test");
+  g_autofree char *early = NULL, *nobodys = NULL, *first = NULL, *second = NULL;
+
+  say_quietly (&log, "for nobody");
+  early = read_all (setup, 2); /* there before the first line of it */
+  g_assert_cmpstr (early, ==, "");
+  fz_log_setup_set_owner (setup, 1);
+  say_quietly (&log, "for the first");
+  fz_log_setup_set_owner (setup, 2);
+  say_quietly (&log, "for the second");
+  fz_log_setup_set_owner (setup, 1);
+  say_quietly (&log, "for the first again");
+
+  nobodys = read_all (setup, FZ_LOG_NOBODY);
+  first = read_all (setup, 1);
+  second = read_all (setup, 2);
+  g_assert_nonnull (strstr (nobodys, "for nobody"));
+  g_assert_null (strstr (nobodys, "the first"));
+  g_assert_nonnull (strstr (first, "for the first\""));
+  g_assert_nonnull (strstr (first, "for the first again"));
+  g_assert_null (strstr (first, "second"));
+  g_assert_null (strstr (first, "nobody"));
+  g_assert_nonnull (strstr (second, "for the second"));
+  g_assert_null (strstr (second, "first"));
+  remove_folder (directory);
+}
+
+static void
+test_log_owners (void)
+{
+  if (is_child ())
+    log_for_owners ();
+}
+
+static uint64_t
+measure (const char *directory)
+{
+  g_autoptr (GDir) dir = g_dir_open (directory, 0, NULL);
+  const char *name;
+  uint64_t sum = 0;
+
+  while ((name = g_dir_read_name (dir)) != NULL) {
+    g_autofree char *path = g_build_filename (directory, name, NULL);
+    struct stat info;
+
+    if (lstat (path, &info) == 0)
+      sum += (uint64_t) info.st_size;
+  }
+  return sum;
+}
+
+/* One after another, a thousand users leave no more than one would. */
+static void
+log_for_many_owners (void)
+{
+  g_autofree char *directory = g_dir_make_tmp ("fz-logs-XXXXXX", NULL);
+  const FzLogSetupConfig config = { .name = "program", .directory = directory };
+  FzLogSetup *setup = fz_log_setup_new (&config, NULL);
+  FzLog log = fz_log_setup_get (setup, "test");
+
+  for (unsigned i = 0; i < 50; i++) {
+    g_autofree char *name = g_strdup_printf ("program.2026-01-31-09-30-00.uid-%u.log", i);
+    g_autofree char *path = g_build_filename (directory, name, NULL);
+
+    put_log (directory, name, 0, 1000 + i);
+    g_assert_cmpint (truncate (path, FZ_LOG_FILE_BYTES_DEFAULT), ==, 0); /* sparse */
+  }
+  for (unsigned i = 0; i < 1000; i++) {
+    fz_log_setup_set_owner (setup, 1000 + i);
+    say_quietly (&log, "a line");
+    g_assert_cmpuint (measure (directory), <=, FZ_LOG_FOLDER_BYTES_MAX + 10000);
+    g_assert_cmpuint (count_files (directory), <=, FZ_LOG_FOLDER_FILES_MAX + 2);
+  }
+  remove_folder (directory);
+}
+
+static void
+test_log_many_owners (void)
+{
+  if (is_child ())
+    log_for_many_owners ();
+}
+
+static void
 test_log_errors (void)
 {
   g_autofree char *directory = g_dir_make_tmp ("fz-logs-XXXXXX", NULL);
@@ -231,5 +381,8 @@ main (int argc, char **argv)
   g_test_add_func ("/program/log/cleaning", test_log_cleaning);
   g_test_add_func ("/program/log/errors", test_log_errors);
   g_test_add_func ("/program/log/folder", test_log_folder);
+  g_test_add_func ("/program/log/many-owners", test_log_many_owners);
+  g_test_add_func ("/program/log/owner-names", test_log_owner_names);
+  g_test_add_func ("/program/log/owners", test_log_owners);
   return g_test_run ();
 }
