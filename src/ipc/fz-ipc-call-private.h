@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "src/ipc/fz-ipc-bulk.h"
 #include "src/ipc/fz-ipc-call.h"
 #include "src/ipc/fz-ipc-callers.h"
 #include "src/ipc/fz-ipc-methods.h"
@@ -37,6 +38,10 @@ struct FzIpcCall {
 FzIpcCall *fz_ipc_call_new (FzIpcService *service, GDBusMessage *message);
 
 bool fz_ipc_call_is_privileged (const FzIpcCall *self);
+
+/* Answers with what @write makes of @data in GDBus's thread; see fz-ipc-bulk.h. */
+void
+fz_ipc_call_return_bulk (FzIpcCall *self, FzIpcBodyFunc write, gpointer data, GDestroyNotify free);
 
 /* Answers with an error of D-Bus itself. */
 void fz_ipc_call_fail_dbus (FzIpcCall *self, GDBusError code, const char *format, ...)

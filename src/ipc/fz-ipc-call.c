@@ -138,6 +138,13 @@ fz_ipc_call_return (FzIpcCall *self, GVariant *values)
 }
 
 void
+fz_ipc_call_return_bulk (FzIpcCall *self, FzIpcBodyFunc write, gpointer data, GDestroyNotify free)
+{
+  tell_changes (self);
+  answer (self, fz_ipc_bulk_new_reply (self->message, write, data, free));
+}
+
+void
 fz_ipc_call_return_fd (FzIpcCall *self, int fd)
 {
   g_autoptr (GUnixFDList) list = g_unix_fd_list_new_from_array (&fd, 1); /* takes it */

@@ -1,5 +1,6 @@
 #include "src/ipc/fz-ipc-service.h"
 
+#include "src/ipc/fz-ipc-bulk.h"
 #include "src/ipc/fz-ipc-call-private.h"
 #include "src/ipc/fz-ipc-callers.h"
 #include "src/ipc/fz-ipc-samples.h"
@@ -93,7 +94,8 @@ is_ours (GDBusMessage *message)
          g_strcmp0 (interface, "org.freedesktop.DBus.Introspectable") == 0;
 }
 
-/* GDBus's worker thread. What is ours goes no further: GDBus would answer by itself. */
+/* GDBus's worker thread. What is ours goes no further: GDBus would answer by itself. What leaves
+ * gets its body. */
 static GDBusMessage *
 filter (GDBusConnection *connection,
         GDBusMessage *message,
@@ -104,7 +106,9 @@ filter (GDBusConnection *connection,
   Delivery *delivery;
   g_autoptr (GSource) source = NULL;
 
-  if (!is_incoming || !is_ours (message))
+  if (!is_incoming)
+    return fz_ipc_bulk_expand (message);
+  if (!is_ours (message))
     return message;
   delivery = g_new0 (Delivery, 1);
   g_atomic_ref_count_inc (&port->refs);

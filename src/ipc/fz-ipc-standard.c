@@ -210,16 +210,23 @@ handle_set (FzIpcTree *tree, FzIpcCall *call)
 
 /* -- ObjectManager -- */
 
+/* GDBus's thread. */
+static GVariant *
+write_managed (gpointer pictures)
+{
+  return fz_ipc_pictures_to_managed (pictures);
+}
+
 static void
 handle_get_managed_objects (FzIpcTree *tree, FzIpcCall *call)
 {
   if (!is_root (get_path (call)))
     fz_ipc_standard_fail_unknown (tree, call);
   else
-    fz_ipc_call_return (
-        call,
-        g_variant_new ("(@a{oa{sa{sv}}})",
-                       fz_ipc_tree_view_managed (tree, fz_ipc_call_is_privileged (call))));
+    fz_ipc_call_return_bulk (call,
+                             write_managed,
+                             fz_ipc_tree_dup_managed (tree, fz_ipc_call_is_privileged (call)),
+                             (GDestroyNotify) g_ptr_array_unref);
 }
 
 /* -- Introspectable -- */

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "src/ipc/fz-ipc-picture.h"
 #include "src/ipc/fz-ipc-tree.h"
 
 typedef struct {
@@ -39,8 +40,9 @@ GVariant *fz_ipc_object_view (const FzIpcObject *self, const char *property, boo
 /* (transfer floating): all of them, a{sv}. */
 GVariant *fz_ipc_object_view_all (const FzIpcObject *self, bool is_privileged);
 
-/* (transfer floating): GetManagedObjects' a{oa{sa{sv}}}, without the Manager itself. */
-GVariant *fz_ipc_tree_view_managed (FzIpcTree *self, bool is_privileged);
+/* (transfer full): of FzIpcPicture, all objects as they are now but for the Manager: what
+ * fz_ipc_pictures_to_managed() makes GetManagedObjects' result of. */
+GPtrArray *fz_ipc_tree_dup_managed (FzIpcTree *self, bool is_privileged);
 
 /* (transfer container): last parts of the paths below @path, of which one or more visible objects
  * exist; with @path FZ_IPC_PATH "resource", with "…/resource" the ids. Empty if there are none. */

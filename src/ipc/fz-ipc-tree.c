@@ -12,12 +12,9 @@
 
 struct FzIpcObject {
   FzIpcTree *tree;
-  char *path;
-  GDBusInterfaceInfo *info;
+  FzIpcPicture *picture; /* what it holds; replies that are being written see an earlier one */
   FzIpcAudience audience;
-  unsigned n_properties;
-  GVariant **values;
-  uint64_t changed; /* bit i: values[i] differs from what was told */
+  uint64_t changed; /* bit i: property i differs from what was told */
   bool is_new;      /* nobody has been told that it exists */
   bool is_dirty;    /* in the tree's list of what to tell */
 };
@@ -43,10 +40,7 @@ struct FzIpcTree {
 static void
 free_object (FzIpcObject *self)
 {
-  for (unsigned i = 0; i < self->n_properties; i++)
-    g_variant_unref (self->values[i]);
-  g_free (self->values);
-  g_free (self->path);
+  fz_ipc_picture_unref (self->picture);
   g_free (self);
 }
 
@@ -57,49 +51,26 @@ free_removal (Removal *removal)
   g_free (removal);
 }
 
-static GVariant *
-make_zero (const char *signature)
-{
-  switch (*signature) {
-  case 'b':
-    return g_variant_new_boolean (FALSE);
-  case 'u':
-    return g_variant_new_uint32 (0);
-  case 't':
-    return g_variant_new_uint64 (0);
-  case 's':
-    return g_variant_new_string ("");
-  case 'o':
-    return g_variant_new_object_path ("/");
-  default:
-    return g_variant_new_array (G_VARIANT_TYPE (signature + 1), NULL, 0);
-  }
-}
-
 static FzIpcObject *
 make_object (FzIpcTree *tree, const char *path, GDBusInterfaceInfo *info, FzIpcAudience audience)
 {
   FzIpcObject *self = g_new0 (FzIpcObject, 1);
 
   self->tree = tree;
-  self->path = g_strdup (path);
-  self->info = info;
+  self->picture = fz_ipc_picture_new (path, info);
   self->audience = audience;
-  while (info->properties != NULL && info->properties[self->n_properties] != NULL)
-    self->n_properties++;
-  g_assert (self->n_properties <= PROPERTIES_MAX);
-  self->values = g_new0 (GVariant *, self->n_properties);
-  for (unsigned i = 0; i < self->n_properties; i++)
-    self->values[i] = g_variant_ref_sink (make_zero (info->properties[i]->signature));
+  g_assert (self->picture->n_values <= PROPERTIES_MAX);
   return self;
 }
 
+/* The property's index; their number if there is none of this name. */
 static unsigned
 find_property (const FzIpcObject *self, const char *name)
 {
+  GDBusPropertyInfo **properties = self->picture->info->properties;
   unsigned i = 0;
 
-  while (i < self->n_properties && strcmp (self->info->properties[i]->name, name) != 0)
+  while (i < self->picture->n_values && strcmp (properties[i]->name, name) != 0)
     i++;
   return i;
 }
@@ -108,7 +79,7 @@ find_property (const FzIpcObject *self, const char *name)
 static bool
 is_private_property (const FzIpcObject *self, unsigned i)
 {
-  const char *name = self->info->properties[i]->name;
+  const char *name = self->picture->info->properties[i]->name;
 
   return self->audience == FZ_IPC_PUBLIC && self == self->tree->manager &&
          (strcmp (name, "Account") == 0 || strcmp (name, "Actor") == 0);
@@ -123,44 +94,73 @@ mark_dirty (FzIpcObject *self)
   fz_ipc_tree_queue_flush (self->tree);
 }
 
-void
-fz_ipc_object_set (FzIpcObject *self, const char *property, GVariant *value)
+/* Takes @value. */
+static void
+change (FzIpcObject *self, unsigned i, GVariant *value)
 {
-  g_autoptr (GVariant) sunk = g_variant_ref_sink (value);
-  unsigned i = find_property (self, property);
-
-  g_assert (i < self->n_properties);
-  g_assert (g_variant_is_of_type (sunk, G_VARIANT_TYPE (self->info->properties[i]->signature)));
-  if (g_variant_equal (self->values[i], sunk))
-    return;
-  g_variant_unref (self->values[i]);
-  self->values[i] = g_steal_pointer (&sunk);
+  self->picture = fz_ipc_picture_set (self->picture, i, g_variant_ref_sink (value));
   self->changed |= UINT64_C (1) << i;
   mark_dirty (self);
 }
 
+/* Index of a property that is there and has the type. */
+static unsigned
+require_property (const FzIpcObject *self, const char *property, const char *type)
+{
+  unsigned i = find_property (self, property);
+
+  g_assert (i < self->picture->n_values);
+  g_assert (strcmp (self->picture->info->properties[i]->signature, type) == 0);
+  return i;
+}
+
+void
+fz_ipc_object_set (FzIpcObject *self, const char *property, GVariant *value)
+{
+  g_autoptr (GVariant) sunk = g_variant_ref_sink (value);
+  unsigned i = require_property (self, property, g_variant_get_type_string (sunk));
+
+  if (!g_variant_equal (self->picture->values[i], sunk))
+    change (self, i, sunk);
+}
+
+/* The shorthands make no value to find out that it is the same: thousands are, each second. */
+
 void
 fz_ipc_object_set_text (FzIpcObject *self, const char *property, const char *value)
 {
-  fz_ipc_object_set (self, property, g_variant_new_string (value != NULL ? value : ""));
+  unsigned i = require_property (self, property, "s");
+  const char *text = value != NULL ? value : "";
+
+  if (strcmp (g_variant_get_string (self->picture->values[i], NULL), text) != 0)
+    change (self, i, g_variant_new_string (text));
 }
 
 void
 fz_ipc_object_set_u32 (FzIpcObject *self, const char *property, uint32_t value)
 {
-  fz_ipc_object_set (self, property, g_variant_new_uint32 (value));
+  unsigned i = require_property (self, property, "u");
+
+  if (g_variant_get_uint32 (self->picture->values[i]) != value)
+    change (self, i, g_variant_new_uint32 (value));
 }
 
 void
 fz_ipc_object_set_u64 (FzIpcObject *self, const char *property, uint64_t value)
 {
-  fz_ipc_object_set (self, property, g_variant_new_uint64 (value));
+  unsigned i = require_property (self, property, "t");
+
+  if (g_variant_get_uint64 (self->picture->values[i]) != value)
+    change (self, i, g_variant_new_uint64 (value));
 }
 
 void
 fz_ipc_object_set_path (FzIpcObject *self, const char *property, const char *value)
 {
-  fz_ipc_object_set (self, property, g_variant_new_object_path (value));
+  unsigned i = require_property (self, property, "o");
+
+  if (strcmp (g_variant_get_string (self->picture->values[i], NULL), value) != 0)
+    change (self, i, g_variant_new_object_path (value));
 }
 
 GVariant *
@@ -168,20 +168,20 @@ fz_ipc_object_get (const FzIpcObject *self, const char *property)
 {
   unsigned i = find_property (self, property);
 
-  g_assert (i < self->n_properties);
-  return self->values[i];
+  g_assert (i < self->picture->n_values);
+  return self->picture->values[i];
 }
 
 const char *
 fz_ipc_object_get_path (const FzIpcObject *self)
 {
-  return self->path;
+  return self->picture->path;
 }
 
 GDBusInterfaceInfo *
 fz_ipc_object_get_info (const FzIpcObject *self)
 {
-  return self->info;
+  return self->picture->info;
 }
 
 /* -- through a caller's eyes -- */
@@ -196,8 +196,8 @@ static GVariant *
 view_at (const FzIpcObject *self, unsigned i, bool is_privileged)
 {
   if (is_private_property (self, i) && !is_privileged)
-    return g_variant_ref_sink (make_zero (self->info->properties[i]->signature));
-  return g_variant_ref (self->values[i]);
+    return g_variant_ref_sink (fz_ipc_picture_make_zero (self->picture->info, i));
+  return g_variant_ref (self->picture->values[i]);
 }
 
 GVariant *
@@ -205,7 +205,7 @@ fz_ipc_object_view (const FzIpcObject *self, const char *property, bool is_privi
 {
   unsigned i = find_property (self, property);
 
-  return i < self->n_properties ? view_at (self, i, is_privileged) : NULL;
+  return i < self->picture->n_values ? view_at (self, i, is_privileged) : NULL;
 }
 
 static void
@@ -213,7 +213,7 @@ add_property (GVariantBuilder *builder, const FzIpcObject *self, unsigned i, boo
 {
   g_autoptr (GVariant) value = view_at (self, i, is_privileged);
 
-  g_variant_builder_add (builder, "{sv}", self->info->properties[i]->name, value);
+  g_variant_builder_add (builder, "{sv}", self->picture->info->properties[i]->name, value);
 }
 
 GVariant *
@@ -221,34 +221,24 @@ fz_ipc_object_view_all (const FzIpcObject *self, bool is_privileged)
 {
   GVariantBuilder builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("a{sv}"));
 
-  for (unsigned i = 0; i < self->n_properties; i++)
+  for (unsigned i = 0; i < self->picture->n_values; i++)
     add_property (&builder, self, i, is_privileged);
   return g_variant_builder_end (&builder);
 }
 
-/* a{sa{sv}} of one interface */
-static GVariant *
-view_interfaces (const FzIpcObject *self)
+GPtrArray *
+fz_ipc_tree_dup_managed (FzIpcTree *self, bool is_privileged)
 {
-  GVariantBuilder builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("a{sa{sv}}"));
-
-  g_variant_builder_add (
-      &builder, "{s@a{sv}}", self->info->name, fz_ipc_object_view_all (self, true));
-  return g_variant_builder_end (&builder);
-}
-
-GVariant *
-fz_ipc_tree_view_managed (FzIpcTree *self, bool is_privileged)
-{
-  GVariantBuilder builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("a{oa{sa{sv}}}"));
+  GPtrArray *out = g_ptr_array_new_full (g_hash_table_size (self->objects),
+                                         (GDestroyNotify) fz_ipc_picture_unref);
   FzIpcObject *object;
   GHashTableIter iter;
 
   g_hash_table_iter_init (&iter, self->objects);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &object))
     if (fz_ipc_object_is_visible (object, is_privileged))
-      g_variant_builder_add (&builder, "{o@a{sa{sv}}}", object->path, view_interfaces (object));
-  return g_variant_builder_end (&builder);
+      g_ptr_array_add (out, fz_ipc_picture_ref (object->picture));
+  return out;
 }
 
 static gint
@@ -268,12 +258,13 @@ fz_ipc_tree_dup_children (FzIpcTree *self, const char *path, bool is_privileged)
 
   g_hash_table_iter_init (&iter, self->objects);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &object)) {
+    const char *full = object->picture->path;
     char *name;
 
-    if (!fz_ipc_object_is_visible (object, is_privileged) || strncmp (object->path, path, n) != 0 ||
-        object->path[n] != '/')
+    if (!fz_ipc_object_is_visible (object, is_privileged) || strncmp (full, path, n) != 0 ||
+        full[n] != '/')
       continue;
-    name = g_strndup (object->path + n + 1, strcspn (object->path + n + 1, "/"));
+    name = g_strndup (full + n + 1, strcspn (full + n + 1, "/"));
     if (g_hash_table_contains (seen, name)) { /* adding it would keep the newer key */
       g_free (name);
     } else {
@@ -328,7 +319,9 @@ tell_added (const FzIpcObject *object, const char *destination)
         FZ_IPC_PATH,
         OBJECT_MANAGER,
         "InterfacesAdded",
-        g_variant_new ("(o@a{sa{sv}})", object->path, view_interfaces (object)));
+        g_variant_new ("(o@a{sa{sv}})",
+                       object->picture->path,
+                       fz_ipc_picture_to_interfaces (object->picture)));
 }
 
 /* The properties of @which whose audience is @audience. */
@@ -342,7 +335,7 @@ tell_properties (const FzIpcObject *object,
   GVariantBuilder builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("a{sv}"));
   bool is_any = false;
 
-  for (unsigned i = 0; i < object->n_properties; i++) {
+  for (unsigned i = 0; i < object->picture->n_values; i++) {
     FzIpcAudience needed = is_private_property (object, i) ? FZ_IPC_PRIVATE : object->audience;
 
     if ((which >> i & 1) == 0 || needed != audience)
@@ -357,10 +350,11 @@ tell_properties (const FzIpcObject *object,
   emit (object->tree,
         destination,
         audience,
-        object->path,
+        object->picture->path,
         PROPERTIES_INTERFACE,
         "PropertiesChanged",
-        g_variant_new ("(sa{sv}@as)", object->info->name, &builder, g_variant_new_strv (NULL, 0)));
+        g_variant_new (
+            "(sa{sv}@as)", object->picture->info->name, &builder, g_variant_new_strv (NULL, 0)));
 }
 
 static void
@@ -432,7 +426,7 @@ fz_ipc_tree_show_private (FzIpcTree *self, const char *name, bool is_here)
     if (is_here)
       tell_added (object, name);
     else
-      tell_removed (self, name, FZ_IPC_PRIVATE, object->path, object->info->name);
+      tell_removed (self, name, FZ_IPC_PRIVATE, object->picture->path, object->picture->info->name);
   }
 }
 
@@ -481,7 +475,7 @@ fz_ipc_tree_add (FzIpcTree *self,
   g_assert (!g_hash_table_contains (self->objects, path));
   object = make_object (self, path, info, audience);
   object->is_new = true;
-  g_hash_table_insert (self->objects, object->path, object);
+  g_hash_table_insert (self->objects, object->picture->path, object);
   mark_dirty (object);
   return object;
 }
@@ -495,13 +489,13 @@ fz_ipc_tree_remove (FzIpcTree *self, FzIpcObject *object)
   if (!object->is_new) {
     Removal *removal = g_new0 (Removal, 1);
 
-    removal->path = g_strdup (object->path);
-    removal->interface = object->info->name;
+    removal->path = g_strdup (object->picture->path);
+    removal->interface = object->picture->info->name;
     removal->audience = object->audience;
     g_ptr_array_add (self->removals, removal);
     fz_ipc_tree_queue_flush (self);
   }
-  g_hash_table_remove (self->objects, object->path);
+  g_hash_table_remove (self->objects, object->picture->path);
 }
 
 FzIpcObject *

@@ -5,7 +5,7 @@ Usage: desktop.py [--build BUILD] [--rounds N] [--json FILE]
 
 Each round starts everything anew on a display, a session bus and a system bus of its own (tests/gui/desk.py), with the
 mock of the tunnel service behind app and tray; the real service is started by itself. The figure is the median, its range
-stands beside it. Memory is what the kernel accounts to the process: proportional (PSS) and private.
+stands beside it. Memory is what the kernel accounts to the process: proportional (PSS) and private. CPU time is the scheduler's count.
 """
 
 import argparse
@@ -21,6 +21,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "gui"))
 
 from desk import APP_ID, Desk, DeskError, until  # noqa: E402
 
+N_MANY = 5000  # resources of a large account
 REST_S = 2.0  # before memory is read: what a start leaves over has been freed by then
 N_RESOURCES = 50
 
@@ -91,6 +92,40 @@ def measure_service(build):
         desk.close()
 
 
+def cpu_ms(process):
+    """(of the main loop's thread, of the whole process) so far."""
+    folder = f"/proc/{process.pid}/task"
+    spent = {}
+    for thread in os.listdir(folder):
+        with open(f"{folder}/{thread}/schedstat", encoding="ascii") as file:
+            spent[thread] = int(file.read().split()[0]) / 1e6
+    return spent[str(process.pid)], sum(spent.values())
+
+
+def measure_bus(build):
+    """What it costs the bus side of the service to show many resources; the mock has the real one's."""
+    desk = Desk(build)
+    try:
+        name, path = "dev.firezone.Client.Tunnel1", "/dev/firezone/Client/Tunnel1"
+        service = desk.spawn([os.path.join(build, "tests", "dbus", "fz-mock-tunnel"), "--connected",
+                              f"--resources={N_MANY}"], "mock")
+        until(lambda: desk.has_owner(desk.system, name), "the mock of the tunnel service on the bus")
+
+        def ask():
+            desk.system.call_sync(name, path, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", None, None,
+                                  0, 60000, None)
+        ask()
+        main, whole = cpu_ms(service)
+        begun = time.monotonic()
+        ask()
+        answered = time.monotonic() - begun
+        main_after, whole_after = cpu_ms(service)
+        return {"managed_main_ms": main_after - main, "managed_cpu_ms": whole_after - whole,
+                "managed_ms": answered * 1e3}
+    finally:
+        desk.close()
+
+
 TITLES = {
     "app_on_bus_ms": "app: start to its name on the session bus, ms",
     "app_first_frame_ms": "app: start to the first frame, ms",
@@ -102,6 +137,9 @@ TITLES = {
     "service_on_bus_ms": "tunnel service: start to its name on the system bus, ms",
     "service_pss_mb": "tunnel service: memory at rest, PSS, MB",
     "service_private_mb": "tunnel service: of that private, MB",
+    "managed_main_ms": f"bus side: GetManagedObjects with {N_MANY} resources, CPU of the main loop, ms",
+    "managed_cpu_ms": "bus side: of the whole process, ms",
+    "managed_ms": "bus side: until the caller has it, ms",
 }
 
 
@@ -115,7 +153,7 @@ def main():
     figures = {key: [] for key in TITLES}
     for number in range(arguments.rounds):
         print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr)
-        for key, value in {**measure_desktop(build), **measure_service(build)}.items():
+        for key, value in {**measure_desktop(build), **measure_service(build), **measure_bus(build)}.items():
             figures[key].append(value)
     print("| | median | range |\n|---|---|---|")
     for key, values in figures.items():

@@ -5,10 +5,11 @@
  * without rights and without a network. Who signs in and connects becomes connected, and has
  * resources.
  *
- * Usage: fz-mock-tunnel [--session] [--own-pace] [--resources=N] [--log=FILE]
+ * Usage: fz-mock-tunnel [--session] [--own-pace] [--connected] [--resources=N] [--log=FILE]
  *
  *   --session      on the session bus
  *   --own-pace     Connect ends in "connecting"; a test says how it goes on
+ *   --connected    from the start, and whoever started it is the owner
  *   --resources=N  how many there are once connected; 5
  *   --log=FILE     what OpenLog opens; four lines of its own
  *
@@ -62,6 +63,7 @@ typedef struct {
   gboolean holds;
   gboolean is_session;
   gboolean has_own_pace;
+  gboolean is_connected; /* from the start */
   int n_resources;
   char *log;
   unsigned connecting; /* timer */
@@ -544,6 +546,7 @@ parse_options (Mock *mock, int *argc, char ***argv)
   const GOptionEntry entries[] = {
     { "session", 0, 0, G_OPTION_ARG_NONE, &mock->is_session, "on the session bus", NULL },
     { "own-pace", 0, 0, G_OPTION_ARG_NONE, &mock->has_own_pace, "stay connecting", NULL },
+    { "connected", 0, 0, G_OPTION_ARG_NONE, &mock->is_connected, "begin connected", NULL },
     { "resources", 0, 0, G_OPTION_ARG_INT, &mock->n_resources, "how many there are", "N" },
     { "log", 0, 0, G_OPTION_ARG_FILENAME, &mock->log, "what OpenLog opens", "FILE" },
     G_OPTION_ENTRY_NULL,
@@ -598,6 +601,10 @@ main (int argc, char **argv)
   mock.tree = fz_ipc_service_get_tree (mock.service);
   mock.manager = fz_ipc_tree_get_manager (mock.tree);
   set_constants (&mock);
+  if (mock.is_connected) {
+    fz_ipc_service_set_owner (mock.service, getuid ());
+    on_connected (&mock);
+  }
   test = g_dbus_connection_register_object (
       mock.connection, "/test", info->interfaces[0], &vtable, &mock, NULL, NULL);
   name = g_bus_own_name_on_connection (mock.connection,

@@ -578,6 +578,26 @@ class Privacy(Case):
                 self.assertEqual(words[0], words[1], "hidden and absent look alike")
         self.assert_error(DBUS_ERROR + "UnknownObject", self.bob.call, INTROSPECT, path=PATH + "/resource")
 
+    def test_objects_asked_for_all_at_once(self):
+        """Replies are written in another thread, in their turn: each is whole, and as things were when it was asked for."""
+        resource = self.first_resource()
+        leaving = self.caller("alice")
+        leaving.get("State")
+        asked = []
+        for i in range(20):
+            leaving.begin(MANAGED)
+            asked.append(self.alice.begin(MANAGED))
+            self.system.test("Set", f"(objectpath '{resource}', 'Name', <'name {i}'>)")
+        leaving.leave()
+        names = []
+        for pending in asked:
+            objects = pending.result()
+            self.assertEqual(len(objects), 7)
+            names.append(objects[resource][NAME + ".Resource"]["Name"])
+        self.assertEqual(names, sorted(names, key=lambda name: -1 if name == "Intranet" else int(name.split()[-1])))
+        self.assertEqual(self.alice.call(MANAGED)[resource][NAME + ".Resource"]["Name"], "name 19")
+        self.assertEqual(self.bob.call(MANAGED), {})
+
     def test_manager(self):
         self.assertEqual([c.get("Account") for c in (self.alice, self.root, self.bob)], ["acme", "acme", ""])
         self.assertEqual([c.get("Actor") for c in (self.alice, self.root, self.bob)], ["Alice", "Alice", ""])

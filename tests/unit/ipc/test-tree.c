@@ -161,8 +161,8 @@ test_come_and_gone_in_a_turn (Fixture *f, gconstpointer data)
 static void
 test_eyes (Fixture *f, gconstpointer data)
 {
-  g_autoptr (GVariant) all = NULL;
-  g_autoptr (GVariant) some = NULL;
+  g_autoptr (GPtrArray) all = NULL;
+  g_autoptr (GPtrArray) some = NULL;
   g_autoptr (GPtrArray) kinds = NULL;
   g_autoptr (GPtrArray) relays = NULL;
   g_autoptr (GPtrArray) hidden = NULL;
@@ -170,10 +170,10 @@ test_eyes (Fixture *f, gconstpointer data)
   add_relay (f, "2", FZ_IPC_PRIVATE);
   add_relay (f, "3", FZ_IPC_PRIVATE); /* three of a kind: its name is seen twice after the first */
   add_relay (f, "1", FZ_IPC_PRIVATE);
-  all = g_variant_ref_sink (fz_ipc_tree_view_managed (f->tree, true));
-  some = g_variant_ref_sink (fz_ipc_tree_view_managed (f->tree, false));
-  g_assert_cmpuint (g_variant_n_children (all), ==, 3);
-  g_assert_cmpuint (g_variant_n_children (some), ==, 0);
+  all = fz_ipc_tree_dup_managed (f->tree, true);
+  some = fz_ipc_tree_dup_managed (f->tree, false);
+  g_assert_cmpuint (all->len, ==, 3);
+  g_assert_cmpuint (some->len, ==, 0);
 
   kinds = fz_ipc_tree_dup_children (f->tree, FZ_IPC_PATH, true);
   g_assert_cmpuint (kinds->len, ==, 1);
@@ -183,6 +183,44 @@ test_eyes (Fixture *f, gconstpointer data)
   g_assert_cmpstr (relays->pdata[0], ==, "1");
   hidden = fz_ipc_tree_dup_children (f->tree, FZ_IPC_PATH, false);
   g_assert_cmpuint (hidden->len, ==, 0);
+}
+
+static char *
+print_managed (GPtrArray *pictures)
+{
+  g_autoptr (GVariant) managed = g_variant_ref_sink (fz_ipc_pictures_to_managed (pictures));
+
+  return g_variant_print (managed, FALSE);
+}
+
+/* A reply that is still being written shows what was so when it was asked for. */
+static void
+test_pictures_do_not_change (Fixture *f, gconstpointer data)
+{
+  FzIpcObject *relay = add_relay (f, "1", FZ_IPC_PRIVATE);
+  g_autoptr (GPtrArray) before = NULL;
+  g_autoptr (GPtrArray) after = NULL;
+  g_autofree char *was = NULL;
+  g_autofree char *is = NULL;
+
+  fz_ipc_object_set_text (relay, "Region", "Europe");
+  before = fz_ipc_tree_dup_managed (f->tree, true);
+  fz_ipc_object_set_text (relay, "Region", "Asia");
+  fz_ipc_object_set_u32 (relay, "Rtt", 7);
+  after = fz_ipc_tree_dup_managed (f->tree, true);
+  fz_ipc_tree_remove (f->tree, relay);
+
+  was = print_managed (before);
+  is = print_managed (after);
+  g_assert_cmpstr (
+      was,
+      ==,
+      "({'/dev/firezone/Client/Tunnel1/relay/1': {'dev.firezone.Client.Tunnel1.Relay':"
+      " {'Region': <'Europe'>, 'Address': <''>, 'State': <''>, 'Rtt': <uint32 0>}}},)");
+  g_assert_cmpstr (is,
+                   ==,
+                   "({'/dev/firezone/Client/Tunnel1/relay/1': {'dev.firezone.Client.Tunnel1.Relay':"
+                   " {'Region': <'Asia'>, 'Address': <''>, 'State': <''>, 'Rtt': <uint32 7>}}},)");
 }
 
 static void
@@ -241,6 +279,7 @@ main (int argc, char **argv)
   ADD ("life-of-an-object", test_life_of_an_object);
   ADD ("come-and-gone-in-a-turn", test_come_and_gone_in_a_turn);
   ADD ("eyes", test_eyes);
+  ADD ("pictures-do-not-change", test_pictures_do_not_change);
   ADD ("show-private", test_show_private);
   ADD ("many", test_many);
   return g_test_run ();
