@@ -12,8 +12,8 @@
  *
  * Upstreams are the entries of the DNS manager's configuration for other interfaces.
  */
+#include "platform/linux/fz-linux-dns-bus-watch.h"
 #include "platform/linux/fz-linux-dns-private.h"
-#include "platform/linux/fz-linux-dns-watch.h"
 #include "platform/linux/fz-resolv-conf.h"
 #include "platform/linux/fz-resolv-file.h"
 
@@ -33,8 +33,7 @@
 #define RELOAD_DNS_RC    2u   /* NM_MANAGER_RELOAD_FLAG_DNS_RC: writes resolv.conf again */
 #define POLLS_PATIENT    5u
 #define POLL_MS          100u
-#define POLLS_MAX        50u /* for the device to be seen, then for the file to be written */
-#define GATHER_MS        50u
+#define POLLS_MAX        50u  /* for the device to be seen, then for the file to be written */
 #define WAIT_MS          1000 /* each of two calls at the end */
 
 typedef struct {
@@ -42,10 +41,7 @@ typedef struct {
   FzDnsService service;
   char *etc;
   bool is_chosen; /* by a person: resolv.conf may name others */
-  FzDnsWatch *watch;
-  guint name_watch;
-  guint signal_id;
-  bool has_owner;
+  FzDnsBusWatch *watch;
 
   const FzDnsSettings *settings;
   GCancellable *apply; /* of one apply() */
@@ -53,9 +49,6 @@ typedef struct {
   bool has_set;
   unsigned n_polls;
   guint poll_id;
-
-  GCancellable *read; /* of one read_upstreams() */
-  guint read_id;
 } Manager;
 
 /* A Reapply that takes our servers away again; outlives the backend. */
@@ -676,76 +669,26 @@ on_configuration (GVariant *reply, const GError *error, gpointer user_data)
   fz_dns_control_take_upstreams (self->backend.control, list);
 }
 
-static gboolean
-on_read_due (gpointer user_data)
+static void
+read_now (FzDnsBackend *backend, const FzDnsService *service)
 {
-  Manager *self = user_data;
-  FzDnsService service;
-
-  self->read_id = 0;
-  if (self->read != NULL)
-    g_cancellable_cancel (self->read);
-  g_clear_object (&self->read);
-  self->read = g_cancellable_new ();
-  service = (FzDnsService){ self->service.bus, NAME, self->read };
-  fz_dns_call (&service,
+  fz_dns_call (service,
                DNS_PATH,
                PROPERTIES,
                "Get",
                g_variant_new ("(ss)", DNS, "Configuration"),
                "(v)",
                on_configuration,
-               self);
-  return G_SOURCE_REMOVE;
-}
-
-static void
-read_soon (Manager *self, guint ms)
-{
-  if (self->read_id == 0 && self->service.bus != NULL)
-    self->read_id = g_timeout_add (ms, on_read_due, self);
+               backend);
 }
 
 static void
 read_upstreams (FzDnsBackend *backend)
 {
-  read_soon ((Manager *) (void *) backend, 0);
+  fz_dns_bus_watch_read (((Manager *) (void *) backend)->watch);
 }
 
-/* -- events -- */
-
-static void
-on_signal (GDBusConnection *bus,
-           const char *sender,
-           const char *path,
-           const char *interface,
-           const char *signal,
-           GVariant *parameters,
-           gpointer user_data)
-{
-  Manager *self = user_data;
-
-  fz_dns_control_note_change (self->backend.control);
-  read_soon (self, GATHER_MS);
-}
-
-static void
-on_appeared (GDBusConnection *bus, const char *name, const char *owner, gpointer user_data)
-{
-  Manager *self = user_data;
-
-  if (self->has_owner) {
-    fz_dns_control_note_change (self->backend.control);
-    read_soon (self, GATHER_MS);
-  }
-  self->has_owner = true;
-}
-
-static void
-on_file_changed (gpointer user_data)
-{
-  fz_dns_control_note_change (user_data);
-}
+/* -- making -- */
 
 static void
 free_backend (FzDnsBackend *backend)
@@ -753,14 +696,7 @@ free_backend (FzDnsBackend *backend)
   Manager *self = (Manager *) (void *) backend;
 
   stop_apply (self);
-  if (self->read != NULL)
-    g_cancellable_cancel (self->read);
-  g_clear_object (&self->read);
-  g_clear_handle_id (&self->read_id, g_source_remove);
-  g_clear_handle_id (&self->name_watch, g_bus_unwatch_name);
-  if (self->signal_id != 0)
-    g_dbus_connection_signal_unsubscribe (self->service.bus, self->signal_id);
-  fz_dns_watch_free (self->watch);
+  fz_dns_bus_watch_free (self->watch);
   g_clear_object (&self->service.bus);
   g_free (self->device);
   g_free (self->etc);
@@ -780,30 +716,20 @@ fz_dns_network_manager_backend_new (FzDnsControl *control,
     .read_upstreams = read_upstreams,
   };
   Manager *self = g_new0 (Manager, 1);
+  const FzDnsBusWatchConfig watch = {
+    .backend = &self->backend,
+    .bus = bus,
+    .name = NAME,
+    .path = DNS_PATH,
+    .etc = is_chosen ? NULL : etc,
+    .read = read_now,
+  };
 
   self->backend = (FzDnsBackend){ &functions, control };
   self->etc = g_strdup (etc);
   self->is_chosen = is_chosen;
-  if (bus == NULL)
-    return &self->backend;
-
-  self->service = (FzDnsService){ g_object_ref (bus), NAME, NULL };
-  self->name_watch = g_bus_watch_name_on_connection (
-      bus, NAME, G_BUS_NAME_WATCHER_FLAGS_NONE, on_appeared, NULL, self, NULL);
-  self->signal_id = g_dbus_connection_signal_subscribe (bus,
-                                                        NAME,
-                                                        PROPERTIES,
-                                                        "PropertiesChanged",
-                                                        DNS_PATH,
-                                                        NULL,
-                                                        G_DBUS_SIGNAL_FLAGS_NONE,
-                                                        on_signal,
-                                                        self,
-                                                        NULL);
-  if (!is_chosen) {
-    g_autofree char *path = g_build_filename (etc, "resolv.conf", NULL);
-
-    self->watch = fz_dns_watch_file_new (path, on_file_changed, control);
-  }
+  if (bus != NULL)
+    self->service = (FzDnsService){ g_object_ref (bus), NAME, NULL };
+  self->watch = fz_dns_bus_watch_new (&watch);
   return &self->backend;
 }

@@ -11,8 +11,8 @@
  * Upstreams are what the manager's extended property lists, without our link and
  * without links that are for certain domains only.
  */
+#include "platform/linux/fz-linux-dns-bus-watch.h"
 #include "platform/linux/fz-linux-dns-private.h"
-#include "platform/linux/fz-linux-dns-watch.h"
 
 #include <net/if.h>
 #include <string.h>
@@ -24,17 +24,13 @@
 #define PROPERTIES    "org.freedesktop.DBus.Properties"
 #define LINK_TRIES    20u /* resolved sees a new link a moment after us */
 #define LINK_RETRY_MS 100u
-#define GATHER_MS     50u
 
 typedef struct {
   FzDnsBackend backend;
   FzDnsService service;
   char *etc;
   bool is_chosen; /* by a person: resolv.conf may name others */
-  FzDnsWatch *watch;
-  guint name_watch;
-  guint signal_id;
-  bool has_owner; /* has been seen once */
+  FzDnsBusWatch *watch;
 
   const FzDnsSettings *settings;
   GCancellable *apply; /* of one apply() */
@@ -45,11 +41,10 @@ typedef struct {
   unsigned n_tries;
   guint retry_id;
 
-  GCancellable *read; /* of one read_upstreams() */
-  guint read_id;
-  GVariant *servers; /* a(iiayqs) */
-  GArray *links;     /* uint32_t: to be asked about; the last first */
-  GArray *excluded;  /* uint32_t: links for certain domains only */
+  const FzDnsService *reading; /* of one read_upstreams(); the watch's */
+  GVariant *servers;           /* a(iiayqs) */
+  GArray *links;               /* uint32_t: to be asked about; the last first */
+  GArray *excluded;            /* uint32_t: links for certain domains only */
 } Resolved;
 
 /* -- apply -- */
@@ -459,7 +454,6 @@ static void
 on_upstream_link (GVariant *reply, const GError *error, gpointer user_data)
 {
   Resolved *self = user_data;
-  FzDnsService service = { self->service.bus, NAME, self->read };
   const char *path = NULL;
 
   if (error != NULL) { /* it has gone meanwhile */
@@ -468,7 +462,7 @@ on_upstream_link (GVariant *reply, const GError *error, gpointer user_data)
     return;
   }
   g_variant_get (reply, "(&o)", &path);
-  fz_dns_call (&service,
+  fz_dns_call (self->reading,
                path,
                PROPERTIES,
                "GetAll",
@@ -481,14 +475,12 @@ on_upstream_link (GVariant *reply, const GError *error, gpointer user_data)
 static void
 ask_next_link (Resolved *self)
 {
-  FzDnsService service = { self->service.bus, NAME, self->read };
-
   if (self->links->len == 0) {
     hand_over (self);
     return;
   }
   fz_dns_call (
-      &service,
+      self->reading,
       PATH,
       MANAGER,
       "GetLink",
@@ -530,19 +522,13 @@ on_manager_properties (GVariant *reply, const GError *error, gpointer user_data)
   ask_next_link (self);
 }
 
-static gboolean
-on_read_due (gpointer user_data)
+static void
+read_now (FzDnsBackend *backend, const FzDnsService *service)
 {
-  Resolved *self = user_data;
-  FzDnsService service;
+  Resolved *self = (Resolved *) (void *) backend;
 
-  self->read_id = 0;
-  if (self->read != NULL)
-    g_cancellable_cancel (self->read);
-  g_clear_object (&self->read);
-  self->read = g_cancellable_new ();
-  service = (FzDnsService){ self->service.bus, NAME, self->read };
-  fz_dns_call (&service,
+  self->reading = service;
+  fz_dns_call (service,
                PATH,
                PROPERTIES,
                "GetAll",
@@ -550,57 +536,15 @@ on_read_due (gpointer user_data)
                "(a{sv})",
                on_manager_properties,
                self);
-  return G_SOURCE_REMOVE;
-}
-
-static void
-read_soon (Resolved *self, guint ms)
-{
-  if (self->read_id == 0 && self->service.bus != NULL)
-    self->read_id = g_timeout_add (ms, on_read_due, self);
 }
 
 static void
 read_upstreams (FzDnsBackend *backend)
 {
-  read_soon ((Resolved *) (void *) backend, 0);
+  fz_dns_bus_watch_read (((Resolved *) (void *) backend)->watch);
 }
 
-/* -- events -- */
-
-static void
-on_signal (GDBusConnection *bus,
-           const char *sender,
-           const char *path,
-           const char *interface,
-           const char *signal,
-           GVariant *parameters,
-           gpointer user_data)
-{
-  Resolved *self = user_data;
-
-  fz_dns_control_note_change (self->backend.control);
-  read_soon (self, GATHER_MS);
-}
-
-/* A new owner knows nothing of us. */
-static void
-on_appeared (GDBusConnection *bus, const char *name, const char *owner, gpointer user_data)
-{
-  Resolved *self = user_data;
-
-  if (self->has_owner) {
-    fz_dns_control_note_change (self->backend.control);
-    read_soon (self, GATHER_MS);
-  }
-  self->has_owner = true;
-}
-
-static void
-on_file_changed (gpointer user_data)
-{
-  fz_dns_control_note_change (user_data);
-}
+/* -- making -- */
 
 static void
 free_backend (FzDnsBackend *backend)
@@ -608,14 +552,7 @@ free_backend (FzDnsBackend *backend)
   Resolved *self = (Resolved *) (void *) backend;
 
   stop_apply (self);
-  if (self->read != NULL)
-    g_cancellable_cancel (self->read);
-  g_clear_object (&self->read);
-  g_clear_handle_id (&self->read_id, g_source_remove);
-  g_clear_handle_id (&self->name_watch, g_bus_unwatch_name);
-  if (self->signal_id != 0)
-    g_dbus_connection_signal_unsubscribe (self->service.bus, self->signal_id);
-  fz_dns_watch_free (self->watch);
+  fz_dns_bus_watch_free (self->watch);
   g_clear_object (&self->service.bus);
   g_clear_pointer (&self->servers, g_variant_unref);
   g_array_unref (self->links);
@@ -639,32 +576,21 @@ fz_dns_resolved_backend_new (FzDnsControl *control,
     .flush = flush,
   };
   Resolved *self = g_new0 (Resolved, 1);
+  const FzDnsBusWatchConfig watch = {
+    .backend = &self->backend,
+    .bus = bus,
+    .name = NAME,
+    .etc = is_chosen ? NULL : etc,
+    .read = read_now,
+  };
 
   self->backend = (FzDnsBackend){ &functions, control };
   self->links = g_array_new (FALSE, FALSE, sizeof (uint32_t));
   self->excluded = g_array_new (FALSE, FALSE, sizeof (uint32_t));
   self->etc = g_strdup (etc);
   self->is_chosen = is_chosen;
-  if (bus == NULL)
-    return &self->backend;
-
-  self->service = (FzDnsService){ g_object_ref (bus), NAME, NULL };
-  self->name_watch = g_bus_watch_name_on_connection (
-      bus, NAME, G_BUS_NAME_WATCHER_FLAGS_NONE, on_appeared, NULL, self, NULL);
-  self->signal_id = g_dbus_connection_signal_subscribe (bus,
-                                                        NAME,
-                                                        PROPERTIES,
-                                                        "PropertiesChanged",
-                                                        NULL,
-                                                        NULL,
-                                                        G_DBUS_SIGNAL_FLAGS_NONE,
-                                                        on_signal,
-                                                        self,
-                                                        NULL);
-  if (!is_chosen) {
-    g_autofree char *path = g_build_filename (etc, "resolv.conf", NULL);
-
-    self->watch = fz_dns_watch_file_new (path, on_file_changed, control);
-  }
+  if (bus != NULL)
+    self->service = (FzDnsService){ g_object_ref (bus), NAME, NULL };
+  self->watch = fz_dns_bus_watch_new (&watch);
   return &self->backend;
 }
