@@ -19,6 +19,8 @@ def flags_by_folder(root, build):
         for entry in json.load(file):
             source = os.path.relpath(os.path.join(entry["directory"], entry["file"]), root)
             words = shlex.split(entry["command"])
+            if os.path.basename(words[0]) == "ccache":  # Meson puts it in front where it is installed
+                words = words[1:]
             keep = [w for w in words[1:] if w.startswith(("-I", "-D", "-U", "-std", "-f", "-isystem"))]
             keep = [w if not w.startswith("-I") else "-I" + os.path.join(entry["directory"], w[2:])
                     for w in keep]
