@@ -169,7 +169,7 @@ open_tun (
     int result = socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds);
 
     g_assert_cmpint (result, ==, 0);
-    tun->base.queues[i] = (FzTunQueue){ fds[0], use_offloads };
+    tun->base.queues[i] = (FzTunQueue){ fds[0], use_offloads, fds[0] };
     tun->kernel_fds[i] = fds[1];
     tun->base.features.n_queues = i + 1;
   }

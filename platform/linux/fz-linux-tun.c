@@ -5,6 +5,13 @@
  * is in FzTunFeatures. A device lives as long as its last descriptor, so a
  * crash leaves none behind.
  *
+ * Several queues. The kernel spreads packets over them by a hash of their flow,
+ * until it sees a packet of the flow written on one: from then on, and for three
+ * seconds after the last, the flow comes out there. Each such change may let newer
+ * packets overtake older ones that wait in the other lane, so lanes write through
+ * descriptors of their own that are detached: a detached queue takes packets in,
+ * is never given one, and teaches nothing. A flow has one lane for good.
+ *
  * Debian 12's headers lack TUN_F_USO4 and TUN_F_USO6: the values stand here
  * under names of our own.
  */
@@ -120,6 +127,31 @@ attach_queue (const char *name, short flags, GError **error)
   return fd;
 }
 
+/* A descriptor that only writes; -1 if there can be none. */
+static int
+attach_writer (const char *name, short flags)
+{
+  struct ifreq request = { .ifr_flags = IFF_DETACH_QUEUE };
+  int fd = attach_queue (name, flags, NULL);
+
+  if (fd >= 0 && ioctl (fd, TUNSETQUEUE, &request) == 0)
+    return fd;
+  if (fd >= 0)
+    close (fd);
+  return -1;
+}
+
+static void
+attach_writers (FzLinuxTun *tun, const char *name, short flags)
+{
+  for (unsigned i = 0; i < tun->base.features.n_queues; i++) {
+    int fd = attach_writer (name, flags);
+
+    if (fd >= 0)
+      tun->base.queues[i].write_fd = fd;
+  }
+}
+
 static unsigned
 kernel_flags (void)
 {
@@ -159,7 +191,7 @@ attach_queues (FzLinuxTun *tun, const char *name, unsigned n_queues, FzTunStep s
 
     if (fd < 0)
       return false;
-    base->queues[i] = (FzTunQueue){ fd, has_vnet };
+    base->queues[i] = (FzTunQueue){ fd, has_vnet, fd };
     base->features.n_queues = i + 1;
     if (has_vnet) {
       int size = VNET_SIZE;
@@ -167,6 +199,8 @@ attach_queues (FzLinuxTun *tun, const char *name, unsigned n_queues, FzTunStep s
       ioctl (fd, TUNSETVNETHDRSZ, &size); /* the default, said again */
     }
   }
+  if (n_queues > 1)
+    attach_writers (tun, name, flags);
   if (has_vnet)
     step = negotiate (base->queues[0].fd, step);
   base->features.vnet_header = has_vnet;
@@ -274,7 +308,10 @@ fz_linux_close_tun (FzTun *tun)
 {
   if (tun->platform != NULL)
     fz_linux_monitor_forget_tun ((FzLinux *) tun->platform, tun);
-  for (unsigned i = 0; i < tun->features.n_queues; i++)
+  for (unsigned i = 0; i < tun->features.n_queues; i++) {
+    if (tun->queues[i].write_fd != tun->queues[i].fd)
+      close (tun->queues[i].write_fd);
     close (tun->queues[i].fd);
+  }
   g_free (tun);
 }

@@ -205,12 +205,14 @@ void
 fz_tun_writer_set_queue (FzTunWriter *self, FzTunQueue queue)
 {
   self->queue = queue;
+  if (queue.fd < 0)
+    self->queue.write_fd = -1;
 }
 
 static bool
 wait_until_writable (FzTunWriter *self)
 {
-  struct pollfd poll_fd = { .fd = self->queue.fd, .events = POLLOUT };
+  struct pollfd poll_fd = { .fd = self->queue.write_fd, .events = POLLOUT };
 
   count (&self->counters.waits, 1);
   return poll (&poll_fd, 1, WRITE_WAIT_MS) > 0 && (poll_fd.revents & POLLOUT) != 0;
@@ -226,7 +228,7 @@ write_pieces (FzTunWriter *self, const struct iovec *pieces, int n_pieces)
     int error;
 
     count (&self->counters.writes, 1);
-    if (self->io->writev (self->io->context, self->queue.fd, pieces, n_pieces) >= 0)
+    if (self->io->writev (self->io->context, self->queue.write_fd, pieces, n_pieces) >= 0)
       return 0;
     error = errno;
     if (error == EINTR)
@@ -240,7 +242,7 @@ write_pieces (FzTunWriter *self, const struct iovec *pieces, int n_pieces)
 static FzTunStatus
 judge_write_error (const FzTunWriter *self, int error)
 {
-  if (error == EBADFD || error == EBADF || (error == EIO && is_gone (self->queue.fd)))
+  if (error == EBADFD || error == EBADF || (error == EIO && is_gone (self->queue.write_fd)))
     return FZ_TUN_GONE;
   return error == EIO ? FZ_TUN_DOWN : FZ_TUN_MORE;
 }
@@ -315,7 +317,7 @@ write_run (FzTunWriter *self, FzLaneRx *rx, const FzRun *run, unsigned *refused)
     count (&self->counters.written_packets, run->n_packets);
     return FZ_TUN_MORE;
   }
-  if (run->n_packets > 1 && (error == EINVAL || error == EIO) && !is_gone (self->queue.fd))
+  if (run->n_packets > 1 && (error == EINVAL || error == EIO) && !is_gone (self->queue.write_fd))
     return write_singly (self, rx, run, refused);
   count (&self->counters.lost_packets, run->n_packets);
   return judge_write_error (self, error);

@@ -145,7 +145,7 @@ void
 lane_pair_start (LanePair *self)
 {
   for (unsigned i = 0; i < 2; i++) {
-    FzTunQueue queue = { .fd = self->ends[i].tun[0], .has_vnet = self->has_vnet };
+    FzTunQueue queue = { self->ends[i].tun[0], self->has_vnet, self->ends[i].tun[0] };
 
     g_assert_true (
         fz_lane_thread_start (self->ends[i].lane, queue, &self->ends[i].sockets, &self->limits));
