@@ -10,7 +10,6 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -60,6 +59,30 @@ fz_log_level_name (FzLogLevel level)
   return (unsigned) level < sizeof names / sizeof names[0] ? names[level] : "UNKNOWN";
 }
 
+const char *
+fz_kv_format (const FzKv *field, char scratch[FZ_KV_VALUE_TEXT_MAX])
+{
+  switch (field->type) {
+  case FZ_KV_TYPE_TEXT:
+    return field->text != NULL ? field->text : "null";
+  case FZ_KV_TYPE_U64:
+    snprintf (scratch, FZ_KV_VALUE_TEXT_MAX, "%" PRIu64, field->u64);
+    return scratch;
+  case FZ_KV_TYPE_I64:
+    snprintf (scratch, FZ_KV_VALUE_TEXT_MAX, "%" PRId64, field->i64);
+    return scratch;
+  case FZ_KV_TYPE_BOOL:
+    return field->boolean ? "true" : "false";
+  case FZ_KV_TYPE_IP:
+    return fz_ip_format (field->ip, scratch);
+  case FZ_KV_TYPE_SOCKET:
+    return fz_socket_address_format (field->socket, scratch);
+  case FZ_KV_TYPE_UUID:
+    return fz_uuid_format (field->uuid, scratch);
+  }
+  return "";
+}
+
 static void
 put (Line *line, const char *bytes, size_t n)
 {
@@ -75,18 +98,6 @@ static void
 put_text (Line *line, const char *text)
 {
   put (line, text, strlen (text));
-}
-
-__attribute__ ((format (printf, 2, 3))) static void
-put_format (Line *line, const char *format, ...)
-{
-  char text[32];
-  va_list args;
-
-  va_start (args, format);
-  vsnprintf (text, sizeof text, format, args);
-  va_end (args);
-  put_text (line, text);
 }
 
 /* Length of the well-formed UTF-8 sequence at @p (Unicode 15 table 3-7), 0 if there is none. */
@@ -169,37 +180,34 @@ put_string (Line *line, const char *text, size_t max)
   return *at == '\0';
 }
 
+static bool
+is_json_string (const FzKv *field)
+{
+  switch (field->type) {
+  case FZ_KV_TYPE_U64:
+  case FZ_KV_TYPE_I64:
+  case FZ_KV_TYPE_BOOL:
+    return false;
+  case FZ_KV_TYPE_TEXT:
+    return field->text != NULL;
+  case FZ_KV_TYPE_IP:
+  case FZ_KV_TYPE_SOCKET:
+  case FZ_KV_TYPE_UUID:
+    return true;
+  }
+  return true;
+}
+
 static void
 put_value (Line *line, const FzKv *field)
 {
-  char text[FZ_SOCKET_ADDRESS_TEXT_MAX];
+  char scratch[FZ_KV_VALUE_TEXT_MAX];
+  const char *text = fz_kv_format (field, scratch);
 
-  switch (field->type) {
-  case FZ_KV_TYPE_TEXT:
-    if (field->text == NULL)
-      put_text (line, "null");
-    else
-      put_string (line, field->text, SIZE_MAX);
-    return;
-  case FZ_KV_TYPE_U64:
-    put_format (line, "%" PRIu64, field->u64);
-    return;
-  case FZ_KV_TYPE_I64:
-    put_format (line, "%" PRId64, field->i64);
-    return;
-  case FZ_KV_TYPE_BOOL:
-    put_text (line, field->boolean ? "true" : "false");
-    return;
-  case FZ_KV_TYPE_IP:
-    put_string (line, fz_ip_format (field->ip, text), SIZE_MAX);
-    return;
-  case FZ_KV_TYPE_SOCKET:
-    put_string (line, fz_socket_address_format (field->socket, text), SIZE_MAX);
-    return;
-  case FZ_KV_TYPE_UUID:
-    put_string (line, fz_uuid_format (field->uuid, text), SIZE_MAX);
-    return;
-  }
+  if (is_json_string (field))
+    put_string (line, text, SIZE_MAX);
+  else
+    put_text (line, text);
 }
 
 /* False, and nothing written, if the field did not fit. */

@@ -48,6 +48,9 @@ typedef struct {
   };
 } FzKv;
 
+/* Bytes, with the terminating zero, of any value but a text. */
+#define FZ_KV_VALUE_TEXT_MAX FZ_SOCKET_ADDRESS_TEXT_MAX
+
 #define FZ_KV_TEXT(k, v)   ((FzKv){ .key = (k), .type = FZ_KV_TYPE_TEXT, .text = (v) })
 #define FZ_KV_U64(k, v)    ((FzKv){ .key = (k), .type = FZ_KV_TYPE_U64, .u64 = (v) })
 #define FZ_KV_I64(k, v)    ((FzKv){ .key = (k), .type = FZ_KV_TYPE_I64, .i64 = (v) })
@@ -55,6 +58,16 @@ typedef struct {
 #define FZ_KV_IP(k, v)     ((FzKv){ .key = (k), .type = FZ_KV_TYPE_IP, .ip = (v) })
 #define FZ_KV_SOCKET(k, v) ((FzKv){ .key = (k), .type = FZ_KV_TYPE_SOCKET, .socket = (v) })
 #define FZ_KV_UUID(k, v)   ((FzKv){ .key = (k), .type = FZ_KV_TYPE_UUID, .uuid = (v) })
+
+/**
+ * fz_kv_format:
+ * @scratch: where a value that is no text yet is written
+ *
+ * The value as people read it and as JSON has it between the quotes, nothing escaped.
+ *
+ * Returns: @scratch, the field's own text, or a constant: "true", "false", "null" for no text
+ */
+const char *fz_kv_format (const FzKv *field, char scratch[FZ_KV_VALUE_TEXT_MAX]);
 
 typedef struct {
   FzLogLevel level;

@@ -4,7 +4,7 @@
 
 #include "src/runtime/fz-log-journal.h"
 
-#include <inttypes.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,42 +76,11 @@ add (Fields *fields, const char *prefix, const char *name, const char *value)
   fields->length += (size_t) n;
 }
 
-static void
-add_field (Fields *fields, const FzKv *field)
-{
-  char value[96];
-
-  switch (field->type) {
-  case FZ_KV_TYPE_TEXT:
-    add (fields, "FZ_", field->key, field->text != NULL ? field->text : "null");
-    return;
-  case FZ_KV_TYPE_U64:
-    snprintf (value, sizeof value, "%" PRIu64, field->u64);
-    break;
-  case FZ_KV_TYPE_I64:
-    snprintf (value, sizeof value, "%" PRId64, field->i64);
-    break;
-  case FZ_KV_TYPE_BOOL:
-    snprintf (value, sizeof value, "%s", field->boolean ? "true" : "false");
-    break;
-  case FZ_KV_TYPE_IP:
-    fz_ip_format (field->ip, value);
-    break;
-  case FZ_KV_TYPE_SOCKET:
-    fz_socket_address_format (field->socket, value);
-    break;
-  case FZ_KV_TYPE_UUID:
-    fz_uuid_format (field->uuid, value);
-    break;
-  }
-  add (fields, "FZ_", field->key, value);
-}
-
 size_t
 fz_log_journal_format (const FzLogRecord *record, char *out, struct iovec *iov)
 {
   Fields fields = { .out = out, .iov = iov };
-  char priority[4];
+  char priority[4], scratch[FZ_KV_VALUE_TEXT_MAX];
 
   snprintf (priority, sizeof priority, "%d", priority_of (record->level));
   add (&fields, "", "PRIORITY", priority);
@@ -119,7 +88,7 @@ fz_log_journal_format (const FzLogRecord *record, char *out, struct iovec *iov)
   add (&fields, "", "FZ_EVENT", record->event);
   add (&fields, "", "MESSAGE", record->message);
   for (size_t i = 0; i < record->n_fields; i++)
-    add_field (&fields, &record->fields[i]);
+    add (&fields, "FZ_", record->fields[i].key, fz_kv_format (&record->fields[i], scratch));
   return fields.n;
 }
 

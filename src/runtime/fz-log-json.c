@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -57,37 +56,6 @@ append (Text *text, const char *bytes)
     text->out[text->length++] = (uint8_t) *bytes < 0x20 || *bytes == 0x7f ? '?' : *bytes;
 }
 
-static void
-append_value (Text *text, const FzKv *field)
-{
-  char value[64];
-
-  switch (field->type) {
-  case FZ_KV_TYPE_TEXT:
-    append (text, field->text != NULL ? field->text : "null");
-    return;
-  case FZ_KV_TYPE_U64:
-    snprintf (value, sizeof value, "%" PRIu64, field->u64);
-    break;
-  case FZ_KV_TYPE_I64:
-    snprintf (value, sizeof value, "%" PRId64, field->i64);
-    break;
-  case FZ_KV_TYPE_BOOL:
-    snprintf (value, sizeof value, "%s", field->boolean ? "true" : "false");
-    break;
-  case FZ_KV_TYPE_IP:
-    fz_ip_format (field->ip, value);
-    break;
-  case FZ_KV_TYPE_SOCKET:
-    fz_socket_address_format (field->socket, value);
-    break;
-  case FZ_KV_TYPE_UUID:
-    fz_uuid_format (field->uuid, value);
-    break;
-  }
-  append (text, value);
-}
-
 static size_t
 write_human (const FzLogRecord *record, const char *time_text, char *out, size_t capacity)
 {
@@ -96,6 +64,7 @@ write_human (const FzLogRecord *record, const char *time_text, char *out, size_t
     [FZ_LOG_DEBUG] = "DEBUG ", [FZ_LOG_TRACE] = "TRACE ",
   };
   Text text = { .out = out, .capacity = capacity };
+  char scratch[FZ_KV_VALUE_TEXT_MAX];
 
   if (time_text != NULL) {
     append (&text, time_text);
@@ -109,7 +78,7 @@ write_human (const FzLogRecord *record, const char *time_text, char *out, size_t
     append (&text, " ");
     append (&text, record->fields[i].key);
     append (&text, "=");
-    append_value (&text, &record->fields[i]);
+    append (&text, fz_kv_format (&record->fields[i], scratch));
   }
   out[text.length++] = '\n';
   return text.length;

@@ -75,6 +75,37 @@ test_silent (void)
 }
 
 static void
+test_values (void)
+{
+  char scratch[FZ_KV_VALUE_TEXT_MAX];
+  FzIp ip;
+  FzSocketAddress longest;
+  FzUuid uuid;
+
+  g_assert_true (fz_ip_parse ("192.0.2.7", &ip));
+  g_assert_true (
+      fz_socket_address_parse ("[fd00:2021:1111:aaaa:bbbb:cccc:dddd:eeee]:65535", &longest));
+  g_assert_true (fz_uuid_parse ("00112233-4455-6677-8899-AABBCCDDEEFF", &uuid));
+  const struct {
+    FzKv field;
+    const char *text;
+  } rows[] = {
+    { FZ_KV_TEXT ("k", "as \"it\" is\n"), "as \"it\" is\n" },
+    { FZ_KV_TEXT ("k", NULL), "null" },
+    { FZ_KV_U64 ("k", UINT64_MAX), "18446744073709551615" },
+    { FZ_KV_I64 ("k", INT64_MIN), "-9223372036854775808" },
+    { FZ_KV_BOOL ("k", true), "true" },
+    { FZ_KV_BOOL ("k", false), "false" },
+    { FZ_KV_IP ("k", &ip), "192.0.2.7" },
+    { FZ_KV_SOCKET ("k", &longest), "[fd00:2021:1111:aaaa:bbbb:cccc:dddd:eeee]:65535" },
+    { FZ_KV_UUID ("k", &uuid), "00112233-4455-6677-8899-aabbccddeeff" },
+  };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (rows); i++)
+    g_assert_cmpstr (fz_kv_format (&rows[i].field, scratch), ==, rows[i].text);
+}
+
+static void
 assert_line (const FzLogRecord *record, const char *expected)
 {
   char out[2048];
@@ -271,6 +302,7 @@ main (int argc, char **argv)
   g_test_add_func ("/log/sink", test_sink);
   g_test_add_func ("/log/silent", test_silent);
   g_test_add_func ("/log/level-names", test_level_names);
+  g_test_add_func ("/log/values", test_values);
   g_test_add_func ("/log/json/types", test_json_types);
   g_test_add_func ("/log/json/escapes", test_json_escapes);
   g_test_add_func ("/log/json/loses-fields-from-the-end", test_json_loses_fields_from_the_end);
