@@ -5,7 +5,8 @@
  * need not walk thousands of accessible cells to know:
  *
  *   page NAME MS       another page; milliseconds since the log was opened
- *   status TEXT | MS   another count; milliseconds since it was opened or a filter was asked for
+ *   status TEXT | MS   another count; milliseconds since the log was opened or a key was pressed
+ *   drawn TEXT | MS    the same, when the frame that shows it has been painted
  *   line TEXT          details of another line
  *   copied TEXT        on the clipboard
  *   popup open|closed  choices of a filter have the keys, or have given them back
@@ -19,11 +20,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DPI 96
+#define DPI        96
+#define AGE_MAX_MS 10000u
 
 static const char *what;
 static double text_scale = 1;
-static int64_t since_us; /* of what the next line is told */
+static int64_t since_us;       /* of what the next line is told */
+static int64_t drawn_since_us; /* of the frame that is to be painted */
+static gulong painted_id;      /* on its clock; 0: none is */
 
 static double
 milliseconds (void)
@@ -38,9 +42,26 @@ on_page (GtkStack *pages)
 }
 
 static void
+on_painted (GdkFrameClock *clock, GtkLabel *status)
+{
+  g_clear_signal_handler (&painted_id, clock);
+  printf ("drawn %s | %.1f\n",
+          gtk_label_get_text (status),
+          (double) (g_get_monotonic_time () - drawn_since_us) / 1000.0);
+}
+
+static void
 on_status (GtkLabel *status)
 {
+  GtkWidget *window = GTK_WIDGET (gtk_widget_get_root (GTK_WIDGET (status)));
+  GdkFrameClock *clock = gtk_widget_get_frame_clock (window);
+
   printf ("status %s | %.1f\n", gtk_label_get_text (status), milliseconds ());
+  if (painted_id != 0)
+    return;
+  drawn_since_us = since_us;
+  painted_id = g_signal_connect (clock, "after-paint", G_CALLBACK (on_painted), status);
+  gdk_frame_clock_request_phase (clock, GDK_FRAME_CLOCK_PHASE_AFTER_PAINT);
 }
 
 static void
@@ -77,19 +98,37 @@ on_popup_gone (void)
   printf ("popup closed\n");
 }
 
+/* The display server's clock is the monotonic one, in milliseconds, so that a key which waited for
+ * us counts from its press; from its arrival where the clocks differ. */
+static gboolean
+on_key (GtkEventController *keys)
+{
+  const int64_t now_us = g_get_monotonic_time ();
+  const uint32_t pressed_ms = gtk_event_controller_get_current_event_time (keys);
+  const uint32_t age_ms = (uint32_t) (now_us / 1000) - pressed_ms;
+
+  since_us = now_us - (age_ms < AGE_MAX_MS ? (int64_t) age_ms * 1000 : 0);
+  return GDK_EVENT_PROPAGATE;
+}
+
+static void
+watch_keys (GtkWidget *widget)
+{
+  GtkEventController *keys = gtk_event_controller_key_new ();
+
+  gtk_event_controller_set_propagation_phase (keys, GTK_PHASE_CAPTURE);
+  g_signal_connect (keys, "key-pressed", G_CALLBACK (on_key), NULL);
+  gtk_widget_add_controller (widget, keys);
+}
+
 static void
 watch_popup (GtkWidget *drop_down)
 {
   GtkWidget *popup = gtk_widget_get_last_child (drop_down);
 
+  watch_keys (popup); /* a window of its own */
   g_signal_connect (popup, "map", G_CALLBACK (on_popup), NULL);
   g_signal_connect (popup, "unmap", G_CALLBACK (on_popup_gone), NULL);
-}
-
-static void
-on_filter_asked (void)
-{
-  since_us = g_get_monotonic_time ();
 }
 
 static GtkWidget *
@@ -110,17 +149,13 @@ find_by_id (GtkWidget *widget, const char *id)
 static void
 tell_of (GtkWidget *view)
 {
-  GtkWidget *search = find_by_id (view, "search"), *level = find_by_id (view, "level");
-
   g_signal_connect (
       find_by_id (view, "pages"), "notify::visible-child", G_CALLBACK (on_page), NULL);
   g_signal_connect (find_by_id (view, "status"), "notify::label", G_CALLBACK (on_status), NULL);
   g_signal_connect (find_by_id (view, "where_label"), "notify::label", G_CALLBACK (on_line), NULL);
   g_signal_connect (gtk_widget_get_clipboard (view), "changed", G_CALLBACK (on_clipboard), NULL);
-  watch_popup (level);
+  watch_popup (find_by_id (view, "level"));
   watch_popup (find_by_id (view, "span"));
-  g_signal_connect (search, "search-changed", G_CALLBACK (on_filter_asked), NULL);
-  g_signal_connect (level, "notify::selected", G_CALLBACK (on_filter_asked), NULL);
 }
 
 static GtkWidget *
@@ -135,6 +170,7 @@ new_window (GtkApplication *application, GtkWidget *view)
   gtk_box_append (GTK_BOX (box), view);
   gtk_widget_set_vexpand (view, TRUE);
   adw_application_window_set_content (ADW_APPLICATION_WINDOW (window), box);
+  watch_keys (window);
   return window;
 }
 

@@ -4,8 +4,9 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
-#define MESSAGE_BYTES_MAX 600u /* more is not seen in one line, but would be laid out */
-#define TIME_OF_DAY       11   /* bytes of "2026-03-01 " */
+#define MESSAGE_BYTES_MAX 600u            /* more is not seen in one line, but would be laid out */
+#define COLUMN_KEY        "fz-log-column" /* of a list item: its FzLogColumn */
+#define TIME_OF_DAY       11              /* bytes of "2026-03-01 " */
 
 static const struct {
   const char *icon;
@@ -57,12 +58,42 @@ new_label (const char *style)
   return label;
 }
 
+/* What a narrow column has no room for is told when somebody asks. Setting a tooltip's text would
+ * ask the display server where the pointer is, for each cell that changes, and wait for it. */
+static void
+tell_on_query (GtkWidget *widget, GCallback on_query, GtkListItem *item)
+{
+  gtk_widget_set_has_tooltip (widget, TRUE);
+  g_signal_connect (widget, "query-tooltip", on_query, item);
+}
+
+static bool
+is_narrow (GtkListItem *item)
+{
+  const FzLogColumn *column = g_object_get_data (G_OBJECT (item), COLUMN_KEY);
+
+  return column != NULL && column->all->is_narrow && gtk_list_item_get_item (item) != NULL;
+}
+
 /* -- time -- */
+
+static gboolean
+on_query_time (
+    GtkWidget *label, int x, int y, gboolean by_keys, GtkTooltip *tooltip, GtkListItem *item)
+{
+  g_autofree char *text = is_narrow (item) ? fz_log_time_format (entry_of (item)->time_us) : NULL;
+
+  gtk_tooltip_set_text (tooltip, text);
+  return text != NULL && *text != '\0';
+}
 
 static void
 setup_time (GtkSignalListItemFactory *factory, GtkListItem *item, gpointer user_data)
 {
-  gtk_list_item_set_child (item, new_label ("numeric"));
+  GtkWidget *label = new_label ("numeric");
+
+  gtk_list_item_set_child (item, label);
+  tell_on_query (label, G_CALLBACK (on_query_time), item);
 }
 
 /* A label without text would be called by its type. */
@@ -74,18 +105,26 @@ set_text (GtkWidget *label, const char *text)
 }
 
 static void
-bind_time (GtkSignalListItemFactory *factory, GtkListItem *item, gpointer user_data)
+show_time (const FzLogColumns *all, GtkListItem *item)
 {
-  const FzLogColumns *columns = user_data;
   g_autofree char *text = fz_log_time_format (entry_of (item)->time_us);
   GtkWidget *label = gtk_list_item_get_child (item);
-  bool is_short = columns->is_narrow && strlen (text) > TIME_OF_DAY;
+  bool is_short = all->is_narrow && strlen (text) > TIME_OF_DAY;
 
   set_text (label, is_short ? text + TIME_OF_DAY : text);
-  gtk_widget_set_tooltip_text (label, is_short ? text : NULL);
 }
 
 /* -- level -- */
+
+static gboolean
+on_query_level (
+    GtkWidget *box, int x, int y, gboolean by_keys, GtkTooltip *tooltip, GtkListItem *item)
+{
+  if (!is_narrow (item))
+    return FALSE;
+  gtk_tooltip_set_text (tooltip, fz_log_level_word (entry_of (item)->level));
+  return TRUE;
+}
 
 static void
 setup_level (GtkSignalListItemFactory *factory, GtkListItem *item, gpointer user_data)
@@ -98,22 +137,24 @@ setup_level (GtkSignalListItemFactory *factory, GtkListItem *item, gpointer user
   gtk_box_append (GTK_BOX (box), icon);
   gtk_box_append (GTK_BOX (box), new_label (NULL));
   gtk_list_item_set_child (item, box);
+  tell_on_query (box, G_CALLBACK (on_query_level), item);
 }
 
 static void
-bind_level (GtkSignalListItemFactory *factory, GtkListItem *item, gpointer user_data)
+show_level (const FzLogColumns *all, GtkListItem *item)
 {
-  const FzLogColumns *columns = user_data;
   uint8_t level = entry_of (item)->level;
   GtkWidget *box = gtk_list_item_get_child (item);
   const char *classes[] = { fz_log_level_style (level), NULL };
+  const char *shown = gtk_image_get_icon_name (GTK_IMAGE (gtk_widget_get_first_child (box)));
 
+  gtk_widget_set_visible (gtk_widget_get_last_child (box), !all->is_narrow);
+  if (g_strcmp0 (shown, fz_log_level_icon (level)) == 0)
+    return; /* looking for the icon and the style anew would cost more than all the rest */
   gtk_widget_set_css_classes (box, classes);
-  gtk_widget_set_tooltip_text (box, columns->is_narrow ? fz_log_level_word (level) : NULL);
   gtk_image_set_from_icon_name (GTK_IMAGE (gtk_widget_get_first_child (box)),
                                 fz_log_level_icon (level));
   gtk_label_set_text (GTK_LABEL (gtk_widget_get_last_child (box)), fz_log_level_word (level));
-  gtk_widget_set_visible (gtk_widget_get_last_child (box), !columns->is_narrow);
 }
 
 /* -- target -- */
@@ -129,7 +170,7 @@ setup_target (GtkSignalListItemFactory *factory, GtkListItem *item, gpointer use
 }
 
 static void
-bind_target (GtkSignalListItemFactory *factory, GtkListItem *item, gpointer user_data)
+show_target (const FzLogColumns *all, GtkListItem *item)
 {
   set_text (gtk_list_item_get_child (item), entry_of (item)->target);
 }
@@ -174,7 +215,7 @@ name_row (GtkWidget *child, const FzLogEntry *entry, const char *message)
 }
 
 static void
-bind_message (GtkSignalListItemFactory *factory, GtkListItem *item, gpointer user_data)
+show_message (const FzLogColumns *all, GtkListItem *item)
 {
   const FzLogEntry *entry = entry_of (item);
   GtkWidget *label = gtk_list_item_get_child (item);
@@ -190,43 +231,82 @@ bind_message (GtkSignalListItemFactory *factory, GtkListItem *item, gpointer use
 
 /* -- all of them -- */
 
-typedef void (*ItemFunc) (GtkSignalListItemFactory *, GtkListItem *, gpointer);
+/* The row has become another line. */
+static void
+on_row_changed (FzLogRow *row, GtkListItem *item)
+{
+  const FzLogColumn *column = g_object_get_data (G_OBJECT (item), COLUMN_KEY);
 
-static GtkColumnViewColumn *
-add_column (
-    FzLogColumns *self, GtkColumnView *view, const char *title, ItemFunc setup, ItemFunc bind)
+  column->show (column->all, item);
+}
+
+static void
+on_bind (GtkSignalListItemFactory *factory, GtkListItem *item, gpointer user_data)
+{
+  FzLogColumn *self = user_data;
+
+  g_object_set_data (G_OBJECT (item), COLUMN_KEY, self);
+  g_signal_connect (gtk_list_item_get_item (item), "changed", G_CALLBACK (on_row_changed), item);
+  self->show (self->all, item);
+}
+
+static void
+on_unbind (GtkSignalListItemFactory *factory, GtkListItem *item, gpointer user_data)
+{
+  g_signal_handlers_disconnect_by_data (gtk_list_item_get_item (item), item);
+}
+
+typedef void (*SetupFunc) (GtkSignalListItemFactory *, GtkListItem *, gpointer);
+
+enum {
+  TIME,
+  LEVEL,
+  TARGET,
+  MESSAGE,
+};
+
+static void
+add_column (FzLogColumns *all, int which, GtkColumnView *view, const char *title, SetupFunc setup)
 {
   GtkListItemFactory *factory = gtk_signal_list_item_factory_new ();
-  GtkColumnViewColumn *column = gtk_column_view_column_new (title, factory);
+  FzLogColumn *self = &all->columns[which];
 
-  g_signal_connect (factory, "setup", G_CALLBACK (setup), self);
-  g_signal_connect (factory, "bind", G_CALLBACK (bind), self);
-  gtk_column_view_append_column (view, column);
-  g_object_unref (column); /* the view has it */
-  return column;
+  self->all = all;
+  self->column = gtk_column_view_column_new (title, factory);
+  g_signal_connect (factory, "setup", G_CALLBACK (setup), NULL);
+  g_signal_connect (factory, "bind", G_CALLBACK (on_bind), self);
+  g_signal_connect (factory, "unbind", G_CALLBACK (on_unbind), NULL);
+  gtk_column_view_append_column (view, self->column);
+  g_object_unref (self->column); /* the view has it */
 }
 
 void
 fz_log_columns_init (FzLogColumns *self, GtkColumnView *view)
 {
-  self->time = add_column (self, view, _ ("Time"), setup_time, bind_time);
-  self->level = add_column (self, view, _ ("Level"), setup_level, bind_level);
-  self->target = add_column (self, view, _ ("Target"), setup_target, bind_target);
-  self->message = add_column (self, view, _ ("Message"), setup_message, bind_message);
-  gtk_column_view_column_set_expand (self->message, TRUE);
-  gtk_column_view_column_set_resizable (self->target, TRUE);
+  *self = (FzLogColumns){
+    .columns = { [TIME] = { .show = show_time },
+                 [LEVEL] = { .show = show_level },
+                 [TARGET] = { .show = show_target },
+                 [MESSAGE] = { .show = show_message } },
+  };
+  add_column (self, TIME, view, _ ("Time"), setup_time);
+  add_column (self, LEVEL, view, _ ("Level"), setup_level);
+  add_column (self, TARGET, view, _ ("Target"), setup_target);
+  add_column (self, MESSAGE, view, _ ("Message"), setup_message);
+  gtk_column_view_column_set_expand (self->columns[MESSAGE].column, TRUE);
+  gtk_column_view_column_set_resizable (self->columns[TARGET].column, TRUE);
 }
 
 void
 fz_log_columns_set_narrow (FzLogColumns *self, bool is_narrow)
 {
-  GtkColumnViewColumn *changed[] = { self->time, self->level };
+  static const int changed[] = { TIME, LEVEL };
 
   self->is_narrow = is_narrow;
-  gtk_column_view_column_set_visible (self->target, !is_narrow);
+  gtk_column_view_column_set_visible (self->columns[TARGET].column, !is_narrow);
   /* cells are made anew when their column is shown again */
   for (size_t i = 0; i < G_N_ELEMENTS (changed); i++) {
-    gtk_column_view_column_set_visible (changed[i], FALSE);
-    gtk_column_view_column_set_visible (changed[i], TRUE);
+    gtk_column_view_column_set_visible (self->columns[changed[i]].column, FALSE);
+    gtk_column_view_column_set_visible (self->columns[changed[i]].column, TRUE);
   }
 }

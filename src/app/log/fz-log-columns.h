@@ -10,13 +10,20 @@
 
 #include <gtk/gtk.h>
 
+#define FZ_LOG_COLUMNS 4u
+
+typedef struct FzLogColumns FzLogColumns;
+
 typedef struct {
-  GtkColumnViewColumn *time; /* borrowed from the view */
-  GtkColumnViewColumn *level;
-  GtkColumnViewColumn *target;
-  GtkColumnViewColumn *message;
+  const FzLogColumns *all;
+  GtkColumnViewColumn *column; /* borrowed from the view */
+  void (*show) (const FzLogColumns *all, GtkListItem *item);
+} FzLogColumn;
+
+struct FzLogColumns {
+  FzLogColumn columns[FZ_LOG_COLUMNS];
   bool is_narrow;
-} FzLogColumns;
+};
 
 /* Puts the columns into @view. @out lives as long as @view. */
 void fz_log_columns_init (FzLogColumns *out, GtkColumnView *view);

@@ -40,9 +40,18 @@ fz_log_list_init (FzLogList *self,
   name_parts (self);
 }
 
+static void
+forget_place (FzLogList *self)
+{
+  if (self->clock != NULL)
+    g_clear_signal_handler (&self->layout_id, self->clock);
+  g_clear_object (&self->clock);
+}
+
 void
 fz_log_list_clear (FzLogList *self)
 {
+  forget_place (self);
   if (self->tick_id != 0)
     gtk_widget_remove_tick_callback (self->inner, self->tick_id);
   self->tick_id = 0;
@@ -73,10 +82,98 @@ on_frame (GtkWidget *inner, GdkFrameClock *clock, gpointer user_data)
 void
 fz_log_list_scroll_to (FzLogList *self, guint row)
 {
+  forget_place (self);
   self->row = row;
   self->n_frames = FRAMES_TO_WAIT;
   if (self->tick_id == 0)
     self->tick_id = gtk_widget_add_tick_callback (self->inner, on_frame, self, NULL);
+}
+
+/* -- places -- */
+
+static GtkAdjustment *
+get_adjustment (const FzLogList *self)
+{
+  return gtk_scrollable_get_vadjustment (GTK_SCROLLABLE (self->view));
+}
+
+static guint
+get_n_rows (const FzLogList *self)
+{
+  GtkSelectionModel *model = gtk_column_view_get_model (self->view);
+
+  return model != NULL ? g_list_model_get_n_items (G_LIST_MODEL (model)) : 0;
+}
+
+/* All rows are one line high. 0 before they were laid out. */
+static double
+get_row_height (const FzLogList *self)
+{
+  guint n_rows = get_n_rows (self);
+
+  return n_rows > 0 ? gtk_adjustment_get_upper (get_adjustment (self)) / n_rows : 0;
+}
+
+FzLogListPlace
+fz_log_list_get_top (const FzLogList *self)
+{
+  const double value = gtk_adjustment_get_value (get_adjustment (self));
+  const double height = get_row_height (self);
+  FzLogListPlace place = { .row = 0 };
+
+  if (height > 0) {
+    place.row = MIN ((guint) (value / height), get_n_rows (self) - 1);
+    place.y = place.row * height - value;
+  }
+  return place;
+}
+
+bool
+fz_log_list_find (const FzLogList *self, guint row, FzLogListPlace *out)
+{
+  GtkAdjustment *adjustment = get_adjustment (self);
+  const double height = get_row_height (self);
+  const double y = row * height - gtk_adjustment_get_value (adjustment);
+
+  if (height <= 0 || y <= -height || y >= gtk_adjustment_get_page_size (adjustment))
+    return false;
+  *out = (FzLogListPlace){ .row = row, .y = y };
+  return true;
+}
+
+/* The list has laid out its new rows; what we change here is laid out again before it is painted.
+ */
+static void
+on_layout (GdkFrameClock *clock, gpointer user_data)
+{
+  FzLogList *self = user_data;
+  GtkAdjustment *adjustment = get_adjustment (self);
+
+  forget_place (self);
+  gtk_adjustment_set_value (adjustment, self->place.row * get_row_height (self) - self->place.y);
+  self->placed_px = gtk_adjustment_get_value (adjustment);
+}
+
+void
+fz_log_list_set_place (FzLogList *self, FzLogListPlace place)
+{
+  GdkFrameClock *clock = gtk_widget_get_frame_clock (self->inner);
+
+  forget_place (self);
+  if (clock == NULL)
+    return;
+  self->place = place;
+  self->clock = g_object_ref (clock);
+  self->layout_id = g_signal_connect_after (clock, "layout", G_CALLBACK (on_layout), self);
+  gdk_frame_clock_request_phase (clock, GDK_FRAME_CLOCK_PHASE_LAYOUT);
+}
+
+bool
+fz_log_list_was_scrolled (const FzLogList *self)
+{
+  const double moved = gtk_adjustment_get_value (get_adjustment (self)) - self->placed_px;
+
+  return self->clock == NULL && ABS (moved) >= get_row_height (self) / 2;
 }
 
 void

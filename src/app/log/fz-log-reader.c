@@ -51,6 +51,7 @@ struct _FzLogReader {
 
 enum {
   CHANGED,
+  REPLACING,
   REPLACED,
   GREW,
   N_SIGNALS,
@@ -100,15 +101,20 @@ drop_model (FzLogReader *self)
 {
   if (self->model == NULL)
     return;
+  g_signal_emit (self, signals[REPLACING], 0);
   g_clear_object (&self->model);
   g_signal_emit (self, signals[REPLACED], 0);
 }
 
+/* Takes @rows; NULL: all @n_lines. */
 static void
-take_model (FzLogReader *self, FzLogModel *model)
+show_rows (FzLogReader *self, GArray *rows, uint32_t n_lines)
 {
-  g_set_object (&self->model, model);
-  g_object_unref (model);
+  g_signal_emit (self, signals[REPLACING], 0);
+  if (self->model != NULL)
+    fz_log_model_replace (self->model, self->index, rows, n_lines);
+  else
+    self->model = fz_log_model_new (self->index, rows, n_lines);
   g_signal_emit (self, signals[REPLACED], 0);
   set_state (self, FZ_LOG_READER_READY, "");
 }
@@ -272,7 +278,7 @@ on_first_look (gpointer user_data)
     return G_SOURCE_CONTINUE;
   self->first_look_id = 0;
   if (fz_log_query_is_all (self->query))
-    take_model (self, fz_log_model_new (self->index, NULL, n_lines));
+    show_rows (self, NULL, n_lines);
   return G_SOURCE_REMOVE;
 }
 
@@ -531,7 +537,7 @@ on_answer (GObject *source, GAsyncResult *result, gpointer user_data)
     fail (self, error);
     return;
   }
-  take_model (self, fz_log_model_new (self->index, rows, n_lines));
+  show_rows (self, rows, n_lines);
   catch_up (self);
 }
 
@@ -542,7 +548,7 @@ ask (FzLogReader *self)
   if (self->index == NULL || !self->index_is_whole)
     return; /* asked again when it is */
   if (fz_log_query_is_all (self->query)) {
-    take_model (self, fz_log_model_new (self->index, NULL, fz_log_index_get_n_lines (self->index)));
+    show_rows (self, NULL, fz_log_index_get_n_lines (self->index));
     return;
   }
   self->asking = g_cancellable_new ();
@@ -663,6 +669,8 @@ fz_log_reader_class_init (FzLogReaderClass *klass)
   G_OBJECT_CLASS (klass)->finalize = finalize;
   signals[CHANGED] = g_signal_new (
       "changed", FZ_TYPE_LOG_READER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
+  signals[REPLACING] = g_signal_new (
+      "replacing", FZ_TYPE_LOG_READER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
   signals[REPLACED] = g_signal_new (
       "replaced", FZ_TYPE_LOG_READER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
   signals[GREW] = g_signal_new (

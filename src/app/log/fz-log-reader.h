@@ -8,12 +8,13 @@
  *   CLOSED ──open──► LOADING ──► READY ──► LOADING …          (rotated, cut, service back)
  *                       └──────► FAILED | DENIED | MISSING ──retry──► LOADING
  *
- * In READY there is a model. It stays while the next file is opened, so that a
- * rotation does not blank the screen.
+ * In READY there is a model, the same one from then on. It stays as it is while
+ * the next file is opened, so that a rotation does not blank the screen.
  *
  * Signals
  *   "changed" (): state or text of the error
- *   "replaced" (): another model: another file, or another answer
+ *   "replacing" (): the model is about to show another file or another answer, or to go
+ *   "replaced" (): it has
  *   "grew" (): rows were added at the model's end
  *
  * Main thread.

@@ -35,6 +35,9 @@ struct _FzLogView {
   FzLogList rows;
   GtkSingleSelection *selection; /* of the reader's model; NULL without one */
   uint32_t selected_line;        /* NO_LINE: none */
+  FzLogIndex *index;             /* of what is shown; NULL: nothing */
+  uint32_t line_in_view;         /* that is to stay where it is when the answer changes */
+  double y_in_view;              /* px from the top of the list */
   bool has_placed_details;       /* the border above them is where we want it */
   bool is_selecting;             /* by us, not by the person */
   bool follows;
@@ -259,26 +262,51 @@ select_row (FzLogView *self, guint row)
   fz_log_list_scroll_to (&self->rows, row);
 }
 
+/* -- another answer -- */
+
+/* Where the person looks: at the selected line if it can be seen, or at the first one on the
+ * screen. Who did not move since the last answer still wants to be where that found them, even if
+ * it had nothing to show there. */
+static void
+remember_place (FzLogView *self)
+{
+  FzLogModel *model = fz_log_reader_get_model (self->reader);
+  guint selected = self->selection != NULL ? gtk_single_selection_get_selected (self->selection)
+                                           : GTK_INVALID_LIST_POSITION;
+  FzLogListPlace place;
+
+  if (model == NULL || get_n_rows (self) == 0)
+    return;
+  if (selected == GTK_INVALID_LIST_POSITION || !fz_log_list_find (&self->rows, selected, &place)) {
+    if (!fz_log_list_was_scrolled (&self->rows))
+      return;
+    place = fz_log_list_get_top (&self->rows);
+  }
+  self->line_in_view = fz_log_model_get_line (model, place.row);
+  self->y_in_view = place.y;
+}
+
+static void
+return_to_place (FzLogView *self, FzLogModel *model)
+{
+  guint row = fz_log_model_find_line (model, self->line_in_view), n_rows = get_n_rows (self);
+
+  if (!self->follows && n_rows > 0)
+    fz_log_list_set_place (&self->rows,
+                           (FzLogListPlace){ .row = MIN (row, n_rows - 1), .y = self->y_in_view });
+}
+
 /* In another answer of the same file the line is at another place, or gone. */
 static void
 select_line_again (FzLogView *self, FzLogModel *model)
 {
   guint row = fz_log_model_find_line (model, self->selected_line);
-  g_autoptr (FzLogRow) at_row = g_list_model_get_item (G_LIST_MODEL (model), row);
+  bool is_there =
+      row < get_n_rows (self) && fz_log_model_get_line (model, row) == self->selected_line;
 
-  if (at_row == NULL || fz_log_row_get_line (at_row) != self->selected_line)
-    return;
-  gtk_single_selection_set_selected (self->selection, row);
-  fz_log_list_scroll_to (&self->rows, row);
-}
-
-static FzLogIndex *
-index_of_selection (FzLogView *self)
-{
-  GListModel *model =
-      self->selection != NULL ? gtk_single_selection_get_model (self->selection) : NULL;
-
-  return model != NULL ? fz_log_model_get_index (FZ_LOG_MODEL (model)) : NULL;
+  gtk_single_selection_set_selected (self->selection, is_there ? row : GTK_INVALID_LIST_POSITION);
+  if (!is_there)
+    show_selected (self);
 }
 
 static GtkSingleSelection *
@@ -293,20 +321,52 @@ new_selection (FzLogView *self, FzLogModel *model)
   return selection;
 }
 
+/* The first file, or none. */
+static void
+take_model (FzLogView *self, FzLogModel *model)
+{
+  g_autoptr (GtkSingleSelection) selection = model != NULL ? new_selection (self, model) : NULL;
+
+  gtk_column_view_set_model (self->list, GTK_SELECTION_MODEL (selection));
+  g_set_object (&self->selection, selection);
+}
+
+/* Nothing of the file that was shown is of use in this one. */
+static void
+take_index (FzLogView *self, FzLogIndex *index)
+{
+  g_clear_pointer (&self->index, fz_log_index_unref);
+  self->index = index != NULL ? fz_log_index_ref (index) : NULL;
+  self->selected_line = NO_LINE;
+  self->line_in_view = 0;
+  self->y_in_view = 0;
+  if (self->selection != NULL)
+    gtk_single_selection_set_selected (self->selection, GTK_INVALID_LIST_POSITION);
+  show_selected (self);
+}
+
+static void
+on_replacing (FzLogReader *reader, FzLogView *self)
+{
+  remember_place (self);
+  self->is_selecting = true;
+}
+
 static void
 on_replaced (FzLogReader *reader, FzLogView *self)
 {
   FzLogModel *model = fz_log_reader_get_model (reader);
-  bool is_same_file = model != NULL && fz_log_model_get_index (model) == index_of_selection (self);
-  g_autoptr (GtkSingleSelection) selection = model != NULL ? new_selection (self, model) : NULL;
+  FzLogIndex *index = model != NULL ? fz_log_model_get_index (model) : NULL;
 
-  self->is_selecting = true;
-  gtk_column_view_set_model (self->list, GTK_SELECTION_MODEL (selection));
-  g_set_object (&self->selection, selection);
-  if (is_same_file && self->selected_line != NO_LINE)
+  if (model == NULL || self->selection == NULL)
+    take_model (self, model);
+  if (index != self->index)
+    take_index (self, index);
+  else if (self->selected_line != NO_LINE)
     select_line_again (self, model);
   self->is_selecting = false;
-  show_selected (self);
+  if (model != NULL)
+    return_to_place (self, model);
   fz_log_filter_bar_set_last_time (self->filter_bar, fz_log_reader_get_last_time_us (reader));
   update (self);
   follow_soon (self);
@@ -662,6 +722,7 @@ dispose (GObject *object)
     g_cancellable_cancel (self->exporting);
   g_clear_object (&self->chooser);
   g_clear_object (&self->selection);
+  g_clear_pointer (&self->index, fz_log_index_unref);
   if (self->reader != NULL)
     g_signal_handlers_disconnect_by_data (self->reader, self);
   g_clear_object (&self->reader);
@@ -766,6 +827,7 @@ fz_log_view_init (FzLogView *self)
   fz_log_columns_init (&self->columns, self->list);
   fz_log_list_init (&self->rows, self->list, prepare_jump, self);
   fz_log_filter_bar_capture_keys (self->filter_bar, GTK_WIDGET (self->list));
+  g_signal_connect (self->reader, "replacing", G_CALLBACK (on_replacing), self);
   g_signal_connect (self->reader, "replaced", G_CALLBACK (on_replaced), self);
   g_signal_connect (self->reader, "grew", G_CALLBACK (on_grew), self);
   g_signal_connect_swapped (self->reader, "changed", G_CALLBACK (update), self);
