@@ -22,7 +22,7 @@ struct FzIpcCall {
   GVariant *parameters;
   GVariant *options; /* of parameters; NULL if there are none */
   int fd;            /* -1: none, or taken */
-  bool is_pending;   /* counted in caller->n_pending */
+  bool is_pending;   /* counted in the caller's use and his user's */
   bool is_answered;
 
   /* authorization */

@@ -25,8 +25,10 @@ free_call (FzIpcCall *self)
 {
   if (self->fd >= 0)
     close (self->fd);
-  if (self->is_pending)
-    self->caller->n_pending--;
+  if (self->is_pending) {
+    self->caller->use.n_pending--;
+    self->caller->user->use.n_pending--;
+  }
   g_clear_pointer (&self->caller, fz_ipc_caller_unref);
   g_clear_pointer (&self->options, g_variant_unref);
   g_variant_unref (self->parameters);

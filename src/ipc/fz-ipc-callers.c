@@ -7,9 +7,39 @@
 struct FzIpcCallers {
   GDBusConnection *connection;
   GHashTable *by_name; /* owns a reference on each */
+  GHashTable *by_uid;  /* FzIpcUser, borrowed: each is owned by its callers */
   FzIpcCallersEvents events;
   gpointer user_data;
 };
+
+/* -- users -- */
+
+static FzIpcUser *
+ref_user (GHashTable *by_uid, uint32_t uid)
+{
+  FzIpcUser *self = g_hash_table_lookup (by_uid, GUINT_TO_POINTER (uid));
+
+  if (self == NULL) {
+    self = g_new0 (FzIpcUser, 1);
+    self->uid = uid;
+    self->by_uid = g_hash_table_ref (by_uid);
+    g_hash_table_insert (by_uid, GUINT_TO_POINTER (uid), self);
+  }
+  self->n_refs++;
+  return self;
+}
+
+static void
+unref_user (FzIpcUser *self)
+{
+  if (--self->n_refs > 0)
+    return;
+  g_hash_table_remove (self->by_uid, GUINT_TO_POINTER (self->uid));
+  g_hash_table_unref (self->by_uid);
+  g_free (self);
+}
+
+/* -- one caller -- */
 
 FzIpcCaller *
 fz_ipc_caller_ref (FzIpcCaller *self)
@@ -24,6 +54,7 @@ fz_ipc_caller_unref (FzIpcCaller *self)
   if (--self->n_refs > 0)
     return;
   g_assert (g_queue_is_empty (&self->unknown));
+  g_clear_pointer (&self->user, unref_user);
   g_object_unref (self->gone);
   g_free (self->name);
   g_free (self);
@@ -58,8 +89,8 @@ take_out (FzIpcCaller *self)
 static bool
 holds_nothing (const FzIpcCaller *caller)
 {
-  return caller->is_known && caller->n_pending == 0 && caller->n_waiters == 0 &&
-         caller->n_subscriptions == 0 && g_queue_is_empty (&((FzIpcCaller *) caller)->unknown);
+  return caller->is_known && caller->use.n_pending == 0 && caller->use.n_waiters == 0 &&
+         caller->use.n_subscriptions == 0 && g_queue_is_empty (&((FzIpcCaller *) caller)->unknown);
 }
 
 typedef struct {
@@ -146,6 +177,7 @@ on_credentials (GObject *source, GAsyncResult *result, gpointer user_data)
     self->is_known = g_variant_lookup (credentials, "UnixUserID", "u", &self->uid);
   }
   if (self->callers != NULL && self->is_known) {
+    self->user = ref_user (self->callers->by_uid, self->uid);
     bound_share (self->callers, self);
     release_queue (self->callers, self);
   } else if (self->callers != NULL) {
@@ -210,6 +242,7 @@ fz_ipc_callers_new (GDBusConnection *connection,
 
   self->connection = g_object_ref (connection);
   self->by_name = g_hash_table_new (g_str_hash, g_str_equal);
+  self->by_uid = g_hash_table_new (NULL, NULL);
   self->events = *events;
   self->user_data = user_data;
   return self;
@@ -223,6 +256,7 @@ fz_ipc_callers_free (FzIpcCallers *self)
   for (GList *l = all; l != NULL; l = l->next)
     take_out (l->data);
   g_hash_table_unref (self->by_name);
+  g_hash_table_unref (self->by_uid);
   g_object_unref (self->connection);
   g_free (self);
 }
@@ -261,7 +295,7 @@ fz_ipc_caller_identify (FzIpcCaller *self, gpointer item)
 
 /* Each call costs 1/@per_second of a second, and a second may be spent ahead. */
 bool
-fz_ipc_caller_spend (FzIpcCaller *self, unsigned per_second)
+fz_ipc_use_spend (FzIpcUse *self, unsigned per_second)
 {
   int64_t now = g_get_monotonic_time ();
   int64_t paid_us = MAX (self->bucket_us, now) + G_USEC_PER_SEC / per_second;

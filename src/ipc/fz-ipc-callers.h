@@ -1,7 +1,8 @@
 /* fz-ipc-callers.h
  *
  * Everybody who has called something: the uid behind each unique name, asked of the bus once and
- * kept until the name vanishes, and how much of the service each has in hand.
+ * kept until the name vanishes, and how much of the service each has in hand: each name, and each
+ * user with all of his names together.
  *
  *   UNKNOWN ──(the bus says the uid)──► KNOWN ──(leaves the bus)──► gone
  *      └────────────(the bus does not know it, or does not answer)───┘
@@ -21,18 +22,32 @@
 
 typedef struct FzIpcCallers FzIpcCallers;
 
+/* How much of the service somebody has in hand. */
+typedef struct {
+  int64_t bucket_us;  /* monotonic time until which the calls are paid for */
+  unsigned n_pending; /* calls that wait for polkit or for a handler */
+  unsigned n_waiters;
+  unsigned n_subscriptions;
+} FzIpcUse;
+
+/* All names of one uid that are known, and those that have left but still hold something. */
+typedef struct {
+  uint32_t uid;
+  FzIpcUse use;
+  unsigned n_refs;
+  GHashTable *by_uid; /* where it is to be found; a reference */
+} FzIpcUser;
+
 typedef struct {
   char *name;         /* unique name on the bus */
   uint32_t uid;       /* once is_known */
   bool is_known;      /* the bus has said who it is */
+  FzIpcUser *user;    /* once is_known; a reference */
+  FzIpcUse use;       /* by this name alone */
   GCancellable *gone; /* cancelled when the name vanishes */
   GQueue unknown;     /* of gpointer: what waits for is_known, in order */
-  int64_t bucket_us;  /* monotonic time until which its calls are paid for */
   int64_t used_us;    /* monotonic time of the last call */
-  unsigned n_pending; /* calls that wait for polkit or for a handler */
-  unsigned n_waiters;
-  unsigned n_subscriptions;
-  unsigned watch; /* signal subscription for its leaving */
+  unsigned watch;     /* signal subscription for its leaving */
   unsigned n_refs;
   FzIpcCallers *callers; /* NULL when it is out of the table */
 } FzIpcCaller;
@@ -58,7 +73,7 @@ FzIpcCaller *fz_ipc_callers_find (FzIpcCallers *self, const char *name, uint32_t
 void fz_ipc_caller_identify (FzIpcCaller *self, gpointer item);
 
 /* Counts one call; false if there were more than @per_second. */
-bool fz_ipc_caller_spend (FzIpcCaller *self, unsigned per_second);
+bool fz_ipc_use_spend (FzIpcUse *self, unsigned per_second);
 
 /* Whether what is private exists for it. */
 bool fz_ipc_caller_is_privileged (const FzIpcCaller *self, uint32_t owner);

@@ -19,7 +19,8 @@ static void
 free_subscription (Subscription *subscription)
 {
   g_source_remove (subscription->timer);
-  subscription->caller->n_subscriptions--;
+  subscription->caller->use.n_subscriptions--;
+  subscription->caller->user->use.n_subscriptions--;
   fz_ipc_caller_unref (subscription->caller);
   g_free (subscription);
 }
@@ -76,18 +77,26 @@ fz_ipc_samples_subscribe (FzIpcSamples *self, FzIpcCall *call)
   Subscription *subscription;
   uint32_t interval_ms;
 
-  if (call->caller->n_subscriptions >= FZ_IPC_SUBSCRIPTIONS_MAX) {
+  if (call->caller->use.n_subscriptions >= FZ_IPC_SUBSCRIPTIONS_MAX) {
     fz_ipc_call_fail (call,
                       FZ_IPC_ERROR_BUSY,
                       "one caller can have at most %u subscriptions",
                       FZ_IPC_SUBSCRIPTIONS_MAX);
     return;
   }
+  if (call->caller->user->use.n_subscriptions >= FZ_IPC_USER_SUBSCRIPTIONS_MAX) {
+    fz_ipc_call_fail (call,
+                      FZ_IPC_ERROR_BUSY,
+                      "one user can have at most %u subscriptions",
+                      FZ_IPC_USER_SUBSCRIPTIONS_MAX);
+    return;
+  }
   g_variant_get (call->parameters, "(u)", &interval_ms);
   subscription = g_new0 (Subscription, 1);
   subscription->samples = self;
   subscription->caller = fz_ipc_caller_ref (call->caller);
-  subscription->caller->n_subscriptions++;
+  subscription->caller->use.n_subscriptions++;
+  subscription->caller->user->use.n_subscriptions++;
   subscription->id = ++self->last_id;
   subscription->timer = g_timeout_add (interval_ms, on_interval, subscription);
   g_ptr_array_add (self->all, subscription);

@@ -241,12 +241,18 @@ handle_method (FzIpcService *self, FzIpcCall *call)
     fz_ipc_call_take_error (call, error);
   } else if (call->method->rule == FZ_IPC_RULE_FREE) {
     handle_own (self, call);
-  } else if (call->caller->n_pending >= FZ_IPC_PENDING_MAX) {
+  } else if (call->caller->use.n_pending >= FZ_IPC_PENDING_MAX) {
     fz_ipc_call_fail (
         call, FZ_IPC_ERROR_BUSY, "%u calls of yours are not finished yet", FZ_IPC_PENDING_MAX);
+  } else if (call->caller->user->use.n_pending >= FZ_IPC_USER_PENDING_MAX) {
+    fz_ipc_call_fail (call,
+                      FZ_IPC_ERROR_BUSY,
+                      "%u calls of your user are not finished yet",
+                      FZ_IPC_USER_PENDING_MAX);
   } else {
     call->is_pending = true;
-    call->caller->n_pending++;
+    call->caller->use.n_pending++;
+    call->caller->user->use.n_pending++;
     fz_ipc_call_seek_authorization (call, on_allowed, self);
   }
 }
@@ -259,6 +265,11 @@ on_identified (FzIpcCaller *caller, gpointer item, gpointer user_data)
 
   if (!caller->is_known)
     fz_ipc_call_fail_dbus (call, G_DBUS_ERROR_ACCESS_DENIED, "the bus does not say who you are");
+  else if (!fz_ipc_use_spend (&caller->user->use, FZ_IPC_USER_CALLS_PER_S))
+    fz_ipc_call_fail (call,
+                      FZ_IPC_ERROR_BUSY,
+                      "more than %u calls a second by your user",
+                      FZ_IPC_USER_CALLS_PER_S);
   else if (!fz_ipc_standard_handle (self->tree, call))
     handle_method (self, call);
 }
@@ -278,7 +289,7 @@ receive (FzIpcService *self, GDBusMessage *message)
     return;
   }
   call->caller = fz_ipc_caller_ref (caller);
-  if (!fz_ipc_caller_spend (caller, FZ_IPC_CALLS_PER_S))
+  if (!fz_ipc_use_spend (&caller->use, FZ_IPC_CALLS_PER_S))
     fz_ipc_call_fail (call, FZ_IPC_ERROR_BUSY, "more than %u calls a second", FZ_IPC_CALLS_PER_S);
   else
     fz_ipc_caller_identify (caller, call);

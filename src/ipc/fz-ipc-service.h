@@ -21,11 +21,15 @@
 #include "src/ipc/fz-ipc-names.h"
 #include "src/ipc/fz-ipc-tree.h"
 
-/* What one sender may have. */
-#define FZ_IPC_CALLS_PER_S       100u
-#define FZ_IPC_WAITERS_MAX       16u
-#define FZ_IPC_SUBSCRIPTIONS_MAX 4u
-#define FZ_IPC_PENDING_MAX       32u /* calls that wait for polkit or for a handler */
+/* What one sender may have, and all senders of one user: he has as many as the bus lets him. */
+#define FZ_IPC_CALLS_PER_S            100u
+#define FZ_IPC_USER_CALLS_PER_S       400u
+#define FZ_IPC_WAITERS_MAX            16u
+#define FZ_IPC_USER_WAITERS_MAX       256u
+#define FZ_IPC_SUBSCRIPTIONS_MAX      4u
+#define FZ_IPC_USER_SUBSCRIPTIONS_MAX 16u
+#define FZ_IPC_PENDING_MAX            32u /* calls that wait for polkit or for a handler */
+#define FZ_IPC_USER_PENDING_MAX       64u
 
 /* Since the connection began; 0 without one. */
 typedef struct {

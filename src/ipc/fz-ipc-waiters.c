@@ -16,7 +16,8 @@ static void
 free_waiter (Waiter *waiter)
 {
   g_clear_handle_id (&waiter->timeout, g_source_remove);
-  waiter->caller->n_waiters--;
+  waiter->caller->use.n_waiters--;
+  waiter->caller->user->use.n_waiters--;
   fz_ipc_caller_unref (waiter->caller);
   g_free (waiter->states);
   g_free (waiter);
@@ -80,9 +81,14 @@ fz_ipc_waiters_take (FzIpcWaiters *self, FzIpcCall *call, const char *state)
     fz_ipc_call_fail (call, FZ_IPC_ERROR_TIMEOUT, "the state is %s", state);
     return;
   }
-  if (call->caller->n_waiters >= FZ_IPC_WAITERS_MAX) {
+  if (call->caller->use.n_waiters >= FZ_IPC_WAITERS_MAX) {
     fz_ipc_call_fail (
         call, FZ_IPC_ERROR_BUSY, "at most %u calls of one caller can wait", FZ_IPC_WAITERS_MAX);
+    return;
+  }
+  if (call->caller->user->use.n_waiters >= FZ_IPC_USER_WAITERS_MAX) {
+    fz_ipc_call_fail (
+        call, FZ_IPC_ERROR_BUSY, "at most %u calls of one user can wait", FZ_IPC_USER_WAITERS_MAX);
     return;
   }
 
@@ -90,7 +96,8 @@ fz_ipc_waiters_take (FzIpcWaiters *self, FzIpcCall *call, const char *state)
   waiter->waiters = self;
   waiter->call = call;
   waiter->caller = fz_ipc_caller_ref (call->caller);
-  waiter->caller->n_waiters++;
+  waiter->caller->use.n_waiters++;
+  waiter->caller->user->use.n_waiters++;
   waiter->states = g_steal_pointer (&states);
   waiter->timeout = g_timeout_add (timeout_ms, on_timeout, waiter);
   g_ptr_array_add (self->all, waiter);

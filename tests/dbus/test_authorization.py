@@ -355,6 +355,35 @@ print(len(errors), *errors)
 """
 
 
+# Each connection stays below its own limit, however fast it goes.
+MANY_CALLS = """
+import sys
+from gi.repository import Gio, GLib
+
+name, path, n = sys.argv[1], sys.argv[2], int(sys.argv[3])
+flags = Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT | Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION
+address = Gio.dbus_address_get_for_bus_sync(Gio.BusType.SYSTEM)
+loop, errors, asked = GLib.MainLoop(), set(), [0]
+
+def on_answer(connection, result):
+    try:
+        connection.call_finish(result)
+    except GLib.Error as error:
+        errors.add(Gio.DBusError.get_remote_error(error))
+    asked[0] -= 1
+    if asked[0] == 0:
+        loop.quit()
+
+connections = [Gio.DBusConnection.new_for_address_sync(address, flags) for _ in range(n)]
+get = GLib.Variant("(ss)", (name + ".Manager", "State"))
+for one in connections * 90:
+    asked[0] += 1
+    one.call(name, path, "org.freedesktop.DBus.Properties", "Get", get, None, 0, -1, None, on_answer)
+loop.run()
+print(*errors)
+"""
+
+
 class Limits(Case):
     def test_calls_a_second(self):
         alice = self.caller("alice")
@@ -417,6 +446,40 @@ class Limits(Case):
         self.assert_error("InvalidArgument", alice.call, "Diagnostics.Unsubscribe", f"(uint32 {ids[0]},)")
         alice.call("Diagnostics.Subscribe", "(uint32 60000,)")
         alice.leave()
+
+    def test_subscriptions_of_one_user(self):
+        """Not only of one connection: a user can have as many of those as the bus allows."""
+        callers = [self.caller("alice") for _ in range(5)]
+        for caller in callers[:4]:
+            for _ in range(4):
+                caller.call("Diagnostics.Subscribe", "(uint32 60000,)")
+        words = self.assert_error("Busy", callers[4].call, "Diagnostics.Subscribe", "(uint32 60000,)")
+        self.assertIn("user", words)
+        self.caller("bob").call("Diagnostics.Subscribe", "(uint32 60000,)")
+        callers[0].leave()
+        bus.wait_until(lambda: error_of(callers[4].call, "Diagnostics.Subscribe", "(uint32 60000,)") is None,
+                       "the place of those who left")
+
+    def test_pending_of_one_user(self):
+        polkit, callers = self.system.polkit, [self.caller("alice") for _ in range(3)]
+        polkit.set("connect", "hold")
+        pending = [caller.begin("Manager.Connect", "({},)") for caller in callers[:2] for _ in range(32)]
+        bus.wait_until(lambda: len(polkit.held) == 64, "64 questions")
+        self.assertIn("user", self.assert_error("Busy", callers[2].call, "Manager.Connect", "({},)"))
+        others = self.caller("bob").begin("Manager.Connect", "({},)")
+        bus.wait_until(lambda: len(polkit.held) == 65, "the question about Bob")
+        polkit.release("no")
+        for call in [*pending, others]:
+            self.assert_error("NotAuthorized", call.result)
+        polkit.set("connect", "no")
+        self.assert_error("NotAuthorized", callers[2].call, "Manager.Connect", "({},)")
+
+    def test_calls_a_second_of_one_user(self):
+        ran = self.system.run("bob", bus.PYTHON, "-c", MANY_CALLS, NAME, PATH, "60")
+        self.assertEqual(ran.stdout.split(), [ERROR + "Busy"], ran.stderr)
+        self.assertIsNone(error_of(self.caller("alice").get, "State"))
+        bob = self.caller("bob")
+        bus.wait_until(lambda: error_of(bob.get, "State") is None, "his time to come again")
 
     def test_pending(self):
         polkit, alice = self.system.polkit, self.caller("alice")
