@@ -139,8 +139,8 @@ write_all (int fd, const char *text)
   return true;
 }
 
-/* A new file, complete on the disk before anybody sees it. It is ours, whoever owns the original:
- * that keeps its owner under its other name. */
+/* A new file, complete on the disk before anybody sees it. It is ours, whoever owns the original.
+ */
 static bool
 write_new (const char *path, const char *text, const struct stat *like, GError **error)
 {
@@ -200,26 +200,126 @@ put (const char *from, const char *path, const char *text, const struct stat *li
 
 /* -- taking over -- */
 
-/* Keeps what is at @path as @backup: a second name for it, or else a copy. */
-static bool
-keep_original (const char *etc, const char *path, const struct stat *info, GError **error)
+typedef struct {
+  char *path;     /* resolv.conf */
+  char *backup;   /* the original, while ours is there */
+  char *copy;     /* what is about to be the backup */
+  char *new_path; /* ours, while it is written */
+} Names;
+
+static void
+names_clear (Names *names)
 {
-  g_autofree char *backup = path_of (etc, FZ_RESOLV_CONF_BACKUP);
-  g_autofree char *copy = path_of (etc, COPY_NAME);
+  g_free (names->path);
+  g_free (names->backup);
+  g_free (names->copy);
+  g_free (names->new_path);
+}
 
-  unlink (copy);
-  if (linkat (AT_FDCWD, path, AT_FDCWD, copy, 0) < 0) {
-    g_autofree char *text = dup_text (path);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Names, names_clear)
 
-    if (S_ISLNK (info->st_mode) || text == NULL)
-      return fail (error, "keep a copy of", path);
-    if (!write_new (copy, text, info, error))
-      return false;
-  }
-  if (rename (copy, backup) < 0)
-    return fail (error, "write", backup);
-  unlink (copy); /* still there if both were the same inode already */
+static Names
+names_of (const char *etc)
+{
+  return (Names){
+    .path = path_of (etc, "resolv.conf"),
+    .backup = path_of (etc, FZ_RESOLV_CONF_BACKUP),
+    .copy = path_of (etc, COPY_NAME),
+    .new_path = path_of (etc, NEW_NAME),
+  };
+}
+
+static bool
+name_is_ours (const char *path)
+{
+  g_autofree char *text = NULL;
+  struct stat info;
+
+  if (lstat (path, &info) < 0 || !S_ISREG (info.st_mode))
+    return false;
+  text = dup_text (path);
+  return is_ours (text);
+}
+
+/* Somebody was killed between the two steps of exchange(): only then is there an original beside
+ * ours that is not the backup yet. */
+static bool
+finish_exchange (const Names *names, GError **error)
+{
+  struct stat info;
+
+  if (lstat (names->copy, &info) < 0 || !name_is_ours (names->path) || name_is_ours (names->copy))
+    return true;
+  return rename (names->copy, names->backup) == 0 || fail (error, "write", names->backup);
+}
+
+/* The backup is a second name of the original. */
+static bool
+keep_by_link (const Names *names)
+{
+  if (linkat (AT_FDCWD, names->path, AT_FDCWD, names->copy, 0) < 0 ||
+      rename (names->copy, names->backup) < 0)
+    return false;
+  unlink (names->copy); /* still there if both were the same inode already */
   return true;
+}
+
+/* Ours and the original change places in one step, and the backup is the original itself. Whose
+ * file it is does not matter: the kernel lets nobody without CAP_FOWNER make a second name for a
+ * file that belongs to somebody else (fs.protected_hardlinks), and firezone-client-resolv has no
+ * capability at all. */
+static bool
+exchange (const Names *names)
+{
+  if (rename (names->new_path, names->copy) < 0)
+    return false;
+  if (renameat2 (AT_FDCWD, names->copy, AT_FDCWD, names->path, RENAME_EXCHANGE) < 0) {
+    rename (names->copy, names->new_path);
+    return false;
+  }
+  rename (names->copy, names->backup); /* else finish_exchange() says why not */
+  return true;
+}
+
+/* For a mount, which keeps its owner as we write into it; and for a file system without links. */
+static bool
+keep_by_copy (const Names *names, const struct stat *info, GError **error)
+{
+  g_autofree char *text = dup_text (names->path);
+
+  if (S_ISLNK (info->st_mode) || text == NULL)
+    return fail (error, "keep a copy of", names->path);
+  return write_new (names->copy, text, info, error) &&
+         (rename (names->copy, names->backup) == 0 || fail (error, "write", names->backup));
+}
+
+/* Ours is complete at @names->new_path; @text is what it says. */
+static bool
+replace_original (const Names *names, const struct stat *info, const char *text, GError **error)
+{
+  if (!keep_by_link (names)) {
+    if (exchange (names))
+      return true;
+    if (!keep_by_copy (names, info, error)) {
+      unlink (names->new_path);
+      return false;
+    }
+  }
+  return put (names->new_path, names->path, text, NULL, error);
+}
+
+/* What ours shall look like: the original's permissions, today's date. */
+static struct stat
+like_original (const struct stat *original)
+{
+  struct stat like = { .st_mode = 0644 };
+
+  /* A link has no permissions worth keeping. */
+  if (original != NULL && S_ISREG (original->st_mode))
+    like.st_mode = original->st_mode;
+  clock_gettime (CLOCK_REALTIME, &like.st_mtim);
+  like.st_atim = like.st_mtim;
+  return like;
 }
 
 bool
@@ -229,36 +329,34 @@ fz_resolv_file_install (const char *etc,
                         const char *search_domain,
                         GError **error)
 {
-  g_autofree char *path = path_of (etc, "resolv.conf");
-  g_autofree char *backup = path_of (etc, FZ_RESOLV_CONF_BACKUP);
-  g_autofree char *new_path = path_of (etc, NEW_NAME);
-  g_autofree char *current = fz_resolv_file_dup_current (etc);
+  g_auto (Names) names = names_of (etc);
+  g_autofree char *current = NULL;
   g_autofree char *original = NULL;
   g_autofree char *text = NULL;
-  struct stat info = { 0 };
-  bool has_original;
+  const char *from;
+  struct stat info, like;
+  bool is_there, has_original;
 
-  if (is_ours (current)) {
-    has_original = lstat (backup, &info) == 0;
-    original = dup_text (backup);
-  } else {
-    has_original = lstat (path, &info) == 0;
-    original = g_steal_pointer (&current);
-    if (has_original && !keep_original (etc, path, &info, error))
-      return false;
-    if (!has_original)
-      unlink (backup);
-  }
+  if (!finish_exchange (&names, error))
+    return false;
+  unlink (names.copy);
+  current = dup_text (names.path);
+  is_there = is_ours (current);
+  from = is_there ? names.backup : names.path;
+  has_original = lstat (from, &info) == 0;
+  original = dup_text (from);
   if (has_original && original == NULL)
     original = g_strdup (""); /* a link to nowhere, yet */
 
-  /* A link has no permissions worth keeping. */
-  if (!has_original || !S_ISREG (info.st_mode))
-    info = (struct stat){ .st_mode = 0644, .st_uid = geteuid (), .st_gid = getegid () };
-  clock_gettime (CLOCK_REALTIME, &info.st_mtim);
-  info.st_atim = info.st_mtim;
+  like = like_original (has_original ? &info : NULL);
   text = fz_resolv_conf_compose (original, servers, n_servers, search_domain);
-  return write_new (new_path, text, &info, error) && put (new_path, path, text, NULL, error);
+  if (!write_new (names.new_path, text, &like, error))
+    return false;
+  if (has_original && !is_there)
+    return replace_original (&names, &info, text, error);
+  if (!has_original)
+    unlink (names.backup);
+  return put (names.new_path, names.path, text, NULL, error);
 }
 
 /* -- giving back -- */
@@ -280,22 +378,24 @@ restore_nothing (const char *path, const char *current, GError **error)
 bool
 fz_resolv_file_restore (const char *etc, GError **error)
 {
-  g_autofree char *path = path_of (etc, "resolv.conf");
-  g_autofree char *backup = path_of (etc, FZ_RESOLV_CONF_BACKUP);
-  g_autofree char *new_path = path_of (etc, NEW_NAME);
-  g_autofree char *copy = path_of (etc, COPY_NAME);
-  g_autofree char *current = fz_resolv_file_dup_current (etc);
-  g_autofree char *text = dup_text (backup);
+  g_auto (Names) names = names_of (etc);
+  g_autofree char *current = NULL;
+  g_autofree char *text = NULL;
   struct stat info;
-  bool has_backup = lstat (backup, &info) == 0;
+  bool has_backup;
 
-  unlink (new_path);
-  unlink (copy);
+  if (!finish_exchange (&names, error))
+    return false;
+  unlink (names.new_path);
+  unlink (names.copy);
+  current = dup_text (names.path);
+  text = dup_text (names.backup);
+  has_backup = lstat (names.backup, &info) == 0;
   if (is_ours (current) && !has_backup)
-    return restore_nothing (path, current, error);
+    return restore_nothing (names.path, current, error);
   if (is_ours (current))
-    return put (backup, path, text != NULL ? text : "", &info, error);
-  if (has_backup && unlink (backup) < 0)
-    return fail (error, "remove", backup);
+    return put (names.backup, names.path, text != NULL ? text : "", &info, error);
+  if (has_backup && unlink (names.backup) < 0)
+    return fail (error, "remove", names.backup);
   return true;
 }

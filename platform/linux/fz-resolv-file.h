@@ -2,8 +2,9 @@
  *
  * /etc/resolv.conf taken over and given back. What stood there (file or symbolic
  * link) is kept under another name as the very same inode, so that giving it
- * back restores content, owner, permissions, times and link at once; only where
- * the file is a mount of its own (containers) it is copied and written in place.
+ * back restores content, owner, permissions, times and link at once: by a second name, or, where
+ * that is not allowed, by changing places. Only where the file is a mount of its own
+ * (containers) it is copied and written in place.
  * Whatever stands there without our marker is somebody else's and becomes the original.
  *
  * @etc stands for /etc. Needs the right to write there. No state in memory: any

@@ -4,14 +4,40 @@
 #include "platform/linux/fz-resolv-file.h"
 #include "platform/linux/fz-resolv-request.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define ORIGINAL                                                                                   \
   "# written by hand\nnameserver 192.0.2.53\nnameserver 2001:db8::53\nsearch lan.example\n"        \
   "options timeout:2 edns0\n"
+
+/* The kernel's own calls, but for those that a test has made to fail. */
+static int link_error;
+static int exchange_error;
+
+int
+linkat (int from_fd, const char *from, int to_fd, const char *to, int flags)
+{
+  if (link_error == 0)
+    return (int) syscall (SYS_linkat, from_fd, from, to_fd, to, flags);
+  errno = link_error;
+  return -1;
+}
+
+int
+renameat2 (int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+{
+  if (exchange_error == 0)
+    return (int) syscall (SYS_renameat2, from_fd, from, to_fd, to, flags);
+  errno = exchange_error;
+  return -1;
+}
 
 static const char sentinel_text[] = "100.100.111.1";
 
@@ -295,6 +321,107 @@ test_written_by_others (void)
   remove_etc (&etc);
 }
 
+/* Somebody else's file comes back as his, where the kernel lets us make no second name for it. */
+static void
+test_others_file (void)
+{
+  static const char attribute[] = "trusted.firezone-test";
+  Etc etc = make_etc ();
+  struct stat before, after;
+  bool has_attribute;
+  char value[8] = "";
+
+  write_text (etc.conf, ORIGINAL);
+  g_assert_cmpint (g_chmod (etc.conf, 0664), ==, 0);
+  if (geteuid () == 0)
+    g_assert_cmpint (chown (etc.conf, 4711, 4712), ==, 0);
+  has_attribute = setxattr (etc.conf, attribute, "kept", 4, 0) == 0; /* not every file system can */
+  g_assert_cmpint (lstat (etc.conf, &before), ==, 0);
+
+  link_error = EPERM;
+  install (&etc, "corp.example");
+  install (&etc, NULL);
+  restore (&etc);
+  link_error = 0;
+  assert_text (etc.conf, ORIGINAL);
+  g_assert_cmpint (lstat (etc.conf, &after), ==, 0);
+  g_assert_cmpuint (after.st_ino, ==, before.st_ino);
+  g_assert_cmpuint (after.st_uid, ==, before.st_uid);
+  g_assert_cmpuint (after.st_gid, ==, before.st_gid);
+  g_assert_cmpuint (after.st_mode, ==, before.st_mode);
+  g_assert_cmpint (memcmp (&after.st_mtim, &before.st_mtim, sizeof after.st_mtim), ==, 0);
+  if (has_attribute) {
+    g_assert_cmpint (getxattr (etc.conf, attribute, value, sizeof value), ==, 4);
+    g_assert_cmpstr (value, ==, "kept");
+  }
+  remove_etc (&etc);
+}
+
+/* Somebody else's link is one, too. */
+static void
+test_others_link (void)
+{
+  Etc etc = make_etc ();
+  g_autofree char *target = NULL;
+
+  g_assert_cmpint (symlink ("../run/lease", etc.conf), ==, 0);
+  link_error = EPERM;
+  install (&etc, NULL);
+  restore (&etc);
+  link_error = 0;
+  target = g_file_read_link (etc.conf, NULL);
+  g_assert_cmpstr (target, ==, "../run/lease");
+  remove_etc (&etc);
+}
+
+/* Killed after the two have changed places, before the original has its name: it is known all the
+ * same, to a restore and to the next install. */
+static void
+test_exchange_cut_short (void)
+{
+  Etc etc = make_etc ();
+  g_autofree char *copy = g_build_filename (etc.etc, "resolv.conf.before-firezone-c-new", NULL);
+
+  write_text (etc.conf, ORIGINAL);
+  install (&etc, NULL);
+  g_assert_cmpint (g_rename (etc.backup, copy), ==, 0);
+  restore (&etc);
+  assert_text (etc.conf, ORIGINAL);
+
+  install (&etc, NULL);
+  g_assert_cmpint (g_rename (etc.backup, copy), ==, 0);
+  install (&etc, "corp.example");
+  assert_text (etc.backup, ORIGINAL);
+
+  /* Before they have: it is ours twice, and of no use. */
+  g_assert_cmpint (link (etc.conf, copy), ==, 0);
+  restore (&etc);
+  assert_text (etc.conf, ORIGINAL);
+  remove_etc (&etc);
+}
+
+/* Neither way is there: content, permissions and times at least. */
+static void
+test_copied_file (void)
+{
+  Etc etc = make_etc ();
+  struct stat before, after;
+
+  write_text (etc.conf, ORIGINAL);
+  g_assert_cmpint (g_chmod (etc.conf, 0604), ==, 0);
+  g_assert_cmpint (lstat (etc.conf, &before), ==, 0);
+  link_error = EPERM;
+  exchange_error = EINVAL;
+  install (&etc, NULL);
+  restore (&etc);
+  link_error = exchange_error = 0;
+  assert_text (etc.conf, ORIGINAL);
+  g_assert_cmpint (lstat (etc.conf, &after), ==, 0);
+  g_assert_cmpuint (after.st_mode, ==, before.st_mode);
+  g_assert_cmpint (memcmp (&after.st_mtim, &before.st_mtim, sizeof after.st_mtim), ==, 0);
+  remove_etc (&etc);
+}
+
 /* -- request -- */
 
 static void
@@ -444,6 +571,10 @@ main (int argc, char **argv)
   g_test_add_func ("/resolv/file/link", test_link);
   g_test_add_func ("/resolv/file/none-before", test_no_file);
   g_test_add_func ("/resolv/file/written-by-others", test_written_by_others);
+  g_test_add_func ("/resolv/file/others-file", test_others_file);
+  g_test_add_func ("/resolv/file/others-link", test_others_link);
+  g_test_add_func ("/resolv/file/exchange-cut-short", test_exchange_cut_short);
+  g_test_add_func ("/resolv/file/copied", test_copied_file);
   g_test_add_func ("/resolv/request/lines", test_requests);
   g_test_add_func ("/resolv/request/replies", test_replies);
   g_test_add_func ("/resolv/request/run", test_run);
