@@ -33,6 +33,7 @@ static const char *const names[FZ_N_DROPS] = {
   [FZ_DROP_DEVICE] = "device",
   [FZ_DROP_NO_NAT] = "no-nat-session",
   [FZ_DROP_EXPIRED_NAT] = "expired-nat-session",
+  [FZ_DROP_CODEL] = "codel",
 };
 
 const char *

@@ -42,6 +42,7 @@ typedef enum {
   FZ_DROP_DEVICE,
   FZ_DROP_NO_NAT,      /* proxy address without session: the engine makes one */
   FZ_DROP_EXPIRED_NAT, /* answer to a session that has ended */
+  FZ_DROP_CODEL,       /* its queue stands too long: a signal to the sender, fz-codel.h */
 
   FZ_N_DROPS,
 } FzDrop;

@@ -5,8 +5,9 @@
 
 #include <math.h>
 
-#define REMEMBERED_INTERVALS 16u /* a new episode that starts so soon goes on where the last was   \
-                                  */
+#define REMEMBERED_INTERVALS                                                                       \
+  16u /* a new episode that starts so soon goes on where the last was                              \
+       */
 
 static FzInstant
 next_signal (const FzCodel *self, const FzCodelConfig *config, FzInstant from)

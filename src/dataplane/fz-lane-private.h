@@ -32,6 +32,9 @@ fz_count_length (FzLaneCounters *counters, unsigned n)
   fz_count (&counters->lengths[bucket], 1);
 }
 
+/* How long something waited before it was taken up, into the histogram. */
+void fz_count_sojourn (FzLaneCounters *counters, uint64_t sojourn_ns);
+
 /* What a turn has done with one peer; written to the peer once, at the end. */
 typedef struct {
   FzPeer *peer;

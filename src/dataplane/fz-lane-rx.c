@@ -31,6 +31,7 @@
 #include "src/dataplane/fz-coalesce.h"
 #include "src/dataplane/fz-flow-cache.h"
 #include "src/dataplane/fz-lane-private.h"
+#include "src/dataplane/fz-receive-aqm.h"
 #include "src/dataplane/fz-segment.h"
 #include "src/proto/fz-wireguard.h"
 
@@ -53,6 +54,7 @@ typedef struct {
   uint8_t *plaintext; /* where it will be */
   uint64_t counter;
   const FzUdpBuffer *buffer;
+  uint8_t ecn; /* of the outer header, or CoDel's mark */
 } Sealed;
 
 /* The session of the datagrams at hand: found once per run of equal indices. */
@@ -80,6 +82,7 @@ struct FzLaneRx {
   FzAead *aead;
   FzFlowCache *cache;
   FzCoalescer *coalescer;
+  FzReceiveAqm aqm;
 
   /* of the current turn */
   const FzSnapshot *snapshot;
@@ -394,8 +397,10 @@ receive_proxied (FzLaneRx *self,
 }
 
 static void
-receive_packet (FzLaneRx *self, uint8_t *plaintext, uint32_t length, const FzUdpBuffer *buffer)
+receive_packet (FzLaneRx *self, const Sealed *sealed, uint32_t length)
 {
+  const FzUdpBuffer *buffer = sealed->buffer;
+  uint8_t *plaintext = sealed->plaintext;
   FzArrival candidate;
   const FzIpPacket *packet = &candidate.packet;
   FzDrop drop = check_inner (self, plaintext, length, &candidate.packet);
@@ -411,7 +416,7 @@ receive_packet (FzLaneRx *self, uint8_t *plaintext, uint32_t length, const FzUdp
     hand_over_inner (self, packet, FZ_DROP_NONE, buffer);
     return;
   }
-  fz_ip_merge_ecn (plaintext, buffer->ecn);
+  fz_ip_merge_ecn (plaintext, sealed->ecn);
   if (self->is_gateway && fz_nat_is_proxied (packet)) {
     receive_proxied (self, &candidate, plaintext, buffer);
     return;
@@ -432,7 +437,7 @@ receive_opened (FzLaneRx *self, const Sealed *sealed, uint32_t length, FzTouched
   touched->has_data = true;
   touched->packets++;
   touched->bytes += length;
-  receive_packet (self, sealed->plaintext, length, sealed->buffer);
+  receive_packet (self, sealed, length);
 }
 
 static void
@@ -528,11 +533,24 @@ find_session (FzLaneRx *self, uint32_t index)
   return FZ_DROP_NONE;
 }
 
+/* CoDel's signal to a sender whose packets say that they understand it. The peer has copied that to
+ * the outer header (RFC 6040 §4.1). */
+static bool
+mark (FzLaneRx *self, uint8_t *ecn)
+{
+  if (*ecn == FZ_ECN_NOT_ECT)
+    return false;
+  *ecn = FZ_ECN_CE;
+  fz_count (&self->counters.marks, 1);
+  return true;
+}
+
 static FzDrop
 receive_data (FzLaneRx *self, uint8_t *datagram, uint32_t length, const FzUdpBuffer *buffer)
 {
   uint64_t counter = fz_get_u64le (datagram + 8);
   uint8_t *sealed = datagram + FZ_WIREGUARD_DATA_HEADER_SIZE;
+  uint8_t ecn = buffer->ecn;
   FzDrop drop;
 
   if (self->is_strict && length > DATAGRAM_MAX)
@@ -542,12 +560,15 @@ receive_data (FzLaneRx *self, uint8_t *datagram, uint32_t length, const FzUdpBuf
     return drop;
   if (!self->is_shared && !fz_replay_window_may_accept (&self->session.keypair->window, counter))
     return FZ_DROP_REPLAY;
+  if (length > FZ_WIREGUARD_OVERHEAD && fz_receive_aqm_signals (&self->aqm, buffer) &&
+      !mark (self, &ecn))
+    return FZ_DROP_CODEL;
 
   self->ops[self->n_sealed] = (FzAeadOp){
     .source = sealed, .target = sealed, .length = length - FZ_WIREGUARD_OVERHEAD, .counter = counter
   };
   self->sealed[self->n_sealed++] =
-      (Sealed){ .plaintext = sealed, .counter = counter, .buffer = buffer };
+      (Sealed){ .plaintext = sealed, .counter = counter, .buffer = buffer, .ecn = ecn };
   if (self->n_sealed == FZ_LANE_SEAL_BATCH)
     open_sealed (self);
   return FZ_DROP_NONE;
@@ -611,6 +632,7 @@ receive_buffer (FzLaneRx *self, const FzUdpBuffer *buffer)
   uint32_t n_left;
 
   fz_count (&self->counters.trains, 1);
+  fz_count_sojourn (&self->counters, buffer->sojourn_ns);
   for (uint32_t at = 0; at < buffer->length; at += stride) {
     n_left = buffer->length - at;
     receive_datagram (self, buffer->data + at, n_left < stride ? n_left : stride, buffer);
@@ -629,6 +651,7 @@ fz_lane_rx_push (FzLaneRx *self, FzUdpBuffer *buffers, size_t n_buffers, FzInsta
   self->is_taken = false;
   fz_flow_cache_begin (self->cache, fz_snapshot_get_serial (self->snapshot));
   fz_coalescer_begin (self->coalescer, &self->limits);
+  fz_receive_aqm_begin (&self->aqm, buffers, n_buffers, now);
 
   for (size_t i = 0; i < n_buffers; i++)
     receive_buffer (self, &buffers[i]);

@@ -24,6 +24,19 @@ fz_lane_message_reserve (FzRing *ring,
 }
 
 void
+fz_count_sojourn (FzLaneCounters *counters, uint64_t sojourn_ns)
+{
+  static const uint64_t limits[FZ_N_SOJOURNS - 1] = { 100 * FZ_US, 500 * FZ_US, 1 * FZ_MS,
+                                                      2 * FZ_MS,   5 * FZ_MS,   10 * FZ_MS,
+                                                      50 * FZ_MS };
+  unsigned bucket = 0;
+
+  while (bucket < FZ_N_SOJOURNS - 1 && sojourn_ns > limits[bucket])
+    bucket++;
+  fz_count (&counters->sojourns[bucket], 1);
+}
+
+void
 fz_lane_tell_activity (FzPeer *peer, FzRing *ring, FzLaneCounters *counters)
 {
   FzLaneMessage *message;

@@ -29,6 +29,7 @@
 #define FZ_RX_BATCH           16u /* receive buffers per turn */
 #define FZ_TRAINS_MAX         64u
 #define FZ_TRAIN_SEGMENTS_MAX 64u
+#define FZ_N_SOJOURNS         8u
 
 /* What the ladder of dataplane.md §15 allows now; the runtime demotes at run time. */
 typedef struct {
@@ -65,6 +66,10 @@ typedef struct {
   _Atomic uint64_t foreign; /* receive: datagrams of another lane's sessions */
   _Atomic uint64_t drops[FZ_N_DROPS];
   _Atomic uint64_t lengths[5]; /* train or run length: 1, 2-4, 5-16, 17-32, 33-64 */
+  _Atomic uint64_t marks; /* congestion experienced, set by CoDel; its drops are FZ_DROP_CODEL */
+  /* how long a frame or buffer waited before this half took it up: up to 0.1, 0.5, 1, 2, 5, 10,
+   * 50 ms, longer */
+  _Atomic uint64_t sojourns[FZ_N_SOJOURNS];
 } FzLaneCounters;
 
 /* -- transmit: TUN to UDP -- */
@@ -124,6 +129,7 @@ typedef struct {
   uint32_t length; /* bytes */
   uint16_t stride; /* UDP_GRO segment size; 0 or >= length: one datagram */
   uint8_t ecn;
+  uint64_t sojourn_ns; /* since it came to the socket; 0: unknown */
   FzSocketAddress from;
   FzSocketAddress to; /* our address (packet info) and port */
 } FzUdpBuffer;

@@ -22,6 +22,21 @@ add_lengths (FzMetrics *metrics, const char *prefix, const _Atomic uint64_t leng
   }
 }
 
+static void
+add_sojourns (FzMetrics *metrics,
+              const char *prefix,
+              const _Atomic uint64_t sojourns[FZ_N_SOJOURNS])
+{
+  static const char *const names[FZ_N_SOJOURNS] = { "100us", "500us", "1ms",  "2ms",
+                                                    "5ms",   "10ms",  "50ms", "longer" };
+
+  for (unsigned i = 0; i < FZ_N_SOJOURNS; i++) {
+    g_autofree char *name = g_strconcat ("sojourn_", names[i], NULL);
+
+    fz_metrics_add_counter (metrics, prefix, name, &sojourns[i]);
+  }
+}
+
 void
 fz_host_metrics_add_engine (FzMetrics *metrics, const FzEngineCounters *counters)
 {
@@ -48,6 +63,8 @@ add_half (FzMetrics *metrics, const char *prefix, const FzLaneCounters *half)
   fz_metrics_add_counter (metrics, prefix, "cache_hits", &half->cache_hits);
   fz_metrics_add_counter (metrics, prefix, "cache_misses", &half->cache_misses);
   add_lengths (metrics, prefix, half->lengths);
+  fz_metrics_add_counter (metrics, prefix, "codel_marks", &half->marks);
+  add_sojourns (metrics, prefix, half->sojourns);
   for (int i = FZ_DROP_NONE + 1; i < FZ_N_DROPS; i++)
     add_drop (
         metrics, prefix, (FzDrop) i, atomic_load_explicit (&half->drops[i], memory_order_relaxed));

@@ -40,8 +40,9 @@ append_socket (GString *line, const char *name, const FzUdpSocket *socket)
   else
     g_string_append (line, "no");
   g_string_append_printf (line,
-                          " gro=%s mark=%s rcvbuf=%u sndbuf=%u",
+                          " gro=%s timestamp=%s mark=%s rcvbuf=%u sndbuf=%u",
                           yes (socket->has_gro),
+                          yes (socket->has_timestamps),
                           yes (socket->has_mark),
                           socket->receive_buffer_bytes,
                           socket->send_buffer_bytes);

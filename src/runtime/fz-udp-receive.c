@@ -17,9 +17,11 @@
 
 #define ERRORS_IN_A_ROW 16u /* pending ICMP errors taken before we look elsewhere */
 #define BACK_OFF_NS     FZ_MS
+#define SOJOURN_MAX_NS  FZ_S /* longer, or negative: the wall clock was set */
 
 #define CONTROL_BYTES                                                                              \
-  (CMSG_SPACE (sizeof (struct in6_pktinfo)) + 3 * CMSG_SPACE (sizeof (int)) + 64)
+  (CMSG_SPACE (sizeof (struct in6_pktinfo)) + CMSG_SPACE (sizeof (struct timespec)) +              \
+   3 * CMSG_SPACE (sizeof (int)) + 64)
 
 struct FzUdpReceiver {
   const FzIo *io;
@@ -27,7 +29,8 @@ struct FzUdpReceiver {
   bool has_recvmmsg;
   uint32_t overflowed[FZ_N_UDP_FAMILIES]; /* the kernel's running number */
   FzReceiveCounters counters;
-  uint8_t *memory; /* FZ_RX_BATCH buffers */
+  uint8_t *memory;  /* FZ_RX_BATCH buffers */
+  uint64_t unix_ns; /* when the batch was received: the kernel stamps by the wall clock */
 
   struct mmsghdr messages[FZ_RX_BATCH];
   struct iovec pieces[FZ_RX_BATCH];
@@ -40,6 +43,15 @@ count (_Atomic uint64_t *counter, uint64_t n)
 {
   atomic_store_explicit (
       counter, atomic_load_explicit (counter, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+static uint64_t
+unix_now (void)
+{
+  struct timespec now;
+
+  clock_gettime (CLOCK_REALTIME, &now);
+  return (uint64_t) now.tv_sec * FZ_S + (uint64_t) now.tv_nsec;
 }
 
 /* Lengths are in-and-out: what the last call left there would hide control messages. */
@@ -95,6 +107,18 @@ note_overflow (FzUdpReceiver *self, FzUdpFamily family, uint32_t total)
   self->overflowed[family] = total;
 }
 
+static uint64_t
+sojourn_of (const FzUdpReceiver *self, const struct cmsghdr *at)
+{
+  struct timespec stamp;
+  uint64_t sojourn;
+
+  memcpy (&stamp, CMSG_DATA (at), sizeof stamp);
+  sojourn =
+      fz_instant_since ((uint64_t) stamp.tv_sec * FZ_S + (uint64_t) stamp.tv_nsec, self->unix_ns);
+  return sojourn <= SOJOURN_MAX_NS ? sojourn : 0;
+}
+
 static void
 read_control (FzUdpReceiver *self, FzUdpFamily family, const struct cmsghdr *at, FzUdpBuffer *out)
 {
@@ -115,6 +139,8 @@ read_control (FzUdpReceiver *self, FzUdpFamily family, const struct cmsghdr *at,
     out->stride = (uint16_t) int_of (at);
   } else if (at->cmsg_level == SOL_SOCKET && at->cmsg_type == SO_RXQ_OVFL) {
     note_overflow (self, family, (uint32_t) int_of (at));
+  } else if (at->cmsg_level == SOL_SOCKET && at->cmsg_type == SCM_TIMESTAMPNS) {
+    out->sojourn_ns = sojourn_of (self, at);
   }
 }
 
@@ -214,6 +240,7 @@ fz_udp_receiver_receive (FzUdpReceiver *self,
     if (n < 0 && tries == ERRORS_IN_A_ROW - 1)
       nanosleep (&(struct timespec){ .tv_nsec = BACK_OFF_NS }, NULL); /* never a spinning loop */
   }
+  self->unix_ns = n > 0 ? unix_now () : 0;
   for (int i = 0; i < n; i++)
     n_out += take_message (self, family, (unsigned) i, &out[n_out]);
   *out_is_drained = n < (int) (self->has_recvmmsg ? FZ_RX_BATCH : 1);

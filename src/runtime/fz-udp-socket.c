@@ -21,6 +21,8 @@
 #define ADDRESS_PREFERENCES 72 /* IPV6_ADDR_PREFERENCES */
 #define PREFER_PUBLIC       2  /* IPV6_PREFER_SRC_PUBLIC: stable, not temporary */
 
+#define UNMANAGED_BYTES_MAX (1u << 20) /* dataplane.md §8.2 */
+
 /* Before 5.18 the kernel counted the headers against segment size * maximum. */
 #define SEGMENTS_EXACT_SINCE 518u
 
@@ -114,6 +116,14 @@ bound_port (int fd)
   return address.port;
 }
 
+/* Where nobody can tell how long a datagram has waited, only a small buffer bounds that. */
+static uint32_t
+receive_buffer_bytes (const FzUdpConfig *config, bool has_timestamps)
+{
+  return has_timestamps ? config->receive_buffer_bytes
+                        : MIN (config->receive_buffer_bytes, UNMANAGED_BYTES_MAX);
+}
+
 static bool
 configure (FzUdpSocket *socket, FzUdpFamily family, const FzUdpConfig *config)
 {
@@ -128,8 +138,9 @@ configure (FzUdpSocket *socket, FzUdpFamily family, const FzUdpConfig *config)
   }
   set_family_options (fd, family);
   set_int (fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
-  socket->receive_buffer_bytes =
-      set_buffer (fd, SO_RCVBUFFORCE, SO_RCVBUF, config->receive_buffer_bytes);
+  socket->has_timestamps = set_int (fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
+  socket->receive_buffer_bytes = set_buffer (
+      fd, SO_RCVBUFFORCE, SO_RCVBUF, receive_buffer_bytes (config, socket->has_timestamps));
   socket->send_buffer_bytes = set_buffer (fd, SO_SNDBUFFORCE, SO_SNDBUF, config->send_buffer_bytes);
   socket->max_segments =
       kernel_version () >= SEGMENTS_EXACT_SINCE ? FZ_UDP_SEGMENTS_MAX : FZ_UDP_SEGMENTS_MAX - 1;

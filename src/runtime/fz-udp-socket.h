@@ -49,6 +49,7 @@ typedef struct {
   bool has_mark;
   bool has_gso;                  /* UDP_SEGMENT */
   bool has_gro;                  /* UDP_GRO, read back */
+  bool has_timestamps;           /* SO_TIMESTAMPNS */
   uint16_t max_segments;         /* datagrams per send */
   uint32_t receive_buffer_bytes; /* granted, the kernel's doubling taken out */
   uint32_t send_buffer_bytes;
