@@ -360,7 +360,8 @@ class Caller:
     def call(self, member, arguments="()", **options):
         """member: "Manager.Connect" or "org.freedesktop.DBus.Properties.Get"; arguments: a tuple as
         GVariant text. fd: what descriptor goes along: "sealed:TEXT", "unsealed:TEXT", "half-sealed:TEXT",
-        "file:PATH", "pipe", "full-pipe", "write:PATH". Returns the result, unpacked; one value is not in a tuple."""
+        "file:PATH", "path:PATH" (O_PATH), "device:PATH", "pipe", "full-pipe", "dead-pipe", "socket", "dead-socket",
+        "lonely-socket", "write:PATH". Returns the result, unpacked; one value is not in a tuple."""
         return self.begin(member, arguments, **options).result()
 
     def collect(self, number, timeout):

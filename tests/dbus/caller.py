@@ -11,6 +11,7 @@ of the service. Ends with its standard input.
 import fcntl
 import json
 import os
+import socket
 import sys
 
 import gi
@@ -20,7 +21,7 @@ from gi.repository import Gio, GLib  # noqa: E402
 
 PATH = "/dev/firezone/Client/Tunnel1"
 F_SETPIPE_SZ = 1031  # fcntl's, since Python 3.10
-never_read = []
+never_read = []  # descriptors, and sockets
 
 
 def say(**message):
@@ -48,6 +49,23 @@ def open_descriptor(spec):
         return fd
     if kind == "pipe":
         return os.pipe()[0]
+    if kind == "dead-pipe":
+        reader, fd = os.pipe()
+        os.close(reader)
+        return fd
+    if kind in ("socket", "dead-socket"):
+        ours, theirs = socket.socketpair()
+        if kind == "socket":
+            never_read.append(ours)
+        else:
+            ours.close()
+        return theirs.detach()
+    if kind == "lonely-socket":  # connected to nobody
+        return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM).detach()
+    if kind == "device":
+        return os.open(rest, os.O_WRONLY | os.O_CLOEXEC)
+    if kind == "path":
+        return os.open(rest, os.O_PATH | os.O_CLOEXEC)
     raise ValueError(spec)
 
 

@@ -577,6 +577,52 @@ class Diagnostics(ServiceTest):
         self.assert_error("InvalidArgument", self.alice.call, "Diagnostics.Export", "(handle 0, @a{sv} {})",
                           fd="file:/etc/hostname")
 
+    def count_descriptors(self):
+        return len(os.listdir(f"/proc/{self.place.process.pid}/fd"))
+
+    def test_descriptors_that_are_no_good(self):
+        """Each is refused in words, nothing waits for it, and none is kept."""
+        disk = os.path.join(self.place.folder, "small-disk")
+        os.mkdir(disk)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k,mode=777", "tmpfs", disk], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", disk], check=True)
+        with open(os.path.join(disk, "filler"), "wb") as file:
+            file.write(bytes(4096))
+        targets = {"file:/etc/hostname": "not open for writing", "path:/etc/hostname": "not open for writing",
+                   "file:/tmp": "not open for writing", "path:/tmp": "not open for writing",
+                   "pipe": "not open for writing", "device:/dev/full": "neither a file", "device:/dev/null": "neither",
+                   "dead-pipe": "Broken pipe", "dead-socket": "Broken pipe", "lonely-socket": "not connected",
+                   f"write:{disk}/export": "No space left", "sealed:x": "not permitted"}
+        self.connect()
+        self.alice.call("Manager.Disconnect", "(@a{sv} {},)")  # nothing comes and goes by itself
+        self.place.wait_state(self.alice, "offline")
+        self.alice.call("Diagnostics.OpenLog", "(@a{sv} {},)")
+        before = self.count_descriptors()
+        for spec, said in targets.items():
+            with self.subTest(spec):
+                words = self.assert_error("InvalidArgument", self.alice.call, "Diagnostics.Export",
+                                          "(handle 0, @a{sv} {})", fd=spec)
+                self.assertIn(said, words)
+        for spec in (*targets, "socket", "full-pipe"):
+            if spec != "sealed:x":
+                with self.subTest(credential=spec):
+                    self.assert_error("InvalidArgument", self.alice.call, "Manager.SetCredential",
+                                      "(handle 0, @a{sv} {})", fd=spec)
+        # Methods that were not asked to take one.
+        self.alice.call("Diagnostics.OpenLog", "(@a{sv} {},)", fd="socket")
+        self.alice.call("Manager.Disconnect", "(@a{sv} {},)", fd="dead-pipe")
+        self.alice.get("State")
+        bus.wait_until(lambda: self.count_descriptors() == before, "all descriptors to be closed")
+        self.assertEqual(self.alice.get("State"), "offline")
+
+    def test_an_export_into_a_socket(self):
+        """Of a kind that the service could wait for; when its reader goes, the export fails."""
+        before = self.count_descriptors()
+        stuck = self.caller("alice")
+        stuck.begin("Diagnostics.Export", "(handle 0, @a{sv} {})", fd="socket").result()
+        stuck.leave()
+        bus.wait_until(lambda: self.count_descriptors() == before, "the socket to be closed")
+
     def test_an_export_that_nobody_reads_holds_up_nobody_else(self):
         stuck = self.alice.begin("Diagnostics.Export", "(handle 0, @a{sv} {})", fd="full-pipe")
         again = self.caller("alice")
