@@ -3,6 +3,7 @@
 #include "src/runtime/fz-udp-socket.h"
 
 #include "platform/fz-platform.h"
+#include "src/runtime/fz-udp-steering.h"
 
 #include <errno.h>
 #include <netinet/udp.h>
@@ -146,6 +147,8 @@ configure (FzUdpSocket *socket, FzUdpFamily family, const FzUdpConfig *config)
       kernel_version () >= SEGMENTS_EXACT_SINCE ? FZ_UDP_SEGMENTS_MAX : FZ_UDP_SEGMENTS_MAX - 1;
   if (config->use_offloads)
     probe_offloads (socket);
+  if (config->join_port && !set_int (fd, SOL_SOCKET, SO_REUSEPORT, 1))
+    return false;
   if (!bind_port (fd, family, config->port) &&
       (config->port == 0 || config->require_port || !bind_port (fd, family, 0)))
     return false;
@@ -202,6 +205,79 @@ fz_udp_pair_close (FzUdpPair *self)
       close (self->sockets[i].fd);
     self->sockets[i].fd = -1;
   }
+}
+
+/* The other lanes' sockets of a family whose first one is open, and the filter over them all. */
+static void
+share_port (const FzUdpConfig *config,
+            const FzSteering *steering,
+            FzUdpFamily family,
+            FzUdpPair lanes[FZ_LANES_MAX])
+{
+  FzUdpSocket *first = &lanes[0].sockets[family];
+  FzUdpConfig joining = *config;
+  bool is_complete = set_int (first->fd, SOL_SOCKET, SO_REUSEPORT, 1);
+  int refusal = errno;
+
+  joining.port = first->port;
+  joining.require_port = joining.join_port = true;
+  for (uint32_t i = 1; i < steering->n_lanes && is_complete; i++) {
+    lanes[i].sockets[family] = open_socket (family, &joining);
+    is_complete = lanes[i].sockets[family].fd >= 0;
+    refusal = lanes[i].sockets[family].refusal;
+  }
+  if (is_complete) {
+    bool is_steered = fz_udp_steering_attach (first->fd, steering);
+
+    for (uint32_t i = 0; i < steering->n_lanes; i++)
+      lanes[i].sockets[family].is_steered = is_steered;
+    return;
+  }
+  for (uint32_t i = 0; i < steering->n_lanes; i++) {
+    if (lanes[i].sockets[family].fd >= 0)
+      close (lanes[i].sockets[family].fd);
+    lanes[i].sockets[family] = (FzUdpSocket){ .fd = -1, .refusal = refusal };
+  }
+}
+
+bool
+fz_udp_lanes_open (const FzUdpConfig *config,
+                   const FzSteering *steering,
+                   FzUdpPair out[FZ_LANES_MAX],
+                   GError **error)
+{
+  FzUdpPair lanes[FZ_LANES_MAX];
+
+  g_assert (steering->n_lanes <= FZ_LANES_MAX);
+  for (unsigned i = 0; i < FZ_LANES_MAX; i++)
+    lanes[i] = FZ_UDP_PAIR_CLOSED;
+  if (!fz_udp_pair_open (config, &lanes[0], error))
+    return false;
+  for (int family = 0; family < FZ_N_UDP_FAMILIES && steering->n_lanes > 1; family++) {
+    if (lanes[0].sockets[family].fd >= 0)
+      share_port (config, steering, (FzUdpFamily) family, lanes);
+    else
+      for (uint32_t i = 1; i < steering->n_lanes; i++)
+        lanes[i].sockets[family] = lanes[0].sockets[family];
+  }
+  if (lanes[0].sockets[FZ_UDP_V4].fd < 0 && lanes[0].sockets[FZ_UDP_V6].fd < 0) {
+    g_set_error (error,
+                 G_FILE_ERROR,
+                 g_file_error_from_errno (lanes[0].sockets[FZ_UDP_V4].refusal),
+                 "no UDP sockets for %u lanes: %s",
+                 steering->n_lanes,
+                 g_strerror (lanes[0].sockets[FZ_UDP_V4].refusal));
+    return false;
+  }
+  memcpy (out, lanes, sizeof lanes);
+  return true;
+}
+
+void
+fz_udp_lanes_close (FzUdpPair lanes[FZ_LANES_MAX])
+{
+  for (unsigned i = 0; i < FZ_LANES_MAX; i++)
+    fz_udp_pair_close (&lanes[i]);
 }
 
 socklen_t

@@ -3,7 +3,8 @@
  * The two UDP sockets of an engine, one per family, with everything of
  * dataplane.md §17 set and every capability of §15 tried. Never connected: a
  * peer may roam. Sending and receiving are in fz-udp-send.h and
- * fz-udp-receive.h.
+ * fz-udp-receive.h. With several lanes each has two of its own, on the same port,
+ * and a filter sorts what arrives (fz-udp-steering.h).
  *
  * Opened and closed by the engine thread while no lane runs; lanes and the
  * engine only read it in between.
@@ -11,6 +12,7 @@
 #pragma once
 
 #include "src/base/fz-address.h"
+#include "src/dataplane/fz-steering.h"
 
 #include <glib.h>
 #include <netinet/in.h>
@@ -37,6 +39,7 @@ typedef enum {
 typedef struct {
   uint16_t port;     /* preferred; 0: any */
   bool require_port; /* fail instead of taking another one */
+  bool join_port;    /* beside the sockets of ours that have it: fz_udp_lanes_open's affair */
   FzUdpMark mark;
   bool use_offloads;
   uint32_t receive_buffer_bytes;
@@ -50,6 +53,7 @@ typedef struct {
   bool has_gso;                  /* UDP_SEGMENT */
   bool has_gro;                  /* UDP_GRO, read back */
   bool has_timestamps;           /* SO_TIMESTAMPNS */
+  bool is_steered;               /* one of several lanes', and the kernel sorts by session */
   uint16_t max_segments;         /* datagrams per send */
   uint32_t receive_buffer_bytes; /* granted, the kernel's doubling taken out */
   uint32_t send_buffer_bytes;
@@ -71,6 +75,21 @@ typedef struct {
  */
 bool fz_udp_pair_open (const FzUdpConfig *config, FzUdpPair *out, GError **error);
 void fz_udp_pair_close (FzUdpPair *self); /* safe on a closed one */
+
+/**
+ * fz_udp_lanes_open:
+ * @steering: how many lanes there are, and whose is what
+ * @out: (array FZ_LANES_MAX): the lanes' pairs, closed ones behind them
+ *
+ * The same for several lanes. No other process can have the port: the first socket of a
+ * family takes it for itself alone and shares it afterwards. A family is there for all
+ * lanes or for none.
+ */
+bool fz_udp_lanes_open (const FzUdpConfig *config,
+                        const FzSteering *steering,
+                        FzUdpPair out[FZ_LANES_MAX],
+                        GError **error);
+void fz_udp_lanes_close (FzUdpPair lanes[FZ_LANES_MAX]);
 
 static inline FzUdpFamily
 fz_udp_family (const FzIp *ip)
