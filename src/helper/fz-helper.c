@@ -17,6 +17,8 @@ hand_over (FzHelper *self, FzIpcObject *manager, uint32_t owner)
   fz_mirror_update (self->mirror, NULL, false);
   fz_ipc_object_set_text (manager, "Account", "");
   fz_ipc_object_set_text (manager, "Actor", "");
+  fz_ipc_object_set_text (manager, "PortalUrl", "");
+  fz_ipc_object_set_text (manager, "StateDetail", "");
   fz_ipc_service_set_owner (self->service, owner);
 }
 
@@ -300,14 +302,14 @@ fz_helper_publish (FzHelper *self)
 
 /* -- from the control -- */
 
+/* Everybody can read it: the reason's own sentence, not the details. */
 static void
 notify_manager (FzHelper *self)
 {
   const FzServiceMachine *machine = fz_control_get_machine (self->control);
-  g_autofree char *status = g_strdup_printf ("%s%s%s",
-                                             fz_service_state_name (machine->state),
-                                             *machine->detail != '\0' ? ": " : "",
-                                             machine->detail);
+  const char *reason = fz_service_reason_describe (machine->reason);
+  g_autofree char *status = g_strdup_printf (
+      "%s%s%s", fz_service_state_name (machine->state), *reason != '\0' ? ": " : "", reason);
 
   fz_notify_status (status);
 }

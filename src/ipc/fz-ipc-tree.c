@@ -75,14 +75,15 @@ find_property (const FzIpcObject *self, const char *name)
   return i;
 }
 
-/* What names a person, on an object that everybody sees. */
+/* What names a person or a private network, or may repeat a portal's words about them, on an
+ * object that everybody sees. */
 static bool
 is_private_property (const FzIpcObject *self, unsigned i)
 {
-  const char *name = self->picture->info->properties[i]->name;
+  static const char *const names[] = { "Account", "Actor", "PortalUrl", "StateDetail", NULL };
 
   return self->audience == FZ_IPC_PUBLIC && self == self->tree->manager &&
-         (strcmp (name, "Account") == 0 || strcmp (name, "Actor") == 0);
+         g_strv_contains (names, self->picture->info->properties[i]->name);
 }
 
 static void

@@ -6,7 +6,7 @@
  *   - A change is remembered and told once per turn of the main loop: one InterfacesRemoved per
  * object gone, one InterfacesAdded per new object (with what its properties hold by then), one
  *     PropertiesChanged per changed interface.
- *   - What is public is broadcast. What is private (whole objects, or Account and Actor of the
+ *   - What is public is broadcast. What is private (whole objects, or some properties of the
  *     Manager) exists for owner and root only; signals about it go to each of their names by
  * itself.
  *

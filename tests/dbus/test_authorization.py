@@ -708,11 +708,12 @@ class Privacy(Case):
         self.assertEqual(len(self.bob.call(MANAGED)), 7)
         heard = self.alice.heard()
         self.assertEqual(len([m for m in heard if m["signal"] == "InterfacesRemoved"]), 7)
-        self.assertIn({"Account": "", "Actor": ""}, [m["arguments"][1] for m in heard if m["signal"] == "PropertiesChanged"])
+        self.assertIn({"StateDetail": "", "Account": "", "Actor": "", "PortalUrl": ""},
+                      [m["arguments"][1] for m in heard if m["signal"] == "PropertiesChanged"])
         heard = self.bob.heard()
         self.assertEqual(len([m for m in heard if m["signal"] == "InterfacesAdded"]), 7)
-        self.assertIn({"Account": "acme", "Actor": "Alice"},
-                      [m["arguments"][1] for m in heard if m["signal"] == "PropertiesChanged"])
+        told = [m["arguments"][1] for m in heard if m["signal"] == "PropertiesChanged"]
+        self.assertTrue([one for one in told if one.get("Account") == "acme" and one.get("Actor") == "Alice"], told)
         self.assertFalse([m for m in self.root.heard() if m["signal"] in ("InterfacesAdded", "InterfacesRemoved")])
 
     def test_one_signal_a_turn(self):

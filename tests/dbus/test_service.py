@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tarfile
+import threading
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -320,6 +321,129 @@ class Portal(ServiceTest):
         self.alice.call("Manager.Connect", "(@a{sv} {},)")
         self.place.wait_state(self.alice, "signed-out")
         self.assertEqual(self.alice.get("StateReason"), "session-revoked")
+
+
+class FakePortal:
+    """Answers every attempt to connect with a problem (RFC 9457)."""
+
+    def __init__(self, status, code, detail):
+        body = json.dumps({"type": "about:blank", "title": "no", "status": status, "code": code, "detail": detail})
+        self._answer = (f"HTTP/1.1 {status} No\r\nContent-Type: application/problem+json\r\n"
+                        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}").encode()
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"ws://127.0.0.1:{self._socket.getsockname()[1]}/"
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self):
+        while True:
+            try:
+                peer, _ = self._socket.accept()
+            except OSError:
+                return
+            with peer:
+                peer.recv(65536)
+                peer.sendall(self._answer)
+
+    def close(self):
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join()
+
+
+class Eyes(ServiceTest):
+    """Everything that another local user can see, in every state, holds nothing that names a person or a private network."""
+
+    MARKERS = ("Mark-Account", "mark-slug", "MarkActor", "mark-mail", "mark-resource", "mark-host", "mark-site",
+               "mark-note", "mark-group", "mark-gateway", "mark-detail", "mark-portal", "10.77.88")
+
+    def look(self, spy):
+        """All that is to be had for Bob, as one text."""
+        seen = [json.dumps(spy.heard(), default=str), json.dumps(self.objects(spy), default=str),
+                "\n".join(self.place.manager.messages)]
+        spy.forget_signals()
+        for interface in ("Manager", "Diagnostics"):
+            seen.append(json.dumps(spy.call("org.freedesktop.DBus.Properties.GetAll",
+                                            f"('{bus.NAME}.{interface}',)"), default=str))
+        for path in ("", "/resource", "/gateway", "/relay"):
+            try:
+                seen.append(str(spy.call("org.freedesktop.DBus.Introspectable.Introspect", path=bus.PATH + path)))
+            except bus.CallError as error:
+                seen.append(error.message)
+        for path in self.objects(self.caller("root")):  # he may have guessed where they are
+            if path != bus.PATH:
+                with self.assertRaises(bus.CallError) as raised:
+                    spy.call("org.freedesktop.DBus.Properties.GetAll", "('',)", path=path)
+                seen.append(raised.exception.message)
+        for method, arguments in (("Manager.Disconnect", "(@a{sv} {},)"), ("Manager.ClearCredential", "()"),
+                                  ("Manager.Connect", "(@a{sv} {},)"), ("Diagnostics.OpenLog", "(@a{sv} {},)"),
+                                  ("Diagnostics.SelfTest", "()"), ("Diagnostics.Metrics", "()")):
+            if self.alice.get("Owner") != bus.NO_OWNER:
+                with self.assertRaises(bus.CallError) as raised:
+                    spy.call(method, arguments)
+                seen.append(raised.exception.message)
+        return "\n".join(seen)
+
+    def assert_blind(self, spy, state):
+        seen = self.look(spy)
+        self.assertIn("StateReason", seen)
+        for marker in self.MARKERS:
+            self.assertNotIn(marker.lower(), seen.lower(), state)
+
+    def sign_in(self, token, url):
+        self.place.sign_in(self.alice, token, account="<'mark-slug'>", actor="<'MarkActor'>",
+                           **{"api-url": f"<'{url}'>"})
+        self.alice.call("Manager.Connect", "(@a{sv} {},)")
+
+    def test_markers_are_not_for_others(self):
+        bob = self.caller("bob")
+        bob.get("State")
+        portal = self.place.portal
+        portal.command("account", "update", "--name", "Mark-Account")
+        portal.command("actor", "add", "--name", "MarkActor", "--email", "mark-mail@example.org")
+        portal.command("site", "add", "--name", "mark-site")
+        portal.command("resource", "add", "--name", "mark-resource", "--address", "mark-host.corp.example",
+                       "--description", "mark-note", "--site", "mark-site")
+        portal.command("resource", "add", "--name", "mark-resource-2", "--address", "10.77.88.0/24", "--site", "mark-site")
+        for name in ("mark-resource", "mark-resource-2"):
+            portal.command("policy", "add", "--group", "Everyone", "--resource", name)
+        token = portal.command("token", "create", "--client", "--actor", "MarkActor", "--expires", "1d")["token"]
+
+        self.sign_in(token, portal.url)
+        self.place.wait_state(self.alice, "connected")
+        own = bus.wait_until(lambda: "mark-host" in json.dumps(self.objects(self.alice), default=str) and
+                             json.dumps(self.objects(self.alice), default=str), "the resources")
+        for marker in ("mark-resource", "mark-site", "mark-note", "10.77.88"):
+            self.assertIn(marker, own)
+        self.assert_blind(bob, "connected")
+
+        portal.stop()
+        self.place.wait_state(self.alice, "degraded")
+        self.assert_blind(bob, "degraded")
+        portal.start()
+        self.alice.call("Manager.Disconnect", "(@a{sv} {},)")
+        self.place.wait_state(self.alice, "offline")
+        self.assert_blind(bob, "offline")
+
+        # A portal whose very name is private, and is not to be found.
+        self.sign_in("other", "ws://mark-portal.invalid/")
+        bus.wait_until(lambda: self.alice.get("StateReason"), "why it takes so long")
+        self.assertIn("mark-portal", self.alice.get("PortalUrl"))
+        self.assert_blind(bob, "connecting")
+
+        # Portals that say in their own words why not: for a while, for this device, for this token.
+        for status, code, state in ((403, "device_untrusted", "connecting"), (401, "unknown", "error"),
+                                    (401, "invalid_token", "signed-out")):
+            fake = FakePortal(status, code, "mark-detail of Mark-Account, ask MarkActor")
+            try:
+                self.sign_in(f"token-{code}", fake.url)
+                self.place.wait_state(self.alice, state)
+                bus.wait_until(lambda: self.alice.get("StateReason"), "a reason")
+                if state != "signed-out":
+                    bus.wait_until(lambda: "mark-detail" in self.alice.get("StateDetail"), "the portal's words")
+                self.assert_blind(bob, code)
+            finally:
+                fake.close()
 
 
 class Restart(ServiceTest):

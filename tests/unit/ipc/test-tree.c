@@ -236,16 +236,17 @@ test_show_private (Fixture *f, gconstpointer data)
   fz_ipc_tree_show_private (f->tree, ":1.7", false);
   assert_told (f,
                "private PropertiesChanged  to :1.7 ('dev.firezone.Client.Tunnel1.Manager', "
-               "{'Account': <''>, 'Actor': <''>}, [])\n"
+               "{'StateDetail': <''>, 'Account': <''>, 'Actor': <''>, 'PortalUrl': <''>}, [])\n"
                "private InterfacesRemoved  to :1.7 ('/dev/firezone/Client/Tunnel1/relay/1', "
                "['dev.firezone.Client.Tunnel1.Relay'])\n");
   fz_ipc_tree_show_private (f->tree, ":1.8", true);
-  assert_told (f,
-               "private PropertiesChanged  to :1.8 ('dev.firezone.Client.Tunnel1.Manager', "
-               "{'Account': <''>, 'Actor': <'Alice'>}, [])\n"
-               "private InterfacesAdded  to :1.8 ('/dev/firezone/Client/Tunnel1/relay/1', "
-               "{'dev.firezone.Client.Tunnel1.Relay': {'Region': <''>, 'Address': <''>, "
-               "'State': <''>, 'Rtt': <uint32 0>}})\n");
+  assert_told (
+      f,
+      "private PropertiesChanged  to :1.8 ('dev.firezone.Client.Tunnel1.Manager', "
+      "{'StateDetail': <''>, 'Account': <''>, 'Actor': <'Alice'>, 'PortalUrl': <''>}, [])\n"
+      "private InterfacesAdded  to :1.8 ('/dev/firezone/Client/Tunnel1/relay/1', "
+      "{'dev.firezone.Client.Tunnel1.Relay': {'Region': <''>, 'Address': <''>, "
+      "'State': <''>, 'Rtt': <uint32 0>}})\n");
 }
 
 static void
