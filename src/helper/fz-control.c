@@ -314,30 +314,51 @@ forget_failure (FzControl *self)
 
 /* -- from the session -- */
 
-/* While there is an interface the state says it; before, this is all that people can be told. */
 static void
 note_problem (FzControl *self, FzServiceReason reason, const char *what, const char *why)
 {
-  if (self->is_up)
-    return;
   self->failure = reason;
   g_free (self->failure_text);
   self->failure_text = g_strdup_printf ("%s: %s", what, why);
   update (self);
 }
 
-static void
-on_portal_problem (const char *why, gpointer user_data)
+static FzServiceReason
+reason_for_refusal (FzPortalRefusal refusal)
 {
-  note_problem (
-      user_data, FZ_REASON_PORTAL_UNREACHABLE, "The portal cannot be reached; trying again", why);
+  switch (refusal) {
+  case FZ_PORTAL_REFUSAL_NONE:
+    return FZ_REASON_PORTAL_UNREACHABLE;
+  case FZ_PORTAL_REFUSAL_DEVICE:
+    return FZ_REASON_PORTAL_REFUSED;
+  case FZ_PORTAL_REFUSAL_ACCOUNT:
+    return FZ_REASON_ACCOUNT_DISABLED;
+  case FZ_PORTAL_REFUSAL_VERSION:
+    return FZ_REASON_VERSION_UNSUPPORTED;
+  }
+  g_assert_not_reached ();
 }
 
 static void
+on_portal_problem (FzPortalRefusal refusal, const char *why, gpointer user_data)
+{
+  FzServiceReason reason = reason_for_refusal (refusal);
+  const char *what = refusal == FZ_PORTAL_REFUSAL_NONE
+                         ? "The portal cannot be reached; trying again"
+                         : fz_service_reason_describe (reason);
+
+  note_problem (user_data, reason, what, why);
+}
+
+/* While there is an interface what was good last goes on. */
+static void
 on_unusable (const char *why, gpointer user_data)
 {
-  note_problem (
-      user_data, FZ_REASON_INTERNAL, "What the portal says about this device cannot be used", why);
+  FzControl *self = user_data;
+
+  if (!self->is_up)
+    note_problem (
+        self, FZ_REASON_INTERNAL, "What the portal says about this device cannot be used", why);
 }
 
 static void

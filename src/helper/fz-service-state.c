@@ -79,11 +79,22 @@ fz_service_state_allows (FzServiceState state, FzServiceState next)
 
 /* -- what the facts mean -- */
 
+/* It was reached, and said no; so it is not only away. */
+static bool
+has_refused (const FzServiceFacts *facts)
+{
+  return facts->failure == FZ_REASON_PORTAL_REFUSED ||
+         facts->failure == FZ_REASON_ACCOUNT_DISABLED ||
+         facts->failure == FZ_REASON_VERSION_UNSUPPORTED;
+}
+
 /* Without a way out of the machine nobody should look for the fault at the portal. */
 static FzServiceReason
 reason_for_portal (const FzServiceFacts *facts)
 {
-  return facts->has_network ? FZ_REASON_PORTAL_UNREACHABLE : FZ_REASON_NETWORK_DOWN;
+  if (!facts->has_network)
+    return FZ_REASON_NETWORK_DOWN;
+  return has_refused (facts) ? facts->failure : FZ_REASON_PORTAL_UNREACHABLE;
 }
 
 static FzServiceReason

@@ -76,7 +76,7 @@ typedef struct {
   bool has_network;           /* there is a way out of this machine at all */
   bool has_given_up;          /* @failure is one that trying again does not mend */
   FzServiceReason signed_out; /* why there is no credential */
-  FzServiceReason failure;    /* why the last session ended; NONE: it was told to */
+  FzServiceReason failure;    /* what the portal said last, or why the last session ended */
 } FzServiceFacts;
 
 FzServiceState fz_service_judge (const FzServiceFacts *facts, FzServiceReason *out_reason);

@@ -176,7 +176,11 @@ fail (FzPhoenixChannel *self, FzPortalError code, const char *before, const char
 }
 
 static void
-wait_and_retry (FzPhoenixChannel *self, const char *why, uint64_t delay_ns, FzInstant now)
+wait_and_retry (FzPhoenixChannel *self,
+                FzPortalRefusal refusal,
+                const char *why,
+                uint64_t delay_ns,
+                FzInstant now)
 {
   FzChannelOut *out;
 
@@ -186,13 +190,14 @@ wait_and_retry (FzPhoenixChannel *self, const char *why, uint64_t delay_ns, FzIn
   g_queue_clear_full (&self->queued, free_queued);
 
   out = push (self, FZ_CHANNEL_OUT_DISCONNECTED);
+  out->refusal = refusal;
   out->text = g_strdup (why);
   out->delay_ns = delay_ns;
 }
 
 /* A transient failure: the next attempt by the back-off, or the end of all patience. */
 static void
-hiccup (FzPhoenixChannel *self, const char *why, FzInstant now)
+back_off (FzPhoenixChannel *self, FzPortalRefusal refusal, const char *why, FzInstant now)
 {
   uint64_t delay_ns;
 
@@ -205,12 +210,18 @@ hiccup (FzPhoenixChannel *self, const char *why, FzInstant now)
   }
 
   if (fz_backoff_next (&self->backoff, &self->config.rng, &delay_ns))
-    wait_and_retry (self, why, delay_ns, now);
+    wait_and_retry (self, refusal, why, delay_ns, now);
   else
     fail (self,
           FZ_PORTAL_ERROR_RETRIES_EXHAUSTED,
           "the portal could not be reached and the time to retry is used up; last failure",
           why);
+}
+
+static void
+hiccup (FzPhoenixChannel *self, const char *why, FzInstant now)
+{
+  back_off (self, FZ_PORTAL_REFUSAL_NONE, why, now);
 }
 
 /* -- arriving frames -- */
@@ -325,6 +336,30 @@ handle_frame (FzPhoenixChannel *self, const FzPhoenixFrame *frame, FzInstant now
 }
 
 /* -- public -- */
+
+FzPortalRefusal
+fz_portal_refusal_of (unsigned status, const char *code)
+{
+  static const struct {
+    unsigned status;
+    const char *code; /* NULL: any */
+    FzPortalRefusal refusal;
+  } rows[] = {
+    { 400, "invalid_connect_params", FZ_PORTAL_REFUSAL_DEVICE },
+    { 402, NULL, FZ_PORTAL_REFUSAL_DEVICE },
+    { 403, "account_disabled", FZ_PORTAL_REFUSAL_ACCOUNT },
+    { 403, "device_untrusted", FZ_PORTAL_REFUSAL_DEVICE },
+    { 403, "certificate_revoked", FZ_PORTAL_REFUSAL_DEVICE },
+    { 403, "unauthenticated", FZ_PORTAL_REFUSAL_DEVICE },
+    { 409, "device_identity_conflict", FZ_PORTAL_REFUSAL_DEVICE },
+    { 426, NULL, FZ_PORTAL_REFUSAL_VERSION }, /* RFC 9110 §15.5.22 */
+  };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (rows); i++)
+    if (rows[i].status == status && (rows[i].code == NULL || g_strcmp0 (rows[i].code, code) == 0))
+      return rows[i].refusal;
+  return FZ_PORTAL_REFUSAL_NONE; /* 403 of a proxy, say */
+}
 
 FzPhoenixChannel *
 fz_phoenix_channel_new (const FzPhoenixChannelConfig *config)
@@ -498,10 +533,13 @@ fz_phoenix_channel_handle_refused (FzPhoenixChannel *self,
                          refusal->detail != NULL ? refusal->detail : "",
                          refusal->detail != NULL ? ")" : "");
   if (refusal->has_retry_after)
-    wait_and_retry (
-        self, why, MIN (refusal->retry_after_s, FZ_CHANNEL_RETRY_AFTER_MAX_S) * FZ_S, now);
+    wait_and_retry (self,
+                    fz_portal_refusal_of (refusal->status, refusal->code),
+                    why,
+                    MIN (refusal->retry_after_s, FZ_CHANNEL_RETRY_AFTER_MAX_S) * FZ_S,
+                    now);
   else
-    hiccup (self, why, now);
+    back_off (self, fz_portal_refusal_of (refusal->status, refusal->code), why, now);
 }
 
 void

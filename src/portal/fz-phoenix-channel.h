@@ -19,6 +19,7 @@
 #include "src/base/fz-log.h"
 #include "src/base/fz-rng.h"
 #include "src/portal/fz-backoff.h"
+#include "src/portal/fz-portal-error.h"
 
 #include <json-glib/json-glib.h>
 #include <stdbool.h>
@@ -58,6 +59,7 @@ typedef struct {
   char *text;
   JsonNode *payload;
   uint64_t delay_ns;
+  FzPortalRefusal refusal; /* DISCONNECTED: what the portal said, if it said anything */
   GError *error;
 } FzChannelOut; /* everything in it is owned */
 

@@ -154,7 +154,7 @@ report_disconnected (FzPhoenix *self, const FzChannelOut *out)
           "no connection to the portal, trying again",
           FZ_KV_TEXT ("reason", out->text),
           FZ_KV_U64 ("retry_in_ms", out->delay_ns / FZ_MS));
-  self->callbacks.on_disconnected (out->text, out->delay_ns, self->user_data);
+  self->callbacks.on_disconnected (out->refusal, out->text, out->delay_ns, self->user_data);
 }
 
 static void

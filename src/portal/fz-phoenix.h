@@ -8,6 +8,7 @@
 
 #include "src/portal/fz-login-url.h"
 #include "src/portal/fz-phoenix-channel.h"
+#include "src/portal/fz-portal-error.h"
 #include "src/portal/fz-token.h"
 
 #include <glib.h>
@@ -25,7 +26,10 @@ typedef struct {
 /* Called from the main loop. Each may send, connect, close or free. */
 typedef struct {
   void (*on_connected) (gpointer user_data);
-  void (*on_disconnected) (const char *why, uint64_t retry_in_ns, gpointer user_data);
+  void (*on_disconnected) (FzPortalRefusal refusal,
+                           const char *why,
+                           uint64_t retry_in_ns,
+                           gpointer user_data);
   void (*on_message) (const char *event, JsonNode *payload, gpointer user_data);
   void (*on_failed) (const GError *error, gpointer user_data); /* FZ_PORTAL_ERROR, fatal */
   void (*on_closed) (gpointer user_data);                      /* after fz_phoenix_close */

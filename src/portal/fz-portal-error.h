@@ -10,6 +10,17 @@
 #define FZ_PORTAL_ERROR (fz_portal_error_quark ())
 GQuark fz_portal_error_quark (void);
 
+/* What keeps the portal from letting us in, while we try again (portal-protocol.md §3.10). */
+typedef enum {
+  FZ_PORTAL_REFUSAL_NONE,   /* it was not reached, or is in trouble of its own */
+  FZ_PORTAL_REFUSAL_DEVICE, /* this person or device, as things are: no seat left, not trusted, … */
+  FZ_PORTAL_REFUSAL_ACCOUNT, /* the account is disabled */
+  FZ_PORTAL_REFUSAL_VERSION, /* this version is not served any more */
+} FzPortalRefusal;
+
+/* @status: of the HTTP answer; @code: of its problem details, NULL for none. */
+FzPortalRefusal fz_portal_refusal_of (unsigned status, const char *code);
+
 typedef enum {
   /* what arrived could not be used; the connection is kept */
   FZ_PORTAL_ERROR_TRUNCATED, /* the JSON text ends early: the one case that ends the connection */

@@ -13,6 +13,7 @@ struct FzPortal {
   FzToken *token;
   FzPhoenix *phoenix;
   char *problem; /* NULL: connected, or not failed yet */
+  FzPortalRefusal refusal;
 };
 
 static void
@@ -26,13 +27,14 @@ on_connected (gpointer user_data)
 }
 
 static void
-on_disconnected (const char *why, uint64_t retry_in_ns, gpointer user_data)
+on_disconnected (FzPortalRefusal refusal, const char *why, uint64_t retry_in_ns, gpointer user_data)
 {
   FzPortal *self = user_data;
   const FzCommand command = { .kind = FZ_COMMAND_PORTAL_DISCONNECTED };
 
   g_free (self->problem);
   self->problem = g_strdup (why);
+  self->refusal = refusal;
   self->callbacks.on_command (&command, self->user_data);
 }
 
@@ -174,6 +176,12 @@ const char *
 fz_portal_get_problem (const FzPortal *self)
 {
   return self->problem;
+}
+
+FzPortalRefusal
+fz_portal_get_refusal (const FzPortal *self)
+{
+  return self->problem != NULL ? self->refusal : FZ_PORTAL_REFUSAL_NONE;
 }
 
 uint64_t

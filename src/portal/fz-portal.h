@@ -10,6 +10,7 @@
 #include "src/engine/fz-command.h"
 #include "src/engine/fz-event.h"
 #include "src/portal/fz-login-url.h"
+#include "src/portal/fz-portal-error.h"
 #include "src/portal/fz-token.h"
 
 #include <glib.h>
@@ -71,4 +72,7 @@ bool fz_portal_is_connected (const FzPortal *self);
 /* Why it is not connected, as far as known; NULL: it is, or has not failed yet. Valid until the
  * main loop runs again. */
 const char *fz_portal_get_problem (const FzPortal *self);
+
+/* Whether it was the portal that said no, the last time. */
+FzPortalRefusal fz_portal_get_refusal (const FzPortal *self);
 uint64_t fz_portal_get_rtt_ns (const FzPortal *self); /* of a heartbeat; 0: unknown */

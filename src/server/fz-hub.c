@@ -210,6 +210,19 @@ fz_hub_accept (FzHub *self, SoupWebsocketConnection *connection, FzSession *sess
           connection, session, kinds[session->role], idle_s, self, &self->log, on_socket_closed));
 }
 
+/* Its token is as good as before once the account is back: it must not throw it away. */
+static bool
+is_account_disabled (FzHub *self, const FzSession *session)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (FzAccount) account =
+      session->token->account_id != NULL
+          ? fz_store_account_load (self->store, session->token->account_id, &error)
+          : NULL;
+
+  return account != NULL && account->is_disabled;
+}
+
 bool
 fz_hub_check_token (FzHub *self, FzSocket *socket)
 {
@@ -224,6 +237,10 @@ fz_hub_check_token (FzHub *self, FzSocket *socket)
   }
   if (is_valid)
     return true;
+  if (is_account_disabled (self, session)) {
+    fz_socket_close (socket, "the account is disabled"); /* tries again, and is told so */
+    return false;
+  }
   fz_log (&self->log,
           FZ_LOG_INFO,
           "token-ended",

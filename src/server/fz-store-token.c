@@ -100,10 +100,10 @@ fz_store_token_add (FzStore *self, const FzTokenSpec *spec, char **out_text, GEr
 }
 
 /* Whatever makes a token unusable although its secret is right. */
+#define ACCOUNT_DISABLED                                                                           \
+  "EXISTS (SELECT 1 FROM account x WHERE x.id = t.account_id AND x.disabled != 0)"
 #define USABLE                                                                                     \
   "(t.expires_at IS NULL OR t.expires_at > ?2)"                                                    \
-  " AND (t.account_id IS NULL OR EXISTS"                                                           \
-  "   (SELECT 1 FROM account x WHERE x.id = t.account_id AND x.disabled = 0))"                     \
   " AND (t.actor_id IS NULL OR EXISTS"                                                             \
   "   (SELECT 1 FROM actor y WHERE y.id = t.actor_id AND y.disabled = 0))"
 
@@ -122,6 +122,7 @@ record_from_row (const FzRows *rows, FzTokenKind kind)
   record->site_id = fz_rows_dup_text (rows, 8);
   record->gateway_id = fz_rows_dup_text (rows, 9);
   record->expires_at = fz_rows_is_null (rows, 10) ? FZ_STORE_FOREVER : fz_rows_integer (rows, 10);
+  record->is_account_disabled = fz_rows_integer (rows, 11) != 0;
   return record;
 }
 
@@ -145,7 +146,7 @@ fz_store_token_verify (
   rows = fz_database_query (
       self->database,
       "SELECT t.secret_salt, t.secret_hash, t.id, t.account_id, t.actor_id, a.name, a.email,"
-      " a.type, t.site_id, t.gateway_id, t.expires_at"
+      " a.type, t.site_id, t.gateway_id, t.expires_at, " ACCOUNT_DISABLED
       " FROM token t LEFT JOIN actor a ON a.id = t.actor_id"
       " WHERE t.id = ?1 AND t.kind = ?3 AND " USABLE,
       FZ_ARGS (FZ_TEXT (id), FZ_INT (now), FZ_TEXT (fz_token_kind_name (kind))),
@@ -193,7 +194,8 @@ fz_store_token_is_valid (
   int64_t exists = 0;
 
   if (!fz_database_number (self->database,
-                           "SELECT EXISTS (SELECT 1 FROM token t WHERE t.id = ?1 AND " USABLE ")",
+                           "SELECT EXISTS (SELECT 1 FROM token t WHERE t.id = ?1 AND " USABLE
+                           " AND NOT " ACCOUNT_DISABLED ")",
                            FZ_ARGS (FZ_TEXT (id), FZ_INT (now)),
                            0,
                            &exists,

@@ -262,9 +262,10 @@ typedef struct {
   char *actor_name;
   char *actor_email; /* or NULL */
   char *actor_type;
-  char *site_id;      /* gateway tokens */
-  char *gateway_id;   /* gateway tokens bound to one gateway, else NULL */
-  int64_t expires_at; /* unix seconds; FZ_STORE_FOREVER if it never does */
+  char *site_id;            /* gateway tokens */
+  char *gateway_id;         /* gateway tokens bound to one gateway, else NULL */
+  int64_t expires_at;       /* unix seconds; FZ_STORE_FOREVER if it never does */
+  bool is_account_disabled; /* the token is good, but nobody of its account is let in */
 } FzTokenRecord;
 
 void fz_token_record_free (FzTokenRecord *self);

@@ -124,8 +124,12 @@ title_of (unsigned status)
     return "Bad Request";
   case 401:
     return "Unauthorized";
+  case 403:
+    return "Forbidden";
   case 409:
     return "Conflict";
+  case 426:
+    return "Upgrade Required";
   case 503:
     return "Service Unavailable";
   default:
@@ -236,8 +240,13 @@ check_token (const FzUpgrade *self,
   record =
       fz_store_token_verify (self->store, kinds[request->role], token, fz_store_now (), &error);
   fz_wipe (token, strlen (token));
-  if (record != NULL)
+  if (record != NULL && !record->is_account_disabled)
     return record;
+  if (record != NULL) {
+    fz_token_record_free (record);
+    set_problem (out_problem, 403, "account_disabled", "the account is disabled");
+    return NULL;
+  }
   if (error != NULL) {
     set_own_problem (out_problem);
     g_propagate_error (out_error, g_steal_pointer (&error));
@@ -314,6 +323,18 @@ check_parameters (const FzUpgradeRequest *request,
   return false;
 }
 
+/* Before, clients asked for paths by messages that nobody answers here (§11.2): they would wait for
+ * ever, so they are told. */
+static bool
+check_version (const FzSession *session, FzProblem *out_problem)
+{
+  if (session->role != FZ_ROLE_CLIENT || fz_version_is_served (&session->version))
+    return true;
+  set_problem (
+      out_problem, 426, "version_unsupported", "clients before 1.4 are not served; update it");
+  return false;
+}
+
 static bool
 connect_device (const FzUpgrade *self,
                 const FzUpgradeRequest *request,
@@ -330,7 +351,8 @@ connect_device (const FzUpgrade *self,
   session->public_key = g_strdup (query_value (request, "public_key"));
   session->device_serial = hint (request, "device_serial");
   session->device_uuid = hint (request, "device_uuid");
-  if (!check_parameters (request, session, external_id, name, out_problem))
+  if (!check_parameters (request, session, external_id, name, out_problem) ||
+      !check_version (session, out_problem))
     return false;
 
   report = (FzDeviceReport){

@@ -104,6 +104,12 @@ is_at_least (const FzVersion *version, unsigned major, unsigned minor, unsigned 
   return version->patch >= patch;
 }
 
+bool
+fz_version_is_served (const FzVersion *client)
+{
+  return is_at_least (client, 1, 4, 0);
+}
+
 /* One row of the table in §11.2: patch levels of 1.5 from which a feature is there. */
 static bool
 has_since_1_5 (

@@ -36,6 +36,9 @@ const char *fz_version_format (const FzVersion *version, char out[FZ_VERSION_TEX
 /* Whether the component is one that clients have; others are refused. */
 bool fz_version_is_known_component (const FzVersion *version);
 
+/* Whether a client speaks what this portal answers; one without version may. */
+bool fz_version_is_served (const FzVersion *client);
+
 /* Gateway minor from client minor - 1 to client minor + 1. A client without version goes with any
  * gateway, a gateway without version with no other client. */
 bool fz_version_gateway_fits_client (const FzVersion *gateway, const FzVersion *client);

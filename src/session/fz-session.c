@@ -138,7 +138,9 @@ on_portal_command (const FzCommand *command, gpointer user_data)
   }
   update_state (self);
   if (command->kind == FZ_COMMAND_PORTAL_DISCONNECTED && self->callbacks.on_portal_problem != NULL)
-    self->callbacks.on_portal_problem (fz_portal_get_problem (self->portal), self->user_data);
+    self->callbacks.on_portal_problem (fz_portal_get_refusal (self->portal),
+                                       fz_portal_get_problem (self->portal),
+                                       self->user_data);
 }
 
 static void

@@ -47,9 +47,9 @@ typedef struct {
   /* (optional) Something a user should hear; once per resource and session. */
   void (*on_notice) (FzSessionNotice notice, const FzUuid *resource_id, gpointer user_data);
 
-  /* (optional) The portal was lost or could not be reached, and is tried again; @why: for people.
-   */
-  void (*on_portal_problem) (const char *why, gpointer user_data);
+  /* (optional) The portal was lost, could not be reached or said no, and is tried again; @why: for
+   * people. */
+  void (*on_portal_problem) (FzPortalRefusal refusal, const char *why, gpointer user_data);
 
   /* (optional) The portal is there, but what it says about us cannot be used, so there is no
    * interface; @why: for people. It may say something better later. */

@@ -305,6 +305,46 @@ class Portal(ServiceTest):
         self.place.portal.start()
         self.place.wait_state(self.alice, "connected")
 
+    def test_account_is_disabled(self):
+        """Nobody of it gets in; the sign-in is kept, and good again as soon as the account is."""
+        self.connect()
+        self.place.portal.command("account", "update", "--disable")
+        try:
+            self.wait_property(self.alice, "StateReason", lambda reason: reason == "account-disabled")
+            self.assertEqual(self.alice.get("State"), "degraded")
+            self.assertIn("the account is disabled", self.alice.get("StateDetail"))
+            self.assertEqual(self.alice.get("PortalState"), "retrying")
+            self.alice.call("Manager.Disconnect", "(@a{sv} {},)")
+            self.place.wait_state(self.alice, "offline")
+            self.assertEqual(self.alice.get("StateReason"), "")
+
+            self.alice.call("Manager.Connect", "(@a{sv} {},)")
+            self.wait_property(self.alice, "StateReason", lambda reason: reason == "account-disabled")
+            self.assertEqual(self.alice.get("State"), "connecting")
+        finally:
+            self.place.portal.command("account", "update", "--enable")
+        self.place.wait_state(self.alice, "connected")
+        self.assertEqual(self.alice.get("StateReason"), "")
+
+    def test_what_a_portal_says(self):
+        """Each way to be told no, by a portal that says nothing else."""
+        for status, code, reason in ((403, "account_disabled", "account-disabled"),
+                                     (426, "version_unsupported", "version-unsupported"),
+                                     (402, "limits_exceeded", "portal-refused"),
+                                     (403, "device_untrusted", "portal-refused"),
+                                     (409, "device_identity_conflict", "portal-refused"),
+                                     (404, "nothing", "portal-unreachable"),
+                                     (500, "unhandled_connect_error", "portal-unreachable")):
+            fake = FakePortal(status, code, f"words for {code}")
+            try:
+                self.place.sign_in(self.alice, f"token-{code}", **{"api-url": f"<'{fake.url}'>"})
+                self.alice.call("Manager.Connect", "(@a{sv} {},)")
+                self.wait_property(self.alice, "StateDetail", lambda detail: f"words for {code}" in detail)
+                self.assertEqual(self.alice.get("StateReason"), reason, code)
+                self.assertEqual(self.alice.get("State"), "connecting", code)
+            finally:
+                fake.close()
+
     def test_token_is_revoked(self):
         token = self.connect()
         self.alice.forget_signals()

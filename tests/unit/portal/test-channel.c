@@ -16,6 +16,7 @@ typedef struct {
   PortalTestLog log;
   int error_code; /* of the last "failed" */
   uint64_t delay_ns;
+  FzPortalRefusal refusal;
 } Bench;
 
 static void
@@ -90,6 +91,7 @@ drain (Bench *b)
       break;
     case FZ_CHANNEL_OUT_DISCONNECTED:
       b->delay_ns = one.delay_ns;
+      b->refusal = one.refusal;
       g_string_append (out, "disconnected");
       break;
     case FZ_CHANNEL_OUT_MESSAGE:
@@ -447,6 +449,8 @@ static const struct {
   { "301", { 301, NULL, NULL, false, 0 }, -1, 1 * FZ_S },
   { "400", { 400, "invalid_connect_params", "name is bad", false, 0 }, -1, 1 * FZ_S },
   { "402", { 402, "limits_exceeded", NULL, false, 0 }, -1, 1 * FZ_S },
+  { "403", { 403, NULL, NULL, false, 0 }, -1, 1 * FZ_S },
+  { "403-account", { 403, "account_disabled", "no", false, 0 }, -1, 1 * FZ_S },
   { "404", { 404, NULL, NULL, false, 0 }, -1, 1 * FZ_S },
   { "409", { 409, "gateway_already_connected", NULL, false, 0 }, -1, 1 * FZ_S },
   { "426", { 426, NULL, NULL, false, 0 }, -1, 1 * FZ_S },
@@ -455,6 +459,35 @@ static const struct {
   { "503-now", { 503, NULL, NULL, true, 0 }, -1, 0 },
   { "503-forever", { 503, NULL, NULL, true, UINT64_MAX }, -1, FZ_CHANNEL_RETRY_AFTER_MAX_S *FZ_S },
 };
+
+/* Who is to blame, as far as the portal says. */
+static void
+test_refusals_mean (void)
+{
+  static const struct {
+    unsigned status;
+    const char *code;
+    FzPortalRefusal refusal;
+  } rows[] = {
+    { 400, "invalid_connect_params", FZ_PORTAL_REFUSAL_DEVICE },
+    { 400, NULL, FZ_PORTAL_REFUSAL_NONE },
+    { 402, "limits_exceeded", FZ_PORTAL_REFUSAL_DEVICE },
+    { 403, "account_disabled", FZ_PORTAL_REFUSAL_ACCOUNT },
+    { 403, "device_untrusted", FZ_PORTAL_REFUSAL_DEVICE },
+    { 403, "certificate_revoked", FZ_PORTAL_REFUSAL_DEVICE },
+    { 403, "unauthenticated", FZ_PORTAL_REFUSAL_DEVICE },
+    { 403, NULL, FZ_PORTAL_REFUSAL_NONE }, /* a proxy's */
+    { 404, "account_disabled", FZ_PORTAL_REFUSAL_NONE },
+    { 409, "device_identity_conflict", FZ_PORTAL_REFUSAL_DEVICE },
+    { 409, "gateway_already_connected", FZ_PORTAL_REFUSAL_NONE },
+    { 426, NULL, FZ_PORTAL_REFUSAL_VERSION },
+    { 500, "unhandled_connect_error", FZ_PORTAL_REFUSAL_NONE },
+    { 503, "rate_limit", FZ_PORTAL_REFUSAL_NONE },
+  };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (rows); i++)
+    g_assert_cmpint (fz_portal_refusal_of (rows[i].status, rows[i].code), ==, rows[i].refusal);
+}
 
 static void
 test_refusal (Bench *b, gconstpointer data)
@@ -469,6 +502,9 @@ test_refusal (Bench *b, gconstpointer data)
   } else {
     assert_out (b, "drop, disconnected");
     g_assert_cmpuint (b->delay_ns, ==, refusals[i].delay_ns);
+    g_assert_cmpint (b->refusal,
+                     ==,
+                     fz_portal_refusal_of (refusals[i].refusal.status, refusals[i].refusal.code));
     g_assert_cmpuint (
         fz_phoenix_channel_next_timeout (b->channel), ==, b->now + refusals[i].delay_ns);
   }
@@ -726,5 +762,6 @@ main (int argc, char **argv)
   }
   g_test_add_func ("/channel/retry/budget-after-join", test_budget_after_join);
   g_test_add_func ("/channel/retry/first-connect-with-patience", test_first_connect_with_patience);
+  g_test_add_func ("/channel/refusals-mean", test_refusals_mean);
   return g_test_run ();
 }

@@ -293,9 +293,13 @@ test_account_disabled (void)
   Scene scene = scene_new ();
   portal_change (scene.portal, "account update", "disable", NULL);
 
+  /* Out, but not told to throw their tokens away. */
   expect_reject (&scene);
-  expect_disconnect (scene.gateway);
-  expect_disconnect (scene.client);
+  peer_expect_closed (scene.gateway);
+  peer_expect_closed (scene.client);
+  portal_change (scene.portal, "account update", "enable", NULL);
+  peer_free (scene.client);
+  scene.client = client_new (scene.portal, NULL); /* as good as before */
   scene_clear (&scene);
 }
 
