@@ -60,10 +60,9 @@ class Sink:
 
     def start(self, client, rate, seconds=None, count=None, flows=1, size=64):
         """Starts a run from `client`, a Host; returns a Sender to wait for."""
-        self._stream.n_started += 1
         argv = ["send", self.address, self.port, "--rate", rate, "--flows", flows, "--size", size]
         argv += ["--count", count] if count else ["--seconds", seconds]
-        process = client.spawn(f"stream-send-{client.name}-{self._stream.n_started}", self._stream.program, *argv)
+        process = self._stream.spawn(client, *argv)
         return Sender(self, process, size)
 
     def measure(self, client, rate, seconds=None, count=None, flows=1, size=64):
@@ -82,21 +81,25 @@ class Sink:
 
 
 class Stream:
+    n_started = 0  # of all: each has a log of its own
+
     def __init__(self, build):
         self.program = os.path.join(os.path.abspath(build), "tests", "bench", "fz-stream")
         if not os.access(self.program, os.X_OK):
             raise BedError(f"{self.program} is not built")
-        self.n_started = 0
+
+    def spawn(self, host, job, *argv):
+        Stream.n_started += 1
+        return host.spawn(f"stream-{job}-{Stream.n_started}", self.program, job, *argv)
 
     def sink(self, host, address, port):
         """Listens on `host` for any number of runs, one after the other."""
-        process = host.spawn(f"stream-sink-{host.name}-{port}", self.program, "sink", address, port, "--runs", 0,
-                             "--flows-told")
+        process = self.spawn(host, "sink", address, port, "--runs", 0, "--flows-told")
         process.wait_for_log("ready")
         return Sink(self, process, address, port)
 
     def echo(self, host, address, port):
-        process = host.spawn(f"stream-echo-{host.name}-{port}", self.program, "echo", address, port)
+        process = self.spawn(host, "echo", address, port)
         process.wait_for_log("ready")
         return process
 

@@ -192,6 +192,7 @@ add_peer (Program *program, const char *text, unsigned number, GError **error)
   g_auto (GStrv) parts = g_strsplit (text, ",", -1);
 
   command.bare_peer.allowed = allowed;
+  command.bare_peer.id.bytes[14] = (uint8_t) (number >> 8);
   command.bare_peer.id.bytes[15] = (uint8_t) number;
   for (char **part = parts; *part != NULL; part++)
     if (!parse_peer_part (*part, allowed, &command)) {
