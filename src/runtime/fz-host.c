@@ -22,11 +22,11 @@
 #include "src/runtime/fz-ladder.h"
 #include "src/runtime/fz-lane-thread.h"
 #include "src/runtime/fz-name-lookup.h"
+#include "src/runtime/fz-outbox.h"
 #include "src/runtime/fz-resume-watch.h"
 #include "src/runtime/fz-site-dns.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 
 #define CLIENT_RECEIVE_BYTES  (1u << 20) /* dataplane-measured.md §4 */
@@ -34,7 +34,7 @@
 #define SEND_BYTES            (1u << 20)
 #define REPAIR_TRIES          5u
 #define REPAIR_EVERY_MS       1000u
-#define SEND_WAIT_MS          10         /* for a handshake message that would block */
+#define GOODBYE_MS            20u        /* for sockets that are full at the end */
 #define SUSPENDED_NS          (5 * FZ_S) /* paths that slept longer are made anew */
 
 typedef enum {
@@ -61,9 +61,8 @@ struct FzHost {
   FzNameLookup *name_lookup; /* gateways */
   FzSiteDns *site_dns;       /* gateways */
   FzIp own_ips[2];           /* of the device; FZ_IP_NONE: not told yet */
-  FzUdpSender *sender;       /* the engine's own datagrams */
+  FzOutbox *outbox;          /* the engine's own datagrams */
   FzTunWriter *writer;       /* the engine's own packets */
-  uint64_t lost_transmits;
 
   guint repair_id;    /* a repair that waits for its time */
   unsigned n_repairs; /* tries since the device was last well */
@@ -188,7 +187,7 @@ open_sockets (FzHost *self, GError **error)
     g_set_error_literal (error, FZ_HOST_ERROR, FZ_HOST_ERROR_SOCKET, local->message);
     return false;
   }
-  fz_udp_sender_set_sockets (self->sender, &self->pair);
+  fz_outbox_set_sockets (self->outbox, &self->pair);
   return true;
 }
 
@@ -284,6 +283,7 @@ replace (FzHost *self, bool sockets, bool tun)
   }
   g_clear_handle_id (&self->repair_id, g_source_remove);
   if (sockets) {
+    fz_outbox_set_sockets (self->outbox, NULL);
     fz_udp_pair_close (&self->pair);
     self->sockets_wanted = true;
   }
@@ -330,28 +330,8 @@ static void
 on_transmit (void *context, const FzTransmit *transmit)
 {
   FzHost *self = context;
-  FzTrain train = {
-    .data = transmit->data.data,
-    .length = (uint32_t) transmit->data.length,
-    .segment_size = (uint16_t) transmit->data.length,
-    .n_segments = 1,
-    .to = transmit->to,
-    .from = transmit->from,
-    .ecn = transmit->ecn,
-  };
-  struct pollfd writable = { .events = POLLOUT };
 
-  if (self->sockets_wanted) {
-    self->lost_transmits++;
-    return;
-  }
-  fz_udp_sender_start (self->sender, &train, 1);
-  if (fz_udp_sender_flush (self->sender, fz_clock_now (self->clock)))
-    return;
-  writable.fd = self->pair.sockets[fz_udp_family (&transmit->to.ip)].fd;
-  poll (&writable, 1, SEND_WAIT_MS);
-  if (!fz_udp_sender_flush (self->sender, fz_clock_now (self->clock)))
-    fz_udp_sender_abandon (self->sender);
+  fz_outbox_send (self->outbox, transmit);
 }
 
 static void
@@ -692,7 +672,7 @@ fz_host_new (const FzHostConfig *config, GError **error)
   self->resume_watch = fz_resume_watch_new (on_clock_jump, self);
   self->pair = FZ_UDP_PAIR_CLOSED;
   fz_published_init (&self->published);
-  self->sender = fz_udp_sender_new (self->config.io);
+  self->outbox = fz_outbox_new (self->config.io, self->clock);
   self->writer = fz_tun_writer_new (self->config.io);
   self->state = STATE_RUNNING;
   if (!start (self, error))
@@ -711,6 +691,7 @@ say_goodbye (FzHost *self)
     return;
   if (fz_engine_handle_command (self->engine, &command, fz_clock_now (self->clock), NULL))
     fz_driver_settle (self->driver);
+  fz_outbox_drain (self->outbox, GOODBYE_MS);
 }
 
 bool
@@ -737,6 +718,7 @@ fz_host_stop (FzHost *self)
     return false;
   }
   fz_device_undo (self->device);
+  fz_outbox_set_sockets (self->outbox, NULL);
   fz_udp_pair_close (&self->pair);
   close_device (self);
   return true;
@@ -751,7 +733,7 @@ fz_host_free (FzHost *self)
   g_clear_pointer (&self->lane, fz_lane_thread_free);
   g_clear_pointer (&self->engine, fz_engine_free);
   fz_published_clear (&self->published);
-  fz_udp_sender_free (self->sender);
+  fz_outbox_free (self->outbox);
   fz_tun_writer_free (self->writer);
   g_clear_error (&self->fatal);
   fz_device_free (self->device);
@@ -764,14 +746,17 @@ static FzMetrics *
 collect_metrics (FzHost *self)
 {
   FzMetrics *metrics = fz_metrics_new ();
+  const FzOutboxCounters *outbox = fz_outbox_get_counters (self->outbox);
   FzEngineCounters engine;
 
   fz_engine_get_counters (self->engine, &engine);
   fz_host_metrics_add_engine (metrics, &engine);
   fz_host_metrics_add_lane (metrics, self->lane);
-  fz_host_metrics_add_send (metrics, "engine_udp", fz_udp_sender_get_counters (self->sender));
+  fz_host_metrics_add_send (metrics, "engine_udp", fz_outbox_get_send_counters (self->outbox));
   fz_host_metrics_add_writer (metrics, "engine_tun", fz_tun_writer_get_counters (self->writer));
-  fz_metrics_add (metrics, "engine_udp", "lost_repairing", self->lost_transmits);
+  fz_metrics_add (metrics, "engine_udp", "waited", outbox->waited);
+  fz_metrics_add (metrics, "engine_udp", "lost_full", outbox->lost_full);
+  fz_metrics_add (metrics, "engine_udp", "lost_repairing", outbox->lost_sockets);
   fz_metrics_add (metrics, "tun", "reopened", self->n_reopened);
   return metrics;
 }

@@ -449,6 +449,14 @@ fz_udp_sender_abandon (FzUdpSender *self)
   self->n_trains = 0;
 }
 
+void
+fz_udp_sender_recall (FzUdpSender *self)
+{
+  for (int i = 0; i < FZ_N_UDP_FAMILIES; i++)
+    self->outlets[i].is_blocked = false;
+  self->n_trains = 0;
+}
+
 unsigned
 fz_udp_sender_take_reports (FzUdpSender *self)
 {

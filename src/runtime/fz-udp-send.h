@@ -65,6 +65,9 @@ bool fz_udp_sender_is_blocked (const FzUdpSender *self, FzUdpFamily family);
 /* Gives up what is not sent, counted. */
 void fz_udp_sender_abandon (FzUdpSender *self);
 
+/* Gives back what is not sent, uncounted: for trains of one datagram, to be started again later. */
+void fz_udp_sender_recall (FzUdpSender *self);
+
 /* FZ_SEND_REPORT_… bits since the last call. */
 unsigned fz_udp_sender_take_reports (FzUdpSender *self);
 const FzSendCounters *fz_udp_sender_get_counters (const FzUdpSender *self);
