@@ -1,6 +1,7 @@
 /* fz-tray-menu.c: see fz-tray-menu.h */
 #include "src/app/fz-tray-menu.h"
 
+#include "src/app/fz-menu-export.h"
 #include "src/app/fz-status.h"
 #include "src/app/fz-words.h"
 
@@ -14,9 +15,8 @@ struct _FzTrayMenu {
   FzTunnelModel *tunnel;
   FzAccount *account;
   GMenu *menu;
-  char *said; /* what @menu was built from, in one text */
-  GDBusConnection *bus;
-  guint export_id;
+  char *said;             /* what @menu was built from, in one text */
+  FzMenuExport *exported; /* NULL until it is */
 };
 
 G_DEFINE_FINAL_TYPE (FzTrayMenu, fz_tray_menu, G_TYPE_OBJECT)
@@ -205,6 +205,8 @@ on_changed (gpointer source, gpointer user_data)
   self->said = g_steal_pointer (&said);
   g_menu_remove_all (self->menu);
   build (self, self->menu, &status);
+  if (self->exported != NULL)
+    fz_menu_export_update (self->exported);
 }
 
 /* -- life -- */
@@ -218,11 +220,8 @@ fz_tray_menu_get_model (FzTrayMenu *self)
 bool
 fz_tray_menu_export (FzTrayMenu *self, GDBusConnection *bus, GError **error)
 {
-  self->export_id =
-      g_dbus_connection_export_menu_model (bus, MENU_PATH, G_MENU_MODEL (self->menu), error);
-  if (self->export_id != 0)
-    self->bus = g_object_ref (bus);
-  return self->export_id != 0;
+  self->exported = fz_menu_export_new (bus, MENU_PATH, G_MENU_MODEL (self->menu), error);
+  return self->exported != NULL;
 }
 
 FzTrayMenu *
@@ -243,9 +242,7 @@ finalize (GObject *object)
 {
   FzTrayMenu *self = FZ_TRAY_MENU (object);
 
-  if (self->export_id != 0)
-    g_dbus_connection_unexport_menu_model (self->bus, self->export_id);
-  g_clear_object (&self->bus);
+  g_clear_pointer (&self->exported, fz_menu_export_free);
   g_clear_object (&self->tunnel);
   g_clear_object (&self->account);
   g_clear_object (&self->menu);

@@ -194,19 +194,21 @@ class Actions(AppCase):
         self.assertEqual(len([label for label in self.tray_labels() if label.startswith("Host ")]), 10)
         self.desk.wait_text("5000 resources")
 
+    def menus(self, method, groups):
+        return self.desk.session.call_sync(APP_ID, APP_PATH + "/menus/tray", "org.gtk.Menus", method, GLib.Variant("(au)", (groups,)),
+                                           None, Gio.DBusCallFlags.NONE, 9000, None)
+
     def tray_labels(self):
         """Every label of the exported menu, with those of its submenus."""
-        call = lambda method, arguments: self.desk.session.call_sync(  # noqa: E731
-            APP_ID, APP_PATH + "/menus/tray", "org.gtk.Menus", method, arguments, None, Gio.DBusCallFlags.NONE, 9000, None)
         items, started, wanted = {}, [], [0]
-        while wanted:  # only groups that were named: GLib's exporter falls over others
-            content = call("Start", GLib.Variant("(au)", (wanted,))).unpack()[0]
+        while wanted:
+            content = self.menus("Start", wanted).unpack()[0]
             started += wanted
             items.update({(group, menu): entries for group, menu, entries in content})
             links = {entry[link][0] for entries in items.values() for entry in entries for link in (":section", ":submenu")
                      if link in entry}
             wanted = sorted(links - set(started))
-        call("End", GLib.Variant("(au)", (started,)))
+        self.menus("End", started)
 
         def walk(key):
             for entry in items.get(key, []):
@@ -217,6 +219,62 @@ class Actions(AppCase):
                         yield from walk(entry[link])
 
         return list(walk((0, 0)))
+
+    def test_absurd_calls_do_no_harm(self):
+        """Any program of the session may call what the app exports; whatever it asks for, the app stays."""
+        self.start()
+        self.sign_in()
+        self.desk.wait_window()
+        until(lambda: "Build farm" in self.tray_labels(), "resources in the tray's menu")
+        before = self.tray_labels()
+        exported = list(self.exported(APP_PATH))
+        self.assertIn((APP_PATH + "/menus/tray", "org.gtk.Menus"), exported)
+        for path, interface in exported:
+            for method, arguments in self.ABSURD.get(interface, ()):
+                try:
+                    self.desk.session.call_sync(APP_ID, path, interface, method, GLib.Variant(*arguments), None,
+                                                Gio.DBusCallFlags.NO_AUTO_START, 9000, None)
+                except GLib.Error as error:
+                    self.assertNotIn("NoReply", error.message, f"{path} {interface}.{method}{arguments}")
+                self.assertIsNone(self.desk.app.poll(), f"{path} {interface}.{method}{arguments}")
+        self.assertEqual(self.tray_labels(), before)
+        self.assertEqual(self.status()[1], "Connected to acme")
+
+    def test_groups_of_the_menu_come_and_go(self):
+        """Asked for before they are there, given back after they went."""
+        self.start()
+        self.sign_in()
+        until(lambda: "Build farm" in self.tray_labels(), "resources in the tray's menu")
+        numbers = list(range(60))
+        self.menus("Start", numbers)
+        for _ in range(2):
+            self.desk.activate("disconnect")
+            until(lambda: "Build farm" not in self.tray_labels(), "no resources in the tray's menu")
+            self.desk.activate("connect")
+            until(lambda: "Build farm" in self.tray_labels(), "resources in the tray's menu")
+        self.menus("End", numbers)
+        self.menus("End", numbers)
+        self.assertIn("Build farm", self.tray_labels())
+
+    FAR = [1, 999, 0x7fffffff, 0x80000000, 0xffffffff]
+    ABSURD = {
+        "org.gtk.Menus": [("Start", ("(au)", (FAR,))), ("End", ("(au)", (FAR,))), ("End", ("(au)", (FAR,))), ("Start", ("(au)", ([],))),
+                          ("Start", ("(au)", ([7] * 50_000,))), ("End", ("(au)", ([0] * 9,)))],
+        "org.gtk.Actions": [("Activate", ("(sava{sv})", ("", [], {}))), ("Activate", ("(sava{sv})", ("nobody-has-this", [], {}))),
+                            ("Describe", ("(s)", ("nobody-has-this",))),
+                            ("SetState", ("(sva{sv})", ("nobody-has-this", GLib.Variant("b", True), {})))],
+        "org.gtk.Application": [("CommandLine", ("(oaaya{sv})", ("/nowhere", [], {})))],
+    }
+
+    def exported(self, path):
+        """(path, interface) of each object of the app, at `path` and below."""
+        xml = self.desk.session.call_sync(APP_ID, path, "org.freedesktop.DBus.Introspectable", "Introspect", None, None,
+                                          Gio.DBusCallFlags.NO_AUTO_START, 9000, None).unpack()[0]
+        node = Gio.DBusNodeInfo.new_for_xml(xml)
+        for interface in node.interfaces:
+            yield path, interface.name
+        for child in node.nodes:
+            yield from self.exported(f"{path}/{child.path}")
 
     def test_copies_an_address(self):
         self.start()

@@ -227,6 +227,28 @@ class Menu(TrayCase):
         self.click("Disconnect")
         self.app.wait(lambda said: said == ["disconnect", None], "a click after the restart")
 
+    def test_absurd_calls_do_no_harm(self):
+        """Whatever a program of the session asks the menu for, the tray stays."""
+        far = (-1, 0x7fffffff, -0x80000000, 999)
+        calls = [("GetLayout", "(iias)", (n, depth, [])) for n in far for depth in (-1, -7, 0x7fffffff)]
+        calls += [("Event", "(isvu)", (n, what, GLib.Variant("s", ""), 0)) for n in (0, *far) for what in ("clicked", "opened", "no-such")]
+        calls += [("AboutToShow", "(i)", (n,)) for n in far] + [("GetProperty", "(is)", (n, "label")) for n in (0, *far)]
+        calls += [("GetGroupProperties", "(aias)", (list(far), ["no-such"])), ("AboutToShowGroup", "(ai)", (list(far),)),
+                  ("EventGroup", "(a(isvu))", ([(n, "clicked", GLib.Variant("s", ""), 0) for n in far],))]
+        for method, kind, arguments in calls:
+            try:
+                self.call(ITEM_PATH + "/Menu", "com.canonical.dbusmenu", method, GLib.Variant(kind, arguments))
+            except GLib.Error as error:
+                self.assertNotIn("NoReply", error.message, f"{method}{arguments}")
+            self.assertIsNone(self.tray.poll(), f"{method}{arguments}")
+        for method, arguments in (("Activate", (-9, 1 << 30)), ("SecondaryActivate", (0, 0))):
+            try:
+                self.call(ITEM_PATH, "org.kde.StatusNotifierItem", method, GLib.Variant("(ii)", arguments))
+            except GLib.Error:
+                pass
+        self.wait_rows(ROWS)
+        self.assertIsNone(self.tray.poll())
+
     def test_quit_without_the_app(self):
         self.app.kill()
         self.wait_rows(["Start Firezone", "Quit"])

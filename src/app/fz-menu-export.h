@@ -1,0 +1,35 @@
+/* fz-menu-export.h
+ *
+ * A menu on the bus as org.gtk.Menus, as the tray reads it. In place of GLib's exporter, which at
+ * 2.74 loses count of subscriptions to groups that come to be after somebody has asked for them,
+ * and then ends the process by an assertion: any program of the session could do that to the app.
+ *
+ * Keeps no list of who subscribes: every change is told to all, so nothing that a caller says is
+ * remembered, and there is nothing to exhaust. Numbers of groups follow from their places in the
+ * menu, so that a menu that was built anew changes only where it says something else. Main thread.
+ */
+#pragma once
+
+#include <gio/gio.h>
+#include <stdbool.h>
+
+typedef struct FzMenuExport FzMenuExport;
+
+/**
+ * fz_menu_export_new:
+ * @bus: connection to export on
+ * @path: object path
+ * @menu: what to export; its items are read now and in fz_menu_export_update()
+ * @error: G_IO_ERROR_EXISTS if @path has a menu already
+ *
+ * Returns: (transfer full): NULL with @error; leaves the bus with fz_menu_export_free()
+ */
+FzMenuExport *
+fz_menu_export_new (GDBusConnection *bus, const char *path, GMenuModel *menu, GError **error);
+
+void fz_menu_export_free (FzMenuExport *self);
+
+/* Tells what is different since the last time; nothing if nothing is. */
+void fz_menu_export_update (FzMenuExport *self);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (FzMenuExport, fz_menu_export_free)
