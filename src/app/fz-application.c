@@ -24,6 +24,7 @@ struct _FzApplication {
   FzAccount *account;
   GSettings *settings;
   FzNotifier *notifier;
+  FzMenuExport *menu_export; /* NULL: there is no bus */
   FzTrayMenu *tray_menu;
   guint tray_watch_id;
   guint tray_patience_id; /* started in the background: the window comes up when it fires */
@@ -268,7 +269,7 @@ make_models (FzApplication *self)
   self->account = fz_account_new (self->tunnel, store, self->settings);
   self->notifier =
       fz_notifier_new (G_APPLICATION (self), self->tunnel, self->account, self->settings);
-  self->tray_menu = fz_tray_menu_new (self->tunnel, self->account);
+  self->tray_menu = fz_tray_menu_new (self->tunnel, self->account, self->menu_export);
   g_signal_connect_object (self->account, "browse", G_CALLBACK (on_browse), self, 0);
   g_signal_connect_object (self->tunnel, "changed", G_CALLBACK (on_tunnel_changed), self, 0);
   g_signal_connect_object (
@@ -282,19 +283,32 @@ static void
 meet_tray (FzApplication *self)
 {
   GDBusConnection *bus = g_application_get_dbus_connection (G_APPLICATION (self));
-  FzLog log = fz_app_log_for ("application");
-  g_autoptr (GError) error = NULL;
 
   if (bus == NULL)
     return;
-  if (!fz_tray_menu_export (self->tray_menu, bus, &error))
-    fz_log (&log,
-            FZ_LOG_WARNING,
-            "no-tray-menu",
-            "the tray's menu cannot be exported",
-            FZ_KV_TEXT ("error", error->message));
   self->tray_watch_id = g_bus_watch_name_on_connection (
       bus, TRAY_NAME, G_BUS_NAME_WATCHER_FLAGS_AUTO_START, NULL, on_tray_gone, self, NULL);
+}
+
+/* Comes before the name is asked for, so that nobody who sees the name finds no menu. */
+static gboolean
+dbus_register (GApplication *application, GDBusConnection *bus, const char *path, GError **error)
+{
+  FzApplication *self = FZ_APPLICATION (application);
+  g_autofree char *menu_path = g_strconcat (path, "/menus/tray", NULL);
+
+  if (!G_APPLICATION_CLASS (fz_application_parent_class)
+           ->dbus_register (application, bus, path, error))
+    return FALSE;
+  self->menu_export = fz_menu_export_new (bus, menu_path, error);
+  return self->menu_export != NULL;
+}
+
+static void
+dbus_unregister (GApplication *application, GDBusConnection *bus, const char *path)
+{
+  g_clear_pointer (&FZ_APPLICATION (application)->menu_export, fz_menu_export_free);
+  G_APPLICATION_CLASS (fz_application_parent_class)->dbus_unregister (application, bus, path);
 }
 
 static void
@@ -375,6 +389,8 @@ fz_application_class_init (FzApplicationClass *klass)
 
   fz_ui_register_resource ();
   G_OBJECT_CLASS (klass)->finalize = finalize;
+  application_class->dbus_register = dbus_register;
+  application_class->dbus_unregister = dbus_unregister;
   application_class->startup = startup;
   application_class->activate = activate;
   application_class->open = open_files;

@@ -29,7 +29,6 @@ typedef struct {
 struct FzMenuExport {
   GDBusConnection *bus;
   char *path;
-  GMenuModel *menu;
   GPtrArray *levels; /* as told last */
   guint id;
 };
@@ -250,12 +249,12 @@ compare (GPtrArray *before, GPtrArray *now)
 }
 
 void
-fz_menu_export_update (FzMenuExport *self)
+fz_menu_export_show (FzMenuExport *self, GMenuModel *menu)
 {
   g_autoptr (GPtrArray) before = g_steal_pointer (&self->levels);
   GVariant *changes;
 
-  self->levels = read_menu (self->menu);
+  self->levels = read_menu (menu);
   changes = compare (before, self->levels);
   if (changes != NULL) /* fails only where there is no bus any more */
     (void) g_dbus_connection_emit_signal (
@@ -265,7 +264,7 @@ fz_menu_export_update (FzMenuExport *self)
 /* -- life -- */
 
 FzMenuExport *
-fz_menu_export_new (GDBusConnection *bus, const char *path, GMenuModel *menu, GError **error)
+fz_menu_export_new (GDBusConnection *bus, const char *path, GError **error)
 {
   static const GDBusInterfaceVTable vtable = { .method_call = on_call };
   g_autoptr (GDBusNodeInfo) node = g_dbus_node_info_new_for_xml (introspection, NULL);
@@ -274,8 +273,7 @@ fz_menu_export_new (GDBusConnection *bus, const char *path, GMenuModel *menu, GE
   g_assert (node != NULL);
   self->bus = g_object_ref (bus);
   self->path = g_strdup (path);
-  self->menu = g_object_ref (menu);
-  self->levels = read_menu (menu);
+  self->levels = g_ptr_array_new_with_free_func (level_free);
   self->id = g_dbus_connection_register_object (
       bus, path, node->interfaces[0], &vtable, self, NULL, error);
   return self->id != 0 ? g_steal_pointer (&self) : NULL;
@@ -287,7 +285,6 @@ fz_menu_export_free (FzMenuExport *self)
   if (self->id != 0)
     g_dbus_connection_unregister_object (self->bus, self->id);
   g_object_unref (self->bus);
-  g_object_unref (self->menu);
   g_ptr_array_unref (self->levels);
   g_free (self->path);
   g_free (self);

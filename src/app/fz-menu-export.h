@@ -19,17 +19,18 @@ typedef struct FzMenuExport FzMenuExport;
  * fz_menu_export_new:
  * @bus: connection to export on
  * @path: object path
- * @menu: what to export; its items are read now and in fz_menu_export_update()
  * @error: G_IO_ERROR_EXISTS if @path has a menu already
+ *
+ * Exports a menu without items. Do so before the process takes its name on the bus: who finds no
+ * menu when it asks for the first time does not ask again.
  *
  * Returns: (transfer full): NULL with @error; leaves the bus with fz_menu_export_free()
  */
-FzMenuExport *
-fz_menu_export_new (GDBusConnection *bus, const char *path, GMenuModel *menu, GError **error);
+FzMenuExport *fz_menu_export_new (GDBusConnection *bus, const char *path, GError **error);
 
 void fz_menu_export_free (FzMenuExport *self);
 
-/* Tells what is different since the last time; nothing if nothing is. */
-void fz_menu_export_update (FzMenuExport *self);
+/* From now on the menu says what @menu says at this moment; readers are told the difference. */
+void fz_menu_export_show (FzMenuExport *self, GMenuModel *menu);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FzMenuExport, fz_menu_export_free)

@@ -1,13 +1,10 @@
 /* fz-tray-menu.c: see fz-tray-menu.h */
 #include "src/app/fz-tray-menu.h"
 
-#include "src/app/fz-menu-export.h"
 #include "src/app/fz-status.h"
 #include "src/app/fz-words.h"
 
 #include <glib/gi18n.h>
-
-#define MENU_PATH "/dev/firezone/Client/menus/tray"
 
 struct _FzTrayMenu {
   GObject parent_instance;
@@ -16,7 +13,7 @@ struct _FzTrayMenu {
   FzAccount *account;
   GMenu *menu;
   char *said;             /* what @menu was built from, in one text */
-  FzMenuExport *exported; /* NULL until it is */
+  FzMenuExport *exported; /* of the application; NULL: there is no bus */
 };
 
 G_DEFINE_FINAL_TYPE (FzTrayMenu, fz_tray_menu, G_TYPE_OBJECT)
@@ -206,7 +203,7 @@ on_changed (gpointer source, gpointer user_data)
   g_menu_remove_all (self->menu);
   build (self, self->menu, &status);
   if (self->exported != NULL)
-    fz_menu_export_update (self->exported);
+    fz_menu_export_show (self->exported, G_MENU_MODEL (self->menu));
 }
 
 /* -- life -- */
@@ -217,20 +214,14 @@ fz_tray_menu_get_model (FzTrayMenu *self)
   return G_MENU_MODEL (self->menu);
 }
 
-bool
-fz_tray_menu_export (FzTrayMenu *self, GDBusConnection *bus, GError **error)
-{
-  self->exported = fz_menu_export_new (bus, MENU_PATH, G_MENU_MODEL (self->menu), error);
-  return self->exported != NULL;
-}
-
 FzTrayMenu *
-fz_tray_menu_new (FzTunnelModel *tunnel, FzAccount *account)
+fz_tray_menu_new (FzTunnelModel *tunnel, FzAccount *account, FzMenuExport *exported)
 {
   FzTrayMenu *self = g_object_new (FZ_TYPE_TRAY_MENU, NULL);
 
   self->tunnel = g_object_ref (tunnel);
   self->account = g_object_ref (account);
+  self->exported = exported;
   g_signal_connect_object (tunnel, "changed", G_CALLBACK (on_changed), self, 0);
   g_signal_connect_object (account, "changed", G_CALLBACK (on_changed), self, 0);
   on_changed (NULL, self);
@@ -242,7 +233,6 @@ finalize (GObject *object)
 {
   FzTrayMenu *self = FZ_TRAY_MENU (object);
 
-  g_clear_pointer (&self->exported, fz_menu_export_free);
   g_clear_object (&self->tunnel);
   g_clear_object (&self->account);
   g_clear_object (&self->menu);

@@ -190,9 +190,9 @@ class Actions(AppCase):
         self.mock.Resources(5000)
         self.start()
         self.sign_in()
-        until(lambda: "Host 0000" in self.tray_labels(), "resources in the tray's menu")
-        self.assertEqual(len([label for label in self.tray_labels() if label.startswith("Host ")]), 10)
         self.desk.wait_text("5000 resources")
+        until(lambda: len([label for label in self.tray_labels() if label.startswith("Host ")]) == 10, "ten resources in the tray's menu")
+        self.assertIn("Host 0000", self.tray_labels())
 
     def menus(self, method, groups):
         return self.desk.session.call_sync(APP_ID, APP_PATH + "/menus/tray", "org.gtk.Menus", method, GLib.Variant("(au)", (groups,)),
