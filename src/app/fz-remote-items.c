@@ -256,7 +256,7 @@ fz_gateway_item_get_rx_bytes (FzGatewayItem *self)
 
 /* -- relays -- */
 
-enum { Y_REGION, Y_ADDRESS, Y_STATE, Y_RTT, Y_N };
+enum { Y_ADDRESS, Y_STATE, Y_RTT, Y_N };
 
 struct _FzRelayItem {
   FzRemoteObject parent_instance;
@@ -268,7 +268,6 @@ static void
 fz_relay_item_class_init (FzRelayItemClass *klass)
 {
   static const FzRemoteField fields[Y_N] = {
-    [Y_REGION] = { "Region", "region", G_TYPE_STRING },
     [Y_ADDRESS] = { "Address", "address", G_TYPE_STRING },
     [Y_STATE] = { "State", "state", G_TYPE_STRING },
     [Y_RTT] = { "Rtt", "rtt", G_TYPE_UINT },
@@ -280,12 +279,6 @@ fz_relay_item_class_init (FzRelayItemClass *klass)
 static void
 fz_relay_item_init (FzRelayItem *self)
 {
-}
-
-const char *
-fz_relay_item_get_region (FzRelayItem *self)
-{
-  return fz_remote_object_get_text (FZ_REMOTE_OBJECT (self), Y_REGION);
 }
 
 const char *

@@ -48,8 +48,7 @@ void fz_resource_item_set_favourite (FzResourceItem *self, bool is_favourite);
 G_DECLARE_FINAL_TYPE (FzGatewayItem, fz_gateway_item, FZ, GATEWAY_ITEM, FzRemoteObject)
 
 const char *fz_gateway_item_get_site (FzGatewayItem *self);
-const char *
-fz_gateway_item_get_path (FzGatewayItem *self); /* connecting direct relayed relayed-tcp */
+const char *fz_gateway_item_get_path (FzGatewayItem *self); /* connecting direct relayed */
 const char *fz_gateway_item_get_local_candidate (FzGatewayItem *self);
 const char *fz_gateway_item_get_remote_candidate (FzGatewayItem *self);
 const char *fz_gateway_item_get_relay (FzGatewayItem *self); /* object path, "/" or "" for none */
@@ -58,10 +57,9 @@ uint64_t fz_gateway_item_get_last_handshake (FzGatewayItem *self);
 uint64_t fz_gateway_item_get_tx_bytes (FzGatewayItem *self);
 uint64_t fz_gateway_item_get_rx_bytes (FzGatewayItem *self);
 
-/* Properties: region address state rtt. */
+/* Properties: address state rtt. */
 #define FZ_TYPE_RELAY_ITEM (fz_relay_item_get_type ())
 G_DECLARE_FINAL_TYPE (FzRelayItem, fz_relay_item, FZ, RELAY_ITEM, FzRemoteObject)
 
-const char *fz_relay_item_get_region (FzRelayItem *self);
 const char *fz_relay_item_get_address (FzRelayItem *self);
-const char *fz_relay_item_get_state (FzRelayItem *self); /* trying ready failed */
+const char *fz_relay_item_get_state (FzRelayItem *self); /* trying ready */

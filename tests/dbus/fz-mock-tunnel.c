@@ -137,7 +137,6 @@ add_objects (Mock *mock)
   fz_ipc_object_set_text (gateway, "LocalCandidate", "192.0.2.10:52625");
   fz_ipc_object_set_text (gateway, "RemoteCandidate", "198.51.100.7:40001");
   fz_ipc_object_set_u32 (gateway, "Rtt", 12400);
-  fz_ipc_object_set_text (relay, "Region", "Europe");
   fz_ipc_object_set_text (relay, "Address", "203.0.113.2:3478");
   fz_ipc_object_set_text (relay, "State", "ready");
   fz_ipc_object_set_u32 (relay, "Rtt", 9000);

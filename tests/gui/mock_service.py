@@ -182,7 +182,7 @@ class Mock:
             self.add(self.resources, NAME + ".Resource", f"{PATH}/resource/{values['Id'].replace('-', '_')}", values)
         if len(self.stock) < 100:
             self.add(self.relays, NAME + ".Relay", PATH + "/relay/1",
-                     {"Region": "Frankfurt", "Address": "203.0.113.9:3478", "State": "ready", "Rtt": 11_000})
+                     {"Address": "203.0.113.9:3478", "State": "ready", "Rtt": 11_000})
             for n, site, path, rtt in ((1, "Frankfurt", "direct", 8400), (2, "Lisbon", "relayed", 41_700)):
                 gateway = self.blank(NAME + ".Gateway")
                 gateway.update(Id=str(uuid.UUID(int=1000 + n)), Site=site, Path=path, Rtt=rtt, LastHandshake=now_us(),

@@ -126,10 +126,10 @@ test_life_of_an_object (Fixture *f, gconstpointer data)
 {
   FzIpcObject *relay = add_relay (f, "1", FZ_IPC_PRIVATE);
 
-  fz_ipc_object_set_text (relay, "Region", "Europe");
+  fz_ipc_object_set_text (relay, "Address", "192.0.2.1:3478");
   assert_told (f,
                "private InterfacesAdded  ('/dev/firezone/Client/Tunnel1/relay/1', "
-               "{'dev.firezone.Client.Tunnel1.Relay': {'Region': <'Europe'>, 'Address': <''>, "
+               "{'dev.firezone.Client.Tunnel1.Relay': {'Address': <'192.0.2.1:3478'>, "
                "'State': <''>, 'Rtt': <uint32 0>}})\n");
   fz_ipc_object_set_u32 (relay, "Rtt", 5);
   assert_told (f,
@@ -139,12 +139,12 @@ test_life_of_an_object (Fixture *f, gconstpointer data)
   fz_ipc_tree_remove (f->tree, relay);
   g_assert_null (fz_ipc_tree_lookup (f->tree, FZ_IPC_PATH "/relay/1"));
   relay = add_relay (f, "1", FZ_IPC_PRIVATE);
-  fz_ipc_object_set_text (relay, "Region", "Asia");
+  fz_ipc_object_set_text (relay, "Address", "192.0.2.2:3478");
   assert_told (f,
                "private InterfacesRemoved  ('/dev/firezone/Client/Tunnel1/relay/1', "
                "['dev.firezone.Client.Tunnel1.Relay'])\n"
                "private InterfacesAdded  ('/dev/firezone/Client/Tunnel1/relay/1', "
-               "{'dev.firezone.Client.Tunnel1.Relay': {'Region': <'Asia'>, 'Address': <''>, "
+               "{'dev.firezone.Client.Tunnel1.Relay': {'Address': <'192.0.2.2:3478'>, "
                "'State': <''>, 'Rtt': <uint32 0>}})\n");
 }
 
@@ -203,24 +203,23 @@ test_pictures_do_not_change (Fixture *f, gconstpointer data)
   g_autofree char *was = NULL;
   g_autofree char *is = NULL;
 
-  fz_ipc_object_set_text (relay, "Region", "Europe");
+  fz_ipc_object_set_text (relay, "Address", "192.0.2.1:3478");
   before = fz_ipc_tree_dup_managed (f->tree, true);
-  fz_ipc_object_set_text (relay, "Region", "Asia");
+  fz_ipc_object_set_text (relay, "Address", "192.0.2.2:3478");
   fz_ipc_object_set_u32 (relay, "Rtt", 7);
   after = fz_ipc_tree_dup_managed (f->tree, true);
   fz_ipc_tree_remove (f->tree, relay);
 
   was = print_managed (before);
   is = print_managed (after);
-  g_assert_cmpstr (
-      was,
-      ==,
-      "({'/dev/firezone/Client/Tunnel1/relay/1': {'dev.firezone.Client.Tunnel1.Relay':"
-      " {'Region': <'Europe'>, 'Address': <''>, 'State': <''>, 'Rtt': <uint32 0>}}},)");
+  g_assert_cmpstr (was,
+                   ==,
+                   "({'/dev/firezone/Client/Tunnel1/relay/1': {'dev.firezone.Client.Tunnel1.Relay':"
+                   " {'Address': <'192.0.2.1:3478'>, 'State': <''>, 'Rtt': <uint32 0>}}},)");
   g_assert_cmpstr (is,
                    ==,
                    "({'/dev/firezone/Client/Tunnel1/relay/1': {'dev.firezone.Client.Tunnel1.Relay':"
-                   " {'Region': <'Asia'>, 'Address': <''>, 'State': <''>, 'Rtt': <uint32 7>}}},)");
+                   " {'Address': <'192.0.2.2:3478'>, 'State': <''>, 'Rtt': <uint32 7>}}},)");
 }
 
 static void
@@ -245,7 +244,7 @@ test_show_private (Fixture *f, gconstpointer data)
       "private PropertiesChanged  to :1.8 ('dev.firezone.Client.Tunnel1.Manager', "
       "{'StateDetail': <''>, 'Account': <''>, 'Actor': <'Alice'>, 'PortalUrl': <''>}, [])\n"
       "private InterfacesAdded  to :1.8 ('/dev/firezone/Client/Tunnel1/relay/1', "
-      "{'dev.firezone.Client.Tunnel1.Relay': {'Region': <''>, 'Address': <''>, "
+      "{'dev.firezone.Client.Tunnel1.Relay': {'Address': <''>, "
       "'State': <''>, 'Rtt': <uint32 0>}})\n");
 }
 
