@@ -460,6 +460,8 @@ fz_lane_thread_new (const FzLaneThreadConfig *config)
     .tx_to_engine = self->rings[0],
     .rx_to_engine = self->rings[1],
     .hash_seed = config->hash_seed,
+    .steering = config->steering,
+    .index = config->index,
   };
   self->tx = fz_lane_tx_new (&lane);
   self->rx = fz_lane_rx_new (&lane);

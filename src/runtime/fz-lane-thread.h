@@ -38,6 +38,7 @@ typedef struct {
 
 typedef struct {
   unsigned index;         /* names the threads: fz-lane0 */
+  FzSteering steering;    /* of all lanes; zero: this is the only one */
   bool two_threads;       /* one per direction */
   FzPublished *published; /* borrowed, like all below */
   FzBell *engine_bell;

@@ -51,12 +51,16 @@ open_end (LanePair *self, unsigned i, const LanePairOptions *options)
 
   test_io_init (&end->io);
   fz_published_init (&end->published);
-  fz_udp_pair_open (&config, &end->sockets, &error);
+  fz_udp_lanes_open (&config, &self->steering, end->sockets, &error);
   g_assert_no_error (error);
-  g_assert_cmpint (
-      socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, end->tun), ==, 0);
-  for (unsigned j = 0; j < 2; j++)
-    setsockopt (end->tun[j], SOL_SOCKET, SO_SNDBUF, &(int){ 1 << 20 }, sizeof (int));
+  for (unsigned lane = 0; lane < self->steering.n_lanes; lane++) {
+    g_assert_cmpint (
+        socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, end->tun[lane]),
+        ==,
+        0);
+    for (unsigned j = 0; j < 2; j++)
+      setsockopt (end->tun[lane][j], SOL_SOCKET, SO_SNDBUF, &(int){ 1 << 20 }, sizeof (int));
+  }
   g_assert_true (fz_bell_init (&end->bell));
   end->peer = fz_peer_new (&id, 0x100 + i);
 }
@@ -68,7 +72,7 @@ publish_end (LanePair *self, unsigned i)
   FzPolicyEntry entry = { .peer = end->peer };
   FzSnapshotParts parts = { .role = FZ_ROLE_BARE, .peers = &end->peer, .n_peers = 1 };
   FzEndpoint endpoint = { .remote = { ip ("127.0.0.1"),
-                                      self->ends[1 - i].sockets.sockets[FZ_UDP_V4].port } };
+                                      self->ends[1 - i].sockets[0].sockets[FZ_UDP_V4].port } };
 
   entry.network.ip = ip (i == 0 ? "10.9.0.2" : "10.9.0.1");
   entry.network.prefix_length = 32;
@@ -99,11 +103,11 @@ lane_pair_give_session (LanePair *self)
 }
 
 static void
-make_lane (LanePair *self, unsigned i, const LanePairOptions *options)
+make_lanes (LanePair *self, unsigned i, const LanePairOptions *options)
 {
   LaneEnd *end = &self->ends[i];
   FzLaneThreadConfig config = {
-    .index = i,
+    .steering = self->steering,
     .two_threads = options->two_threads,
     .published = &end->published,
     .engine_bell = &end->bell,
@@ -113,8 +117,12 @@ make_lane (LanePair *self, unsigned i, const LanePairOptions *options)
   };
 
   g_assert_true (fz_aead_select ("auto", &config.backend, NULL));
-  end->lane = fz_lane_thread_new (&config);
-  g_assert_nonnull (end->lane);
+  for (unsigned lane = 0; lane < self->steering.n_lanes; lane++) {
+    config.index = lane;
+    end->lanes[lane] = fz_lane_thread_new (&config);
+    g_assert_nonnull (end->lanes[lane]);
+  }
+  end->lane = end->lanes[0];
 }
 
 void
@@ -124,6 +132,7 @@ lane_pair_init (LanePair *self, const LanePairOptions *options)
   memset (self, 0, sizeof *self);
   fz_clock_init (&self->clock);
   self->has_vnet = !options->no_vnet;
+  self->steering = (FzSteering){ MAX (options->n_lanes, 1), 0x9e3779b1 };
   self->limits = (FzLaneLimits){
     .train_segments = 64,
     .tun_tcp4 = options->runs,
@@ -138,25 +147,28 @@ lane_pair_init (LanePair *self, const LanePairOptions *options)
   if (!options->no_session)
     lane_pair_give_session (self);
   for (unsigned i = 0; i < 2; i++)
-    make_lane (self, i, options);
+    make_lanes (self, i, options);
 }
 
 void
 lane_pair_start (LanePair *self)
 {
-  for (unsigned i = 0; i < 2; i++) {
-    FzTunQueue queue = { self->ends[i].tun[0], self->has_vnet, self->ends[i].tun[0] };
+  for (unsigned i = 0; i < 2; i++)
+    for (unsigned lane = 0; lane < self->steering.n_lanes; lane++) {
+      LaneEnd *end = &self->ends[i];
+      FzTunQueue queue = { end->tun[lane][0], self->has_vnet, end->tun[lane][0] };
 
-    g_assert_true (
-        fz_lane_thread_start (self->ends[i].lane, queue, &self->ends[i].sockets, &self->limits));
-  }
+      g_assert_true (
+          fz_lane_thread_start (end->lanes[lane], queue, &end->sockets[lane], &self->limits));
+    }
 }
 
 void
 lane_pair_stop (LanePair *self)
 {
   for (unsigned i = 0; i < 2; i++)
-    g_assert_true (fz_lane_thread_stop (self->ends[i].lane));
+    for (unsigned lane = 0; lane < self->steering.n_lanes; lane++)
+      g_assert_true (fz_lane_thread_stop (self->ends[i].lanes[lane]));
 }
 
 void
@@ -165,20 +177,21 @@ lane_pair_clear (LanePair *self)
   for (unsigned i = 0; i < 2; i++) {
     LaneEnd *end = &self->ends[i];
 
-    fz_lane_thread_free (end->lane);
+    for (unsigned lane = 0; lane < self->steering.n_lanes; lane++)
+      fz_lane_thread_free (end->lanes[lane]);
     fz_published_clear (&end->published);
     fz_peer_free (end->peer);
-    fz_udp_pair_close (&end->sockets);
+    fz_udp_lanes_close (end->sockets);
     fz_bell_clear (&end->bell);
-    if (end->tun[0] >= 0)
-      close (end->tun[0]);
-    if (end->tun[1] >= 0)
-      close (end->tun[1]);
+    for (unsigned lane = 0; lane < self->steering.n_lanes; lane++) {
+      close (end->tun[lane][0]);
+      close (end->tun[lane][1]);
+    }
   }
 }
 
 bool
-lane_pair_put (LanePair *self, unsigned from, uint32_t number, size_t length)
+lane_pair_put_on (LanePair *self, unsigned from, unsigned lane, uint32_t number, size_t length)
 {
   uint8_t packet[FZ_MTU] = { 0x45 };
   FzVnetHeader vnet = { 0 };
@@ -202,16 +215,22 @@ lane_pair_put (LanePair *self, unsigned from, uint32_t number, size_t length)
                 fold (sum (udp,
                            length - IPV4_HEADER,
                            sum (packet + 12, 8, 17 + (uint32_t) (length - IPV4_HEADER)))));
-  return writev (self->ends[from].tun[1],
+  return writev (self->ends[from].tun[lane][1],
                  self->has_vnet ? pieces : &pieces[1],
                  self->has_vnet ? 2 : 1) > 0;
 }
 
+bool
+lane_pair_put (LanePair *self, unsigned from, uint32_t number, size_t length)
+{
+  return lane_pair_put_on (self, from, 0, number, length);
+}
+
 size_t
-lane_pair_get (LanePair *self, unsigned to, uint32_t *out, int timeout_ms)
+lane_pair_get_on (LanePair *self, unsigned to, unsigned lane, uint32_t *out, int timeout_ms)
 {
   static _Thread_local uint8_t frame[FZ_VNET_HEADER_SIZE + FZ_PACKET_MAX];
-  struct pollfd readable = { .fd = self->ends[to].tun[1], .events = POLLIN };
+  struct pollfd readable = { .fd = self->ends[to].tun[lane][1], .events = POLLIN };
   const uint8_t *payload = frame + IPV4_HEADER + UDP_HEADER;
   FzVnetHeader vnet = { 0 };
   size_t n = 0, size, stride;
@@ -233,4 +252,10 @@ lane_pair_get (LanePair *self, unsigned to, uint32_t *out, int timeout_ms)
     out[n++] = fz_get_u32be (payload + at);
   }
   return n;
+}
+
+size_t
+lane_pair_get (LanePair *self, unsigned to, uint32_t *out, int timeout_ms)
+{
+  return lane_pair_get_on (self, to, 0, out, timeout_ms);
 }
