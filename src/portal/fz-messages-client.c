@@ -273,27 +273,15 @@ read_authorization_failed (FzMessageContext *c, JsonNode *payload, FzCommand *ou
 }
 
 static bool
-read_candidates (FzMessageContext *c, JsonNode *payload, FzCommandKind kind, FzCommand *out)
-{
-  JsonObject *o = fz_json_object (&c->r, payload, "ice_candidates");
-
-  out->kind = kind;
-  out->candidates.peer_id = fz_json_get_uuid (&c->r, o, "ice_candidates", "gateway_id");
-  out->candidates.candidates =
-      fz_read_candidates (c, o, "ice_candidates", &out->candidates.n_candidates);
-  return true;
-}
-
-static bool
 read_new_candidates (FzMessageContext *c, JsonNode *payload, FzCommand *out)
 {
-  return read_candidates (c, payload, FZ_COMMAND_ADD_CANDIDATES, out);
+  return fz_read_candidates (c, payload, FZ_COMMAND_ADD_CANDIDATES, "gateway_id", out);
 }
 
 static bool
 read_invalid_candidates (FzMessageContext *c, JsonNode *payload, FzCommand *out)
 {
-  return read_candidates (c, payload, FZ_COMMAND_INVALIDATE_CANDIDATES, out);
+  return fz_read_candidates (c, payload, FZ_COMMAND_INVALIDATE_CANDIDATES, "gateway_id", out);
 }
 
 static bool

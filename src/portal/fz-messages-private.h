@@ -25,9 +25,13 @@ const FzFilter *fz_read_filters (FzMessageContext *c, JsonArray *array, size_t *
 const FzGrant *fz_read_grants (FzMessageContext *c, JsonArray *array, size_t *out_n);
 const FzUuid *fz_read_ids (FzMessageContext *c, JsonArray *array, const char *what, size_t *out_n);
 
-/* Candidates of @object: elements that are none are left out one by one. */
-const char *const *
-fz_read_candidates (FzMessageContext *c, JsonObject *object, const char *what, size_t *out_n);
+/* New or withdrawn candidates (@kind) of the peer that @peer_member names; elements that are none
+ * are left out one by one. Returns: true, there is no other message of this kind */
+bool fz_read_candidates (FzMessageContext *c,
+                         JsonNode *payload,
+                         FzCommandKind kind,
+                         const char *peer_member,
+                         FzCommand *out);
 
 /* flow_logs is mandatory; nothing of it is kept yet. */
 void fz_read_flow_logs (FzMessageContext *c, JsonObject *object, const char *what);

@@ -385,8 +385,8 @@ is_candidate (const char *text)
          g_ascii_strtoull (p, NULL, 10) <= UINT32_MAX;
 }
 
-const char *const *
-fz_read_candidates (FzMessageContext *c, JsonObject *object, const char *what, size_t *out_n)
+static const char *const *
+read_candidate_lines (FzMessageContext *c, JsonObject *object, const char *what, size_t *out_n)
 {
   JsonArray *array = fz_json_get_array (&c->r, object, what, "candidates");
   unsigned n = bounded_length (c, array, "candidates", FZ_MESSAGES_CANDIDATES_MAX);
@@ -406,4 +406,20 @@ fz_read_candidates (FzMessageContext *c, JsonObject *object, const char *what, s
   }
   *out_n = n_lines;
   return lines;
+}
+
+bool
+fz_read_candidates (FzMessageContext *c,
+                    JsonNode *payload,
+                    FzCommandKind kind,
+                    const char *peer_member,
+                    FzCommand *out)
+{
+  static const char what[] = "ice_candidates";
+  JsonObject *o = fz_json_object (&c->r, payload, what);
+
+  out->kind = kind;
+  out->candidates.peer_id = fz_json_get_uuid (&c->r, o, what, peer_member);
+  out->candidates.candidates = read_candidate_lines (c, o, what, &out->candidates.n_candidates);
+  return true;
 }

@@ -345,15 +345,9 @@ fz_client_channel_candidates (FzClientChannel *self,
                               const char *const *candidates,
                               bool is_withdrawal)
 {
-  JsonObject *payload = json_object_new ();
-  JsonArray *array = json_array_new ();
-
-  for (size_t i = 0; candidates[i] != NULL; i++)
-    json_array_add_string_element (array, candidates[i]);
-  json_object_set_string_member (payload, "gateway_id", gateway_id);
-  json_object_set_array_member (payload, "candidates", array);
-  fz_socket_push_object (
-      self->socket, is_withdrawal ? "invalidate_ice_candidates" : "ice_candidates", payload);
+  fz_socket_push_object (self->socket,
+                         is_withdrawal ? "invalidate_ice_candidates" : "ice_candidates",
+                         fz_view_candidates ("gateway_id", gateway_id, candidates));
 }
 
 /* -- asking for access -- */

@@ -183,6 +183,19 @@ fz_view_authorization (const FzGrant *grant)
 }
 
 JsonObject *
+fz_view_candidates (const char *peer_member, const char *peer_id, const char *const *candidates)
+{
+  JsonObject *payload = json_object_new ();
+  JsonArray *array = json_array_new ();
+
+  for (size_t i = 0; candidates[i] != NULL; i++)
+    json_array_add_string_element (array, candidates[i]);
+  json_object_set_string_member (payload, peer_member, peer_id);
+  json_object_set_array_member (payload, "candidates", array);
+  return payload;
+}
+
+JsonObject *
 fz_view_ice_credentials (const char *username, const char *password)
 {
   JsonObject *object = json_object_new ();

@@ -21,5 +21,10 @@ JsonObject *fz_view_resource_for_gateway (const FzResourceRecord *resource);
 /* §4.9. */
 JsonObject *fz_view_authorization (const FzGrant *grant);
 
+/* {"gateway_id":…,"candidates":[…]}: @peer_member says whose they are. @candidates: NULL at the end
+ */
+JsonObject *
+fz_view_candidates (const char *peer_member, const char *peer_id, const char *const *candidates);
+
 /* {"username":…,"password":…} */
 JsonObject *fz_view_ice_credentials (const char *username, const char *password);
