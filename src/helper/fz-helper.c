@@ -78,7 +78,7 @@ internet_name (FzSession *session)
 }
 
 static void
-publish_interface (FzHelper *self, FzIpcObject *manager)
+publish_interface (FzHelper *self, FzIpcObject *manager, bool has_news)
 {
   FzSession *up = fz_control_is_up (self->control) ? fz_control_get_session (self->control) : NULL;
   const char *name = self->config.session.host.tun_name;
@@ -90,7 +90,8 @@ publish_interface (FzHelper *self, FzIpcObject *manager)
                                          : FZ_TUN_NAME);
   fz_ipc_object_set (manager, "Addresses", list_addresses (up));
   fz_ipc_object_set_u32 (manager, "Mtu", up != NULL ? FZ_TUN_MTU : 0);
-  fz_ipc_object_set_text (manager, "InternetResource", internet_name (up));
+  if (has_news) /* it is found among the resources, of which there may be thousands */
+    fz_ipc_object_set_text (manager, "InternetResource", internet_name (up));
   fz_ipc_object_set_u32 (manager, "PortalRtt", up != NULL ? fz_session_get_portal_rtt_us (up) : 0);
 }
 
@@ -261,7 +262,7 @@ publish (FzHelper *self, bool has_news)
   FzSession *up = fz_control_is_up (self->control) ? fz_control_get_session (self->control) : NULL;
 
   publish_person (self, manager);
-  publish_interface (self, manager);
+  publish_interface (self, manager, has_news);
   publish_dns (self, manager);
   publish_features (self, manager);
   publish_settings (self, manager);

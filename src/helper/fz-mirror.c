@@ -30,6 +30,7 @@ typedef struct {
 typedef struct {
   GHashTable *entries; /* FzUuid (in the entry) -> Entry */
   unsigned next;       /* number of the next one */
+  bool has_new;        /* one has come in this look */
 } Family;
 
 struct FzMirror {
@@ -37,6 +38,9 @@ struct FzMirror {
   Family resources;
   Family gateways;
   Family relays;
+  GPtrArray *carried;     /* resources' Entry with a gateway, borrowed; since the last whole look */
+  bool is_any_connecting; /* resource, by then */
+  unsigned n_short_looks; /* since then */
 };
 
 /* -- words -- */
@@ -153,9 +157,24 @@ begin_look (Family *family)
   GHashTableIter iter;
   gpointer entry;
 
+  family->has_new = false;
   g_hash_table_iter_init (&iter, family->entries);
   while (g_hash_table_iter_next (&iter, NULL, &entry))
     ((Entry *) entry)->is_seen = false;
+}
+
+/* One that was there before the look is not there any more. */
+static bool
+is_any_unseen (Family *family)
+{
+  GHashTableIter iter;
+  gpointer entry;
+
+  g_hash_table_iter_init (&iter, family->entries);
+  while (g_hash_table_iter_next (&iter, NULL, &entry))
+    if (!((Entry *) entry)->is_seen)
+      return true;
+  return false;
 }
 
 static void
@@ -201,6 +220,7 @@ see (FzMirror *self, Family *family, const FzUuid *id, GDBusInterfaceInfo *info)
     entry->is_new = true;
     entry->object = fz_ipc_tree_add (self->tree, path, info, FZ_IPC_PRIVATE);
     g_hash_table_insert (family->entries, &entry->id, entry);
+    family->has_new = true;
   }
   entry->is_seen = true;
   return entry;
@@ -244,9 +264,12 @@ look_at_relays (FzMirror *self, FzSession *session)
 }
 
 static const char *
-find_site (const FzResourceView *views, size_t n_views, const FzUuid *site_id)
+find_site (FzSession *session, const FzUuid *site_id)
 {
-  for (size_t i = 0; i < n_views; i++)
+  const FzResourceView *views;
+  size_t n = fz_session_get_resources (session, &views);
+
+  for (size_t i = 0; i < n; i++)
     for (size_t j = 0; j < views[i].resource->n_sites; j++)
       if (equal_uuid (&views[i].resource->sites[j].id, site_id))
         return views[i].resource->sites[j].name;
@@ -254,20 +277,21 @@ find_site (const FzResourceView *views, size_t n_views, const FzUuid *site_id)
 }
 
 static void
-look_at_gateways (FzMirror *self, FzSession *session)
+look_at_gateways (FzMirror *self, FzSession *session, bool has_news)
 {
-  const FzResourceView *resources;
   const FzGatewayView *views;
-  size_t n_resources = fz_session_get_resources (session, &resources);
   size_t n = fz_session_get_gateways (session, &views);
 
   for (size_t i = 0; i < n; i++) {
     const FzGatewayView *view = &views[i];
-    FzIpcObject *object =
-        see (self, &self->gateways, &view->id, fz_tunnel1_gateway_interface_info ())->object;
+    Entry *entry = see (self, &self->gateways, &view->id, fz_tunnel1_gateway_interface_info ());
+    FzIpcObject *object = entry->object;
 
-    set_id (object, &view->id);
-    fz_ipc_object_set_text (object, "Site", find_site (resources, n_resources, &view->site_id));
+    if (has_news || entry->is_new) {
+      set_id (object, &view->id);
+      fz_ipc_object_set_text (object, "Site", find_site (session, &view->site_id));
+    }
+    entry->is_new = false;
     fz_ipc_object_set_text (object, "Path", fz_mirror_path_name (view->reach));
     set_socket (object, "LocalCandidate", &view->local);
     set_socket (object, "RemoteCandidate", &view->remote);
@@ -325,6 +349,19 @@ set_pulse (FzMirror *self, FzIpcObject *object, const Pulse *pulse)
   fz_ipc_object_set_u64 (object, "RxBytes", pulse->rx_bytes);
 }
 
+/* Padding is zero: pulses are compared as bytes. */
+static void
+init_pulse (Pulse *pulse, FzReach reach, const FzUuid *gateway_id, const FzGatewayView *gateway)
+{
+  memset (pulse, 0, sizeof *pulse);
+  pulse->reach = reach;
+  pulse->gateway_id = *gateway_id;
+  pulse->rtt_us = gateway->rtt_us;
+  pulse->last_activity_us = gateway->last_activity_us;
+  pulse->tx_bytes = gateway->tx_bytes;
+  pulse->rx_bytes = gateway->rx_bytes;
+}
+
 static void
 look_at_resource (FzMirror *self,
                   const FzResourceView *view,
@@ -335,22 +372,20 @@ look_at_resource (FzMirror *self,
       see (self, &self->resources, &view->resource->id, fz_tunnel1_resource_interface_info ());
   Pulse pulse;
 
-  memset (&pulse, 0, sizeof pulse); /* padding too: it is compared */
-  pulse.reach = view->reach;
-  pulse.gateway_id = view->gateway_id;
-  pulse.rtt_us = gateway->rtt_us;
-  pulse.last_activity_us = gateway->last_activity_us;
-  pulse.tx_bytes = gateway->tx_bytes;
-  pulse.rx_bytes = gateway->rx_bytes;
-
+  init_pulse (&pulse, view->reach, &view->gateway_id, gateway);
   if (has_news || entry->is_new)
     set_resource (entry->object, view->resource);
   if (has_news || entry->is_new || memcmp (&pulse, &entry->pulse, sizeof pulse) != 0)
     set_pulse (self, entry->object, &pulse);
   memcpy (&entry->pulse, &pulse, sizeof pulse);
   entry->is_new = false;
+
+  self->is_any_connecting |= view->reach == FZ_REACH_CONNECTING;
+  if (!is_no_uuid (&view->gateway_id))
+    g_ptr_array_add (self->carried, entry);
 }
 
+/* The whole look, after the one at the gateways. */
 static void
 look_at_resources (FzMirror *self, FzSession *session, bool has_news)
 {
@@ -369,6 +404,26 @@ look_at_resources (FzMirror *self, FzSession *session, bool has_news)
                       has_news);
 }
 
+/* The short look. */
+static void
+look_at_carried (FzMirror *self, FzSession *session)
+{
+  const FzGatewayView *gateways;
+  size_t n_gateways = fz_session_get_gateways (session, &gateways);
+
+  for (guint i = 0; i < self->carried->len; i++) {
+    Entry *entry = self->carried->pdata[i];
+    const FzUuid *id = &entry->pulse.gateway_id;
+    Pulse pulse;
+
+    init_pulse (&pulse, entry->pulse.reach, id, find_gateway (gateways, n_gateways, id));
+    if (memcmp (&pulse, &entry->pulse, sizeof pulse) == 0)
+      continue;
+    set_pulse (self, entry->object, &pulse);
+    memcpy (&entry->pulse, &pulse, sizeof pulse);
+  }
+}
+
 /* -- public -- */
 
 FzMirror *
@@ -380,6 +435,7 @@ fz_mirror_new (FzIpcTree *tree)
   init_family (&self->resources);
   init_family (&self->gateways);
   init_family (&self->relays);
+  self->carried = g_ptr_array_new ();
   return self;
 }
 
@@ -391,23 +447,47 @@ fz_mirror_free (FzMirror *self)
   g_hash_table_unref (self->resources.entries);
   g_hash_table_unref (self->gateways.entries);
   g_hash_table_unref (self->relays.entries);
+  g_ptr_array_unref (self->carried);
   g_free (self);
+}
+
+static bool
+needs_whole_look (FzMirror *self, FzSession *session, bool has_news)
+{
+  return session == NULL || has_news || self->is_any_connecting || self->gateways.has_new ||
+         is_any_unseen (&self->gateways) || self->n_short_looks >= FZ_MIRROR_SHORT_LOOKS;
+}
+
+static void
+look_whole (FzMirror *self, FzSession *session, bool has_news)
+{
+  begin_look (&self->resources);
+  g_ptr_array_set_size (self->carried, 0);
+  self->is_any_connecting = false;
+  self->n_short_looks = 0;
+  if (session != NULL)
+    look_at_resources (self, session, has_news);
+  end_look (self, &self->resources);
 }
 
 void
 fz_mirror_update (FzMirror *self, FzSession *session, bool has_news)
 {
-  begin_look (&self->resources);
   begin_look (&self->gateways);
   begin_look (&self->relays);
 
-  /* What others point to first: a path that a property names already answers. */
+  /* What others point to comes first, so that a path that a property names already answers, and
+   * goes last. */
   if (session != NULL) {
     look_at_relays (self, session);
-    look_at_gateways (self, session);
-    look_at_resources (self, session, has_news);
+    look_at_gateways (self, session, has_news);
   }
-  end_look (self, &self->resources);
+  if (needs_whole_look (self, session, has_news)) {
+    look_whole (self, session, has_news);
+  } else {
+    look_at_carried (self, session);
+    self->n_short_looks++;
+  }
   end_look (self, &self->gateways);
   end_look (self, &self->relays);
 }

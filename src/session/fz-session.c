@@ -253,6 +253,8 @@ on_host_event (const FzEvent *event, gpointer user_data)
   case FZ_EVENT_NO_RELAYS:
   case FZ_EVENT_PUBLIC_KEY_CHANGED:
     fz_portal_handle_event (self->portal, event);
+    if (event->kind == FZ_EVENT_REQUEST_AUTHORIZATION)
+      tell_resources (self); /* one is on its way to a gateway */
     if (event->kind == FZ_EVENT_PUBLIC_KEY_CHANGED && self->doh != NULL)
       fz_doh_reset (self->doh); /* the network is another one */
     update_state (self);
