@@ -8,6 +8,7 @@ Usage: test_desktop.py BUILD
 """
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -109,6 +110,13 @@ class WholeWay(unittest.TestCase):
         except (OSError, urllib.error.URLError):
             return None
 
+    def received(self):
+        """What has come from the gateway that carries the resource, bytes; 0 while none does."""
+        objects = self.call("system", SERVICE_NAME, SERVICE_PATH, "org.freedesktop.DBus.ObjectManager.GetManagedObjects")
+        found = re.search(r"'State': <'(?:direct|relayed)'>, 'Gateway': <objectpath '[^']*/gateway/\d+'>"
+                          r".*?'RxBytes': <uint64 (\d+)>", objects)
+        return int(found[1]) if found else 0
+
     def address(self):
         def last():
             if not os.path.exists(self.noted):
@@ -134,6 +142,9 @@ class WholeWay(unittest.TestCase):
             browser.wait_for("h1", "You are signed in")
             self.wait_state("connected")
         self.assertEqual(wait_until(self.private_page, "private page"), PAGE)
+        received = wait_until(self.received, "the resource's way")
+        self.assertEqual(wait_until(self.private_page, "private page"), PAGE)
+        wait_until(lambda: self.received() > received, "more of what was received")
         tokens = self.chain.portal.command("token", "list")
         self.assertEqual([token["actor"] for token in tokens if token["made_by"] == "sign_in"], ["Sam Poe"])
 
