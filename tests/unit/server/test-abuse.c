@@ -89,6 +89,52 @@ test_tokens (void)
   portal_free (portal);
 }
 
+/* Only who holds a good token hears of the account; one that is not good stays so. */
+static void
+test_disabled_account (void)
+{
+  Portal *portal = started ();
+  PeerSpec good = { CLIENT_PATH, portal->client_token, "c", KEY_1, CLIENT_AGENT, NULL };
+  PeerSpec bad = { CLIENT_PATH, "garbage", "c", KEY_1, CLIENT_AGENT, NULL };
+  PeerSpec gateway = {
+    "/gateway/v2/websocket", portal->gateway_token, "g", KEY_2, "Debian/12.0.0 gateway/1.6.0", NULL
+  };
+
+  portal_change (portal, "account update", "disable", NULL);
+  g_assert_cmpuint (status_of (portal, &good), ==, 403);
+  g_assert_cmpuint (status_of (portal, &gateway), ==, 403);
+  g_assert_cmpuint (status_of (portal, &bad), ==, 401);
+  portal_change (portal, "account update", "enable", NULL);
+  g_assert_cmpuint (status_of (portal, &good), ==, 101);
+
+  /* A person is not an account: that token is as good as none. */
+  portal_change (portal, "actor update", "disable", "which", "sam", NULL);
+  g_assert_cmpuint (status_of (portal, &good), ==, 401);
+  portal_free (portal);
+}
+
+static void
+test_versions (void)
+{
+  static const struct {
+    const char *agent;
+    unsigned status;
+  } rows[] = {
+    { "Debian/12.0.0 gui-client/1.4.0", 101 },      { "Debian/12.0.0 gui-client/2.0.0", 101 },
+    { "Debian/12.0.0 headless-client/1.3.9", 426 }, { "Debian/12.0.0 gui-client/0.9.0", 426 },
+    { "Debian/12.0.0 gui-client/unknown", 101 },
+  };
+  Portal *portal = started ();
+
+  for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
+    PeerSpec spec = { CLIENT_PATH, portal->client_token, "c", KEY_1, rows[i].agent, NULL };
+
+    g_test_message ("%s", rows[i].agent);
+    g_assert_cmpuint (status_of (portal, &spec), ==, rows[i].status);
+  }
+  portal_free (portal);
+}
+
 static void
 test_parameters (void)
 {
@@ -568,6 +614,8 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/upgrade/tokens", test_tokens);
+  g_test_add_func ("/upgrade/disabled-account", test_disabled_account);
+  g_test_add_func ("/upgrade/versions", test_versions);
   g_test_add_func ("/upgrade/parameters", test_parameters);
   g_test_add_func ("/upgrade/relay-parameters", test_relay_parameters);
   g_test_add_func ("/upgrade/problem-details", test_problem_details);
