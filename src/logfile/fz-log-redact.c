@@ -19,6 +19,8 @@
 
 #define DEPTH_MAX      64u /* deeper values are treated as their parent */
 #define NAME_BYTES_MIN 3u
+#define OPENING_QUOTE  "\xe2\x80\x9c"
+#define CLOSING_QUOTE  "\xe2\x80\x9d"
 #define BARE_BYTES_MIN 8u /* what follows Bearer, to be told from prose */
 
 typedef enum {
@@ -171,7 +173,16 @@ find_closing_quote (FzSpan text, size_t at)
   return at;
 }
 
-/* key=value, key: value, "key":"value", 'key': 'value' */
+/* @at: behind the opening one. */
+static size_t
+find_quotation_end (FzSpan text, size_t at)
+{
+  while (at < text.length && !starts_with (text, at, CLOSING_QUOTE))
+    at++;
+  return at;
+}
+
+/* key=value, key: value, "key":"value", 'key': 'value', key: “value” */
 typedef struct {
   FzSpan key;
   size_t value; /* where it begins, quotes not counted */
@@ -201,6 +212,9 @@ read_assignment (FzSpan text, size_t at, Assignment *out)
   if (text.data[end] == '"' || text.data[end] == '\'') {
     out->value = end + 1;
     out->end = MIN (find_closing_quote (text, end), text.length);
+  } else if (starts_with (text, end, OPENING_QUOTE)) {
+    out->value = end + strlen (OPENING_QUOTE);
+    out->end = find_quotation_end (text, out->value);
   } else {
     out->value = end;
     out->end = find_value_end (text, end);
@@ -308,6 +322,22 @@ redact_shape (FzLogRedact *self, FzSpan text, size_t at, GString *out)
   return n;
 }
 
+/* Somebody else's words, quoted by us; a quotation that does not end goes on to the end. */
+static size_t
+redact_quotation (FzLogRedact *self, FzSpan text, size_t at, GString *out)
+{
+  size_t start = at + strlen (OPENING_QUOTE), end;
+
+  if ((self->flags & FZ_LOG_REDACT_NAMES) == 0 || !starts_with (text, at, OPENING_QUOTE))
+    return 0;
+  end = find_quotation_end (text, start);
+  if (end == start || is_placeholder (part (text, start, end - start)))
+    return 0;
+  g_string_append (out, OPENING_QUOTE);
+  put_placeholder (self, KIND_NAME, part (text, start, end - start), out);
+  return end - at;
+}
+
 /* Something can only begin behind what is not part of a word. */
 static bool
 may_begin (FzSpan text, size_t at)
@@ -322,7 +352,9 @@ redact_one (FzLogRedact *self, FzSpan text, size_t at, GString *out)
 
   if (text.data[at] <= ' ' || !may_begin (text, at))
     return 0;
-  n = redact_added_name (self, text, at, out);
+  n = redact_quotation (self, text, at, out);
+  if (n == 0)
+    n = redact_added_name (self, text, at, out);
   if (n == 0)
     n = redact_assignment (self, text, at, out);
   if (n == 0)

@@ -19,7 +19,8 @@
  *               prefix lengths stay
  *   <name-N>    DNS names of two and more labels other than firezone.dev and below; values of the
  *               fields name, hostname, host, domain, actor, account, user, site, address and those
- *               that end in _name or _domain; what the caller added, in any case
+ *               that end in _name or _domain; what stands in “ ”: words of somebody else, who
+ *               may name what he likes; what the caller added, in any case
  *
  * JSON lines stay JSON, one for one; lines stay lines. Keys, times, levels, targets and events
  * stay. Not thread-safe; one per export.

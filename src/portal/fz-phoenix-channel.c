@@ -508,7 +508,9 @@ fz_phoenix_channel_handle_refused (FzPhoenixChannel *self,
   g_autofree char *why = NULL;
   bool names_token = g_strcmp0 (refusal->code, "invalid_token") == 0 ||
                      g_strcmp0 (refusal->code, "missing_token") == 0;
-  const char *detail = refusal->detail != NULL ? refusal->detail : "no reason given";
+  g_autofree char *detail = refusal->detail != NULL
+                                ? g_strdup_printf ("\u201c%s\u201d", refusal->detail)
+                                : g_strdup ("no reason given");
 
   if (self->state != FZ_CHANNEL_DIALLING)
     return;
@@ -525,13 +527,13 @@ fz_phoenix_channel_handle_refused (FzPhoenixChannel *self,
     return;
   }
 
-  why = g_strdup_printf ("the portal answered with HTTP status %u%s%s%s%s%s",
+  /* The portal's own words stand in quotes: they may name people and machines (fz-log-redact.h). */
+  why = g_strdup_printf ("the portal answered with HTTP status %u%s%s%s%s",
                          refusal->status,
                          refusal->code != NULL ? ", code " : "",
                          refusal->code != NULL ? refusal->code : "",
-                         refusal->detail != NULL ? " (" : "",
-                         refusal->detail != NULL ? refusal->detail : "",
-                         refusal->detail != NULL ? ")" : "");
+                         refusal->detail != NULL ? ": " : "",
+                         refusal->detail != NULL ? detail : "");
   if (refusal->has_retry_after)
     wait_and_retry (self,
                     fz_portal_refusal_of (refusal->status, refusal->code),

@@ -274,22 +274,35 @@ fz_upgrade_reader_end (FzUpgradeReader *self, GError **error)
 
 /* -- what it means -- */
 
-/* Text of the portal that will stand in logs and on terminals: short, one line, no control codes.
- */
+/* Text of the portal that will stand in logs and on terminals, and there in quotes: short, one
+ * line, no control codes, no quotes of its own. */
 static char *
 clean_text (const char *text)
 {
-  char *clean;
+  g_autofree char *valid = NULL;
+  GString *clean;
 
   if (text == NULL)
     return NULL;
-  clean = g_utf8_make_valid (text, -1);
-  if (g_utf8_strlen (clean, -1) > DETAIL_MAX)
-    *g_utf8_offset_to_pointer (clean, DETAIL_MAX) = '\0';
-  for (char *p = clean; *p != '\0'; p++)
+  valid = g_utf8_make_valid (text, -1);
+  if (g_utf8_strlen (valid, -1) > DETAIL_MAX)
+    *g_utf8_offset_to_pointer (valid, DETAIL_MAX) = '\0';
+  for (char *p = valid; *p != '\0'; p++)
     if (g_ascii_iscntrl (*p))
       *p = ' ';
-  return clean;
+  clean = g_string_new (valid);
+  g_string_replace (clean, "\u201c", "\"", 0);
+  g_string_replace (clean, "\u201d", "\"", 0);
+  return g_string_free (clean, FALSE);
+}
+
+/* A word that stands in programs; anything else is no code. */
+static char *
+clean_code (const char *code)
+{
+  size_t n = code != NULL ? strspn (code, "abcdefghijklmnopqrstuvwxyz0123456789_-.") : 0;
+
+  return n > 0 && code[n] == '\0' && n <= DETAIL_MAX ? g_strdup (code) : NULL;
 }
 
 static bool
@@ -323,7 +336,7 @@ read_problem (FzUpgradeReader *self)
   detail = fz_json_get_optional_string (&r, object, "problem", "detail");
   if (!r.ok)
     return;
-  self->code = clean_text (code);
+  self->code = clean_code (code);
   self->detail = clean_text (detail);
 }
 

@@ -188,6 +188,26 @@ test_added_names (void)
   g_assert_false (fz_log_redact_add_name (redact, "one too many"));
 }
 
+/* What somebody else has said may name anybody. */
+static void
+test_quotations (void)
+{
+  g_autoptr (FzLogRedact) redact = fz_log_redact_new (NAMES);
+  g_autofree char *text =
+      fz_log_redact_text (redact,
+                          "said: \u201cask Bob\u201d, then \u201cask Bob\u201d and \u201c\u201d\n"
+                          "{\"error\":\"no: \u201cask Ann\u201d; why\"}\n"
+                          "no token: \u201cask Cy, who knows\u201d.\n"
+                          "cut short: \u201cask B");
+
+  g_assert_cmpstr (text,
+                   ==,
+                   "said: \u201c<name-1>\u201d, then \u201c<name-1>\u201d and \u201c\u201d\n"
+                   "{\"error\":\"no: \u201c<name-2>\u201d; why\"}\n"
+                   "no token: \u201c<secret-1>\u201d.\n"
+                   "cut short: \u201c<name-3>");
+}
+
 /* However they were added, the longest that fits goes: what is left of a name is a part of it. */
 static void
 test_names_in_names (void)
@@ -244,6 +264,7 @@ main (int argc, char **argv)
   g_test_add_func ("/log-redact/consistent", test_consistent);
   g_test_add_func ("/log-redact/added-names", test_added_names);
   g_test_add_func ("/log-redact/names-in-names", test_names_in_names);
+  g_test_add_func ("/log-redact/quotations", test_quotations);
   g_test_add_func ("/log-redact/many-places", test_many_places);
   g_test_add_func ("/log-redact/deep", test_deep);
   return g_test_run ();
