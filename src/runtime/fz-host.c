@@ -16,15 +16,13 @@
 #include "src/runtime/fz-host.h"
 
 #include "src/runtime/fz-device.h"
-#include "src/runtime/fz-dns-carrier.h"
 #include "src/runtime/fz-driver.h"
+#include "src/runtime/fz-host-dns.h"
 #include "src/runtime/fz-host-metrics.h"
 #include "src/runtime/fz-ladder.h"
 #include "src/runtime/fz-lane-thread.h"
-#include "src/runtime/fz-name-lookup.h"
 #include "src/runtime/fz-outbox.h"
 #include "src/runtime/fz-resume-watch.h"
-#include "src/runtime/fz-site-dns.h"
 
 #include <errno.h>
 #include <string.h>
@@ -57,12 +55,9 @@ struct FzHost {
   FzUdpPair pair;
   FzDevice *device;
   FzLadder ladder;
-  FzDnsCarrier *carrier;     /* clients; NULL before the start and after the stop, like the next */
-  FzNameLookup *name_lookup; /* gateways */
-  FzSiteDns *site_dns;       /* gateways */
-  FzIp own_ips[2];           /* of the device; FZ_IP_NONE: not told yet */
-  FzOutbox *outbox;          /* the engine's own datagrams */
-  FzTunWriter *writer;       /* the engine's own packets */
+  FzHostDns *dns;      /* NULL before the start and after the stop */
+  FzOutbox *outbox;    /* the engine's own datagrams */
+  FzTunWriter *writer; /* the engine's own packets */
 
   guint repair_id;    /* a repair that waits for its time */
   unsigned n_repairs; /* tries since the device was last well */
@@ -198,15 +193,6 @@ close_device (FzHost *self)
   fz_device_close (self->device);
 }
 
-/* Anew for each device: sockets are bound to that. */
-static void
-listen_for_clients (FzHost *self)
-{
-  if (self->site_dns != NULL)
-    fz_site_dns_listen (
-        self->site_dns, self->own_ips, G_N_ELEMENTS (self->own_ips), FZ_SITE_DNS_PORT);
-}
-
 /* -- repair -- */
 
 static gboolean on_repair_timeout (gpointer data);
@@ -242,7 +228,7 @@ repair (FzHost *self)
             FZ_KV_U64 ("tries", self->n_repairs + 1));
     self->state = STATE_RUNNING;
     self->n_repairs = 0;
-    listen_for_clients (self);
+    fz_host_dns_listen_again (self->dns);
     return;
   }
   self->state = STATE_REPAIRING;
@@ -370,26 +356,11 @@ renew_interface (FzHost *self, GError **error)
   return false;
 }
 
+/* An engine that has given up waiting refuses it. */
 static void
-on_dns_answer (uint32_t id, const uint8_t *message, size_t length, gpointer user_data)
+on_dns_command (const FzCommand *command, gpointer user_data)
 {
-  FzCommand command = {
-    .kind = FZ_COMMAND_DNS_ANSWER,
-    .dns_answer = { .id = id, .message = message, .length = length },
-  };
-
-  fz_host_run_command (user_data, &command, NULL);
-}
-
-static void
-on_name_resolved (uint32_t id, const FzIp *ips, size_t n_ips, bool is_failed, gpointer user_data)
-{
-  FzCommand command = {
-    .kind = FZ_COMMAND_DOMAIN_RESOLVED,
-    .domain_resolved = { .id = id, .ips = ips, .n_ips = n_ips, .is_failed = is_failed },
-  };
-
-  fz_host_run_command (user_data, &command, NULL); /* refused when it is too late */
+  fz_host_run_command (user_data, command, NULL);
 }
 
 static void
@@ -398,11 +369,6 @@ on_event (void *context, const FzEvent *event)
   FzHost *self = context;
   GError *error = NULL;
 
-  if (event->kind == FZ_EVENT_DNS_QUERY && event->dns_query.doh_url == NULL &&
-      self->carrier != NULL)
-    fz_dns_carrier_ask (self->carrier, event);
-  if (event->kind == FZ_EVENT_RESOLVE_DOMAIN && self->name_lookup != NULL)
-    fz_name_lookup_ask (self->name_lookup, event->resolve_domain.id, event->resolve_domain.domain);
   if (event->kind == FZ_EVENT_INTERFACE_CHANGED) {
     fz_device_set_interface (self->device,
                              &event->interface_changed.interface.ipv4,
@@ -413,10 +379,8 @@ on_event (void *context, const FzEvent *event)
       fail (self, error);
       return;
     }
-    self->own_ips[0] = event->interface_changed.interface.ipv4;
-    self->own_ips[1] = event->interface_changed.interface.ipv6;
-    listen_for_clients (self);
   }
+  fz_host_dns_handle_event (self->dns, event);
   if (self->config.callbacks.on_event != NULL)
     self->config.callbacks.on_event (event, self->config.callbacks.user_data);
 }
@@ -537,6 +501,27 @@ clean_up (FzHost *self, GError **error)
   return self->config.role == FZ_ROLE_BARE || fz_platform_clean_up (self->config.platform, error);
 }
 
+static const char *
+tun_name (const FzHost *self)
+{
+  return self->config.tun_name != NULL ? self->config.tun_name : FZ_TUN_NAME;
+}
+
+static void
+make_dns (FzHost *self)
+{
+  FzHostDnsConfig config = {
+    .role = self->config.role,
+    .is_marked = !self->config.no_mark,
+    .device = tun_name (self),
+    .log = self->config.log,
+    .on_command = on_dns_command,
+    .user_data = self,
+  };
+
+  self->dns = fz_host_dns_new (&config);
+}
+
 static bool
 make_engine (FzHost *self, GError **error)
 {
@@ -557,15 +542,7 @@ make_engine (FzHost *self, GError **error)
     .context = self,
   };
 
-  if (self->config.role == FZ_ROLE_CLIENT)
-    self->carrier = fz_dns_carrier_new (!self->config.no_mark, on_dns_answer, self);
-  if (self->config.role == FZ_ROLE_GATEWAY) {
-    self->name_lookup = fz_name_lookup_new (on_name_resolved, self);
-    self->site_dns =
-        fz_site_dns_new (self->config.tun_name != NULL ? self->config.tun_name : FZ_TUN_NAME,
-                         NULL,
-                         &self->config.log);
-  }
+  make_dns (self);
   self->engine = fz_engine_new (&config);
   self->driver = fz_driver_new (self->engine, &self->published, self->clock, &sinks);
   if (self->driver != NULL)
@@ -647,7 +624,7 @@ make_device (FzHost *self)
     .platform = self->config.platform,
     .log = self->config.log,
     .role = self->config.role,
-    .name = self->config.tun_name != NULL ? self->config.tun_name : FZ_TUN_NAME,
+    .name = tun_name (self),
     .use_offloads = !self->config.no_offloads,
     .on_change = on_network_change,
     .user_data = self,
@@ -703,9 +680,7 @@ fz_host_stop (FzHost *self)
     return true;
   say_goodbye (self);
   g_clear_pointer (&self->resume_watch, fz_resume_watch_free);
-  g_clear_pointer (&self->carrier, fz_dns_carrier_free);
-  g_clear_pointer (&self->name_lookup, fz_name_lookup_free);
-  g_clear_pointer (&self->site_dns, fz_site_dns_free);
+  g_clear_pointer (&self->dns, fz_host_dns_free);
   g_clear_handle_id (&self->repair_id, g_source_remove);
   g_clear_handle_id (&self->fatal_id, g_source_remove);
   self->state = STATE_STOPPED;
@@ -782,8 +757,7 @@ fz_host_reset_network (FzHost *self)
                 "network-changed",
                 "the network has changed; opening new sockets");
   replace (self, true, false);
-  if (self->carrier != NULL)
-    fz_dns_carrier_reset (self->carrier);
+  fz_host_dns_reset (self->dns);
   if (self->config.role == FZ_ROLE_CLIENT)
     fz_host_run_command (self, &command, NULL);
 }
