@@ -1,6 +1,7 @@
 #include "src/helper/fz-control.h"
 
 #include "src/crypto/fz-crypto.h"
+#include "src/helper/fz-announcer.h"
 #include "src/portal/fz-backoff.h"
 #include "src/portal/fz-portal-error.h"
 #include "src/portal/fz-sign-out.h"
@@ -19,7 +20,6 @@ struct FzControl {
   FzCredential *credential;
   FzWish wish;
   FzServiceReason signed_out; /* why there is no credential */
-  bool has_warned_of_end;     /* of the credential's life */
   guint expiry_id;
 
   FzSession *session;
@@ -38,8 +38,7 @@ struct FzControl {
 
   FzServiceMachine machine;
   FzPortalState portal_state;
-  bool has_said_connected; /* for this wish */
-  int64_t lost_since_us;   /* wall clock; 0: it is not lost */
+  FzAnnouncer announcer;
 
   bool is_stopping; /* the process ends */
   guint stopped_id;
@@ -80,94 +79,22 @@ collect_facts (FzControl *self)
   };
 }
 
-static void
-say (FzControl *self, const char *id, GVariant *details)
-{
-  if (self->callbacks.on_event != NULL)
-    self->callbacks.on_event (id, details, self->user_data);
-  else if (details != NULL)
-    g_variant_unref (g_variant_ref_sink (details));
-}
-
-static GVariant *
-one_text (const char *key, const char *value)
-{
-  GVariantDict dict;
-
-  g_variant_dict_init (&dict, NULL);
-  g_variant_dict_insert (&dict, key, "s", value);
-  return g_variant_dict_end (&dict);
-}
-
 /* -- telling what has changed -- */
 
 static void
-say_lost (FzControl *self)
-{
-  GVariantDict dict;
-
-  if (self->lost_since_us != 0 || !self->has_said_connected)
-    return;
-  self->lost_since_us = g_get_real_time ();
-  g_variant_dict_init (&dict, NULL);
-  g_variant_dict_insert (&dict, "portal", "s", fz_control_get_api_url (self));
-  g_variant_dict_insert (&dict, "since", "t", (guint64) self->lost_since_us);
-  say (self, "lost", g_variant_dict_end (&dict));
-}
-
-static void
-say_connected (FzControl *self)
+announce_state (FzControl *self, FzServiceState before, FzServiceReason before_reason)
 {
   const FzResourceView *views;
-  GVariantDict dict;
+  size_t n_resources = self->machine.state == FZ_SERVICE_CONNECTED
+                           ? fz_session_get_resources (self->session, &views)
+                           : 0;
 
-  if (self->has_said_connected) {
-    if (self->lost_since_us != 0)
-      say (self, "restored", NULL);
-    self->lost_since_us = 0;
-    return;
-  }
-  self->has_said_connected = true;
-  g_variant_dict_init (&dict, NULL);
-  g_variant_dict_insert (
-      &dict, "n-resources", "u", (guint32) fz_session_get_resources (self->session, &views));
-  say (self, "connected", g_variant_dict_end (&dict));
-}
-
-static void
-say_state (FzControl *self, FzServiceState before, FzServiceReason before_reason)
-{
-  bool is_new = before != self->machine.state || before_reason != self->machine.reason;
-
-  switch (self->machine.state) {
-  case FZ_SERVICE_CONNECTED:
-    say_connected (self);
-    break;
-  case FZ_SERVICE_DEGRADED:
-    if (self->machine.reason != FZ_REASON_DNS_FAILED)
-      say_lost (self);
-    else if (is_new)
-      say (self, "dns-failed", NULL);
-    break;
-  case FZ_SERVICE_CONNECTING:
-    if (before == FZ_SERVICE_CONNECTED || before == FZ_SERVICE_DEGRADED)
-      say_lost (self);
-    break;
-  case FZ_SERVICE_SIGNED_OUT:
-    if (is_new && self->machine.reason != FZ_REASON_USER && before != FZ_SERVICE_SIGNED_OUT)
-      say (self,
-           "sign-in-needed",
-           one_text ("reason", fz_service_reason_name (self->machine.reason)));
-    break;
-  case FZ_SERVICE_OFFLINE:
-  case FZ_SERVICE_DISCONNECTING:
-  case FZ_SERVICE_ERROR:
-    break;
-  }
-  if (self->machine.state == FZ_SERVICE_OFFLINE || self->machine.state == FZ_SERVICE_SIGNED_OUT) {
-    self->has_said_connected = false;
-    self->lost_since_us = 0;
-  }
+  fz_announcer_note_state (&self->announcer,
+                           &self->machine,
+                           before,
+                           before_reason,
+                           fz_control_get_api_url (self),
+                           (uint32_t) n_resources);
 }
 
 static void
@@ -201,7 +128,7 @@ update (FzControl *self)
   if (fz_service_machine_set (&self->machine, state, reason, text)) {
     if (before != state || before_reason != reason)
       log_state (self, before);
-    say_state (self, before, before_reason);
+    announce_state (self, before, before_reason);
   }
   self->callbacks.on_changed (self->user_data);
 }
@@ -369,7 +296,7 @@ look_at_dns (FzControl *self)
 
   g_free (self->dns_problem);
   self->dns_problem = g_strdup (error != NULL ? error->message : NULL);
-  self->is_dns_pending = dns != NULL && !self->has_said_connected &&
+  self->is_dns_pending = dns != NULL && !self->announcer.has_said_connected &&
                          fz_dns_control_get_state (dns) == FZ_DNS_STATE_APPLYING;
 }
 
@@ -415,17 +342,9 @@ static void
 on_notice (FzSessionNotice notice, const FzUuid *resource_id, gpointer user_data)
 {
   FzControl *self = user_data;
-  const FzResource *resource = find_resource (self, resource_id);
-  char id[FZ_UUID_TEXT_MAX];
-  GVariantDict dict;
 
-  fz_uuid_format (resource_id, id);
-  g_variant_dict_init (&dict, NULL);
-  g_variant_dict_insert (&dict, "resource-id", "s", id);
-  g_variant_dict_insert (&dict, "resource-name", "s", resource != NULL ? resource->name : "");
-  g_variant_dict_insert (
-      &dict, "site", "s", resource != NULL && resource->n_sites > 0 ? resource->sites[0].name : "");
-  say (self, fz_session_notice_name (notice), g_variant_dict_end (&dict));
+  fz_announcer_note_resource (
+      &self->announcer, notice, resource_id, find_resource (self, resource_id));
 }
 
 static void
@@ -549,18 +468,9 @@ static gboolean
 check_expiry (gpointer user_data)
 {
   FzControl *self = user_data;
-  int64_t left_us = (int64_t) self->credential->expires_us - g_get_real_time ();
-  GVariantDict dict;
 
-  if (self->has_warned_of_end || left_us > (int64_t) FZ_CONTROL_ENDS_SOON_S * G_USEC_PER_SEC)
-    return G_SOURCE_CONTINUE;
-  self->has_warned_of_end = true;
-  g_variant_dict_init (&dict, NULL);
-  g_variant_dict_insert (&dict, "expires", "t", (guint64) self->credential->expires_us);
-  if (left_us > 0)
-    say (self, "session-ends-soon", g_variant_dict_end (&dict));
-  else
-    g_variant_dict_clear (&dict);
+  fz_announcer_note_expiry (
+      &self->announcer, (int64_t) self->credential->expires_us, g_get_real_time ());
   return G_SOURCE_CONTINUE;
 }
 
@@ -568,7 +478,7 @@ static void
 watch_expiry (FzControl *self)
 {
   g_clear_handle_id (&self->expiry_id, g_source_remove);
-  self->has_warned_of_end = false;
+  fz_announcer_note_credential (&self->announcer);
   if (self->credential->expires_us == 0)
     return;
   self->expiry_id = g_timeout_add_seconds (FZ_CONTROL_EXPIRY_CHECK_S, check_expiry, self);
@@ -610,6 +520,7 @@ fz_control_new (const FzControlConfig *config,
   self->default_api_url = g_strdup (config->default_api_url);
   self->callbacks = *callbacks;
   self->user_data = user_data;
+  self->announcer = (FzAnnouncer){ .on_event = callbacks->on_event, .user_data = user_data };
   self->log = fz_log_for (&config->log, "control");
   fz_service_machine_init (&self->machine);
   forget_failure (self);

@@ -25,8 +25,7 @@
 
 #define FZ_CONTROL_RETRY_FIRST_NS  (1 * FZ_S)
 #define FZ_CONTROL_RETRY_MAX_NS    (60 * FZ_S)
-#define FZ_CONTROL_DEVICE_ATTEMPTS 3u   /* in a row, then it is an error */
-#define FZ_CONTROL_ENDS_SOON_S     600u /* before a session's end people are told */
+#define FZ_CONTROL_DEVICE_ATTEMPTS 3u /* in a row, then it is an error */
 #define FZ_CONTROL_EXPIRY_CHECK_S  20u
 
 /* Zero-initialise it. All but the store is borrowed for the control's life. */
