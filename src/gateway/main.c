@@ -26,6 +26,7 @@ typedef struct {
   char *firezone_id;
   char *firezone_name;
   char *health_address;
+  char *lanes;
   char *log_format;
   char *max_partition_time;
   char *metrics;
@@ -36,6 +37,7 @@ typedef struct {
   gboolean has_no_telemetry;
   gboolean validates_checksums;
   uint64_t budget_ns;
+  unsigned n_lanes;
 } Options;
 
 /* -- command line -- */
@@ -66,6 +68,13 @@ parse_command_line (Options *o, int *argc, char ***argv)
       &o->max_partition_time,
       "How long to retry the portal, such as 5m, 1h or 30d; 24h (FIREZONE_MAX_PARTITION_TIME)",
       "TIME" },
+    { "lanes",
+      0,
+      0,
+      G_OPTION_ARG_STRING,
+      &o->lanes,
+      "How many threads carry packets, 1 to 8; by the number of CPUs (FIREZONE_LANES)",
+      "N" },
     { "log-format",
       0,
       0,
@@ -136,6 +145,7 @@ read_environment (Options *o)
   fz_options_text (&o->metrics, "FIREZONE_METRICS", "sentry");
   fz_options_flag (&o->has_flow_logs, "FIREZONE_FLOW_LOGS");
   fz_options_flag (&o->has_no_inc_buf, "FIREZONE_NO_INC_BUF");
+  o->n_lanes = fz_options_lanes (o->lanes, "FIREZONE_LANES");
   o->budget_ns = fz_options_duration (
       &o->max_partition_time, "FIREZONE_MAX_PARTITION_TIME", DEFAULT_PARTITION_TIME_NS);
   if (!g_strv_contains (metrics, o->metrics))
@@ -153,6 +163,7 @@ clear_options (Options *o)
   g_free (o->firezone_id);
   g_free (o->firezone_name);
   g_free (o->health_address);
+  g_free (o->lanes);
   g_free (o->log_format);
   g_free (o->max_partition_time);
   g_free (o->metrics);
@@ -225,6 +236,7 @@ run_session (const Options *o, const FzToken *token, const char *device_id, cons
     .session.host = {
       .receive_buffer_bytes = fz_options_bytes ("FIREZONE_UDP_RECV_BUFFER_SIZE"),
       .send_buffer_bytes = fz_options_bytes ("FIREZONE_UDP_SEND_BUFFER_SIZE"),
+      .n_lanes = o->n_lanes,
     },
     .log = *log,
     .token_advice = "make a new token for this gateway in the portal and set " FZ_TOKEN_ENV,

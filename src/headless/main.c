@@ -34,6 +34,7 @@ typedef struct {
   char *dns_control;
   char *firezone_id;
   char *firezone_name;
+  char *lanes;
   char *log_dir;
   char *log_format;
   char *max_partition_time;
@@ -49,6 +50,7 @@ typedef struct {
   gboolean has_no_telemetry;
   uint64_t budget_ns;
   FzDnsMode dns_mode;
+  unsigned n_lanes;
 } Options;
 
 /* -- command line -- */
@@ -66,6 +68,13 @@ parse_command_line (Options *o, int *argc, char ***argv)
       "auto, systemd-resolved, networkmanager, resolvconf, etc-resolv-conf or disabled; auto "
       "(FIREZONE_DNS_CONTROL)",
       "METHOD" },
+    { "lanes",
+      0,
+      0,
+      G_OPTION_ARG_STRING,
+      &o->lanes,
+      "How many threads carry packets, 1 to 8; 1 (FIREZONE_LANES)",
+      "N" },
     { "log-dir",
       'l',
       0,
@@ -215,6 +224,7 @@ read_environment (Options *o)
   fz_options_flag (&o->activates_internet_resource, "FIREZONE_ACTIVATE_INTERNET_RESOURCE");
   fz_options_flag (&o->has_flow_logs, "FIREZONE_FLOW_LOGS");
   fz_options_flag (&o->inc_buf, "FIREZONE_INC_BUF");
+  o->n_lanes = fz_options_lanes (o->lanes, "FIREZONE_LANES");
   o->budget_ns =
       fz_options_duration (&o->max_partition_time, "MAX_PARTITION_TIME", FZ_BACKOFF_UNLIMITED);
   if (!fz_dns_mode_parse (o->dns_control, &o->dns_mode))
@@ -233,6 +243,7 @@ clear_options (Options *o)
   g_free (o->dns_control);
   g_free (o->firezone_id);
   g_free (o->firezone_name);
+  g_free (o->lanes);
   g_free (o->log_dir);
   g_free (o->log_format);
   g_free (o->max_partition_time);

@@ -517,6 +517,7 @@ make_control (FzHelper *self)
     .on_event = on_control_event,
     .on_stopped = on_control_stopped,
   };
+  const char *lanes = fz_machine_config_get (self->machine_config, FZ_SETTING_LANES);
   FzControlConfig config = {
     .session = self->config.session,
     .store = self->config.store,
@@ -525,6 +526,8 @@ make_control (FzHelper *self)
   };
 
   config.session.dns = self->dns;
+  if (lanes != NULL) /* it has been checked */
+    config.session.host.n_lanes = (unsigned) g_ascii_strtoull (lanes, NULL, 10);
   self->control = fz_control_new (&config, &callbacks, self);
 }
 

@@ -2,6 +2,7 @@
 
 #include "platform/fz-dns-control.h"
 #include "src/base/fz-log-filter.h"
+#include "src/runtime/fz-host.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -79,6 +80,16 @@ check_dns_control (const char *value)
              : "auto, systemd-resolved, networkmanager, resolvconf, etc-resolv-conf or disabled";
 }
 
+_Static_assert(FZ_HOST_LANES_MAX == 8, "as the text below says");
+
+static const char *
+check_lanes (const char *value)
+{
+  return g_ascii_string_to_unsigned (value, 10, 1, FZ_HOST_LANES_MAX, NULL, NULL)
+             ? NULL
+             : "a number from 1 to 8";
+}
+
 static const char *
 check_log_filter (const char *value)
 {
@@ -99,6 +110,7 @@ static const struct {
   [FZ_SETTING_CONNECT_ON_START] = { "session", "connect-on-start", check_boolean, true },
   [FZ_SETTING_WHEN_OWNER_LEAVES] = { "session", "when-owner-leaves", check_owner_leaves, false },
   [FZ_SETTING_DNS_CONTROL] = { "dns", "dns-control", check_dns_control, false },
+  [FZ_SETTING_LANES] = { "tunnel", "lanes", check_lanes, false },
   [FZ_SETTING_LOG_FILTER] = { "log", "log-filter", check_log_filter, true },
 };
 

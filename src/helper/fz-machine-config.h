@@ -31,6 +31,7 @@ typedef enum {
   FZ_SETTING_CONNECT_ON_START,  /* true, false */
   FZ_SETTING_WHEN_OWNER_LEAVES, /* disconnect, keep */
   FZ_SETTING_DNS_CONTROL,       /* auto, or a method's name */
+  FZ_SETTING_LANES,             /* 1 … 8 */
   FZ_SETTING_LOG_FILTER,
 } FzSetting;
 #define FZ_N_SETTINGS (FZ_SETTING_LOG_FILTER + 1)

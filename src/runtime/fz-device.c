@@ -41,7 +41,8 @@ fz_device_open (FzDevice *self, GError **error)
 {
   FzPlatform *platform = self->config.platform;
 
-  self->tun = fz_platform_open_tun (platform, self->name, 1, self->config.use_offloads, error);
+  self->tun = fz_platform_open_tun (
+      platform, self->name, self->config.n_queues, self->config.use_offloads, error);
   if (self->tun == NULL)
     return false;
   self->features = *fz_tun_get_features (self->tun);
@@ -138,12 +139,12 @@ fz_device_undo (FzDevice *self)
   }
 }
 
-FzTunQueue
-fz_device_get_queue (const FzDevice *self)
+const FzTunQueue *
+fz_device_get_queues (const FzDevice *self)
 {
   size_t n;
 
-  return self->tun != NULL ? fz_tun_get_queues (self->tun, &n)[0] : (FzTunQueue){ .fd = -1 };
+  return self->tun != NULL ? fz_tun_get_queues (self->tun, &n) : NULL;
 }
 
 FzTunFeatures

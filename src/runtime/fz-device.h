@@ -15,6 +15,7 @@ typedef struct {
   FzRole role;
   const char *name;
   bool use_offloads;
+  unsigned n_queues; /* asked for; an old kernel may give one only */
   FzNetworkChangeFunc on_change;
   gpointer user_data;
 } FzDeviceConfig;
@@ -40,5 +41,6 @@ bool fz_device_apply (FzDevice *self, GError **error);
 /* Takes routes and masquerading back: the last thing before it is closed for good. */
 void fz_device_undo (FzDevice *self);
 
-FzTunQueue fz_device_get_queue (const FzDevice *self); /* descriptor -1 while closed */
+/* As many as its features say; NULL while closed. */
+const FzTunQueue *fz_device_get_queues (const FzDevice *self);
 FzTunFeatures fz_device_get_features (const FzDevice *self);

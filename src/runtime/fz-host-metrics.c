@@ -62,6 +62,7 @@ add_half (FzMetrics *metrics, const char *prefix, const FzLaneCounters *half)
   fz_metrics_add_counter (metrics, prefix, "to_engine", &half->to_engine);
   fz_metrics_add_counter (metrics, prefix, "cache_hits", &half->cache_hits);
   fz_metrics_add_counter (metrics, prefix, "cache_misses", &half->cache_misses);
+  fz_metrics_add_counter (metrics, prefix, "foreign", &half->foreign);
   add_lengths (metrics, prefix, half->lengths);
   fz_metrics_add_counter (metrics, prefix, "codel_marks", &half->marks);
   add_sojourns (metrics, prefix, half->sojourns);

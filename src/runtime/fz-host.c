@@ -20,7 +20,8 @@
 #include "src/runtime/fz-host-dns.h"
 #include "src/runtime/fz-host-metrics.h"
 #include "src/runtime/fz-ladder.h"
-#include "src/runtime/fz-lane-thread.h"
+#include "src/runtime/fz-lane-count.h"
+#include "src/runtime/fz-lanes.h"
 #include "src/runtime/fz-outbox.h"
 #include "src/runtime/fz-resume-watch.h"
 
@@ -51,8 +52,10 @@ struct FzHost {
   FzPublished published;
   FzEngine *engine;
   FzDriver *driver;
-  FzLaneThread *lane;
-  FzUdpPair pair;
+  unsigned n_lanes; /* wanted */
+  FzSteering steering;
+  FzLanes *lanes;
+  FzUdpPair pairs[FZ_LANES_MAX]; /* the lanes'; the engine sends by the first */
   FzDevice *device;
   FzLadder ladder;
   FzHostDns *dns;      /* NULL before the start and after the stop */
@@ -113,18 +116,18 @@ fail (FzHost *self, GError *error)
 static bool
 start_lanes (FzHost *self, GError **error)
 {
-  FzTunQueue queue = fz_device_get_queue (self->device);
+  const FzTunQueue *queues = fz_device_get_queues (self->device);
   FzLaneLimits limits;
 
   self->ladder.tun = fz_device_get_features (self->device);
   limits = fz_ladder_get_limits (&self->ladder);
-  fz_tun_writer_set_queue (self->writer, queue);
-  if (fz_lane_thread_start (self->lane, queue, &self->pair, &limits))
+  fz_tun_writer_set_queue (self->writer, queues[0]);
+  if (fz_lanes_start (self->lanes, queues, self->pairs, &limits))
     return true;
   g_set_error (error,
                FZ_HOST_ERROR,
                FZ_HOST_ERROR_THREAD,
-               "cannot start the lane's threads: %s",
+               "cannot start the lanes' threads: %s",
                g_strerror (errno));
   return false;
 }
@@ -133,13 +136,16 @@ start_lanes (FzHost *self, GError **error)
 static bool
 stop_lanes (FzHost *self, GError **error)
 {
-  if (self->lane == NULL)
+  unsigned lane;
+
+  if (self->lanes == NULL)
     return true;
-  if (!fz_lane_thread_stop (self->lane)) {
+  if (!fz_lanes_stop (self->lanes, &lane)) {
     g_set_error (error,
                  FZ_HOST_ERROR,
                  FZ_HOST_ERROR_THREAD,
-                 "a thread of lane 0 did not end within two seconds");
+                 "a thread of lane %u did not end within two seconds",
+                 lane);
     return false;
   }
   fz_driver_drain_rings (self->driver);
@@ -178,11 +184,11 @@ open_sockets (FzHost *self, GError **error)
   };
   g_autoptr (GError) local = NULL;
 
-  if (!fz_udp_pair_open (&config, &self->pair, &local)) {
+  if (!fz_udp_lanes_open (&config, &self->steering, self->pairs, &local)) {
     g_set_error_literal (error, FZ_HOST_ERROR, FZ_HOST_ERROR_SOCKET, local->message);
     return false;
   }
-  fz_outbox_set_sockets (self->outbox, &self->pair);
+  fz_outbox_set_sockets (self->outbox, &self->pairs[0]);
   return true;
 }
 
@@ -270,7 +276,7 @@ replace (FzHost *self, bool sockets, bool tun)
   g_clear_handle_id (&self->repair_id, g_source_remove);
   if (sockets) {
     fz_outbox_set_sockets (self->outbox, NULL);
-    fz_udp_pair_close (&self->pair);
+    fz_udp_lanes_close (self->pairs);
     self->sockets_wanted = true;
   }
   if (tun)
@@ -390,7 +396,7 @@ on_released (void *context)
 {
   FzHost *self = context;
 
-  fz_lane_thread_records_released (self->lane);
+  fz_lanes_records_released (self->lanes);
 }
 
 /* -- what the lanes report -- */
@@ -421,7 +427,7 @@ log_demotions (FzHost *self, unsigned reports)
 static void
 take_reports (FzHost *self)
 {
-  unsigned reports = fz_lane_thread_take_reports (self->lane);
+  unsigned reports = fz_lanes_take_reports (self->lanes);
 
   if (reports == 0)
     return;
@@ -532,6 +538,7 @@ make_engine (FzHost *self, GError **error)
     .published = &self->published,
     .unix_ns_at_zero = fz_clock_unix_ns_at_zero (self->clock),
     .private_key = self->config.private_key,
+    .steering = self->steering,
   };
   FzDriverSinks sinks = {
     .transmit = on_transmit,
@@ -563,24 +570,38 @@ make_lanes (FzHost *self, GError **error)
     .io = self->config.io,
     .backend = self->ladder.backend,
     .hash_seed = fz_rng_u64 (&self->rng),
+    .steering = self->steering,
   };
+  FzRing *ring;
 
-  self->lane = fz_lane_thread_new (&config);
-  if (self->lane == NULL) {
+  self->lanes = fz_lanes_new (&config);
+  if (self->lanes == NULL) {
     g_set_error (
         error, FZ_HOST_ERROR, FZ_HOST_ERROR_THREAD, "cannot make a lane: %s", g_strerror (errno));
     return false;
   }
-  for (unsigned i = 0; i < FZ_LANE_N_RINGS; i++)
-    fz_driver_add_ring (self->driver, fz_lane_thread_get_ring (self->lane, i));
+  for (unsigned i = 0; (ring = fz_lanes_get_ring (self->lanes, i)) != NULL; i++)
+    fz_driver_add_ring (self->driver, ring);
   return start_lanes (self, error);
+}
+
+/* An old kernel may have given the device one queue only. */
+static void
+choose_steering (FzHost *self)
+{
+  unsigned n_lanes = MIN (self->n_lanes, fz_device_get_features (self->device).n_queues);
+
+  self->steering = (FzSteering){ n_lanes, fz_rng_u32 (&self->rng) | 1 };
 }
 
 static bool
 open_everything (FzHost *self, GError **error)
 {
-  return fz_platform_check_rights (self->config.platform, error) && open_sockets (self, error) &&
-         fz_device_open (self->device, error) && clean_up (self, error);
+  if (!fz_platform_check_rights (self->config.platform, error) ||
+      !fz_device_open (self->device, error))
+    return false;
+  choose_steering (self);
+  return open_sockets (self, error) && clean_up (self, error);
 }
 
 static bool
@@ -607,14 +628,23 @@ start (FzHost *self, GError **error)
                  cipher_name (self));
     return false;
   }
-  self->ladder.pair = &self->pair;
-  self->ladder.n_lanes = 1;
+  self->ladder.pair = &self->pairs[0];
+  self->ladder.n_lanes = self->steering.n_lanes;
   self->ladder.n_threads = self->config.two_threads ? 2 : 1;
   if (!make_engine (self, error) || !make_lanes (self, error))
     return false;
   fz_ladder_log (&self->ladder, &self->config.log);
   fz_driver_settle (self->driver);
   return true;
+}
+
+static unsigned
+pick_n_lanes (const FzHostConfig *config)
+{
+  g_assert (config->n_lanes <= FZ_HOST_LANES_MAX);
+  if (config->n_lanes != 0)
+    return config->n_lanes;
+  return fz_lane_count_for (config->role, fz_lane_count_usable_cpus (""));
 }
 
 static FzDevice *
@@ -626,6 +656,7 @@ make_device (FzHost *self)
     .role = self->config.role,
     .name = tun_name (self),
     .use_offloads = !self->config.no_offloads,
+    .n_queues = self->n_lanes,
     .on_change = on_network_change,
     .user_data = self,
   };
@@ -642,12 +673,14 @@ fz_host_new (const FzHostConfig *config, GError **error)
   self->config.log.target = "host";
   if (self->config.io == NULL)
     self->config.io = &fz_io_kernel;
+  self->n_lanes = pick_n_lanes (config);
   self->device = make_device (self);
   fz_clock_init (&self->own_clock);
   self->clock = config->clock != NULL ? config->clock : &self->own_clock;
   self->suspended_ns = fz_clock_suspended_ns (self->clock);
   self->resume_watch = fz_resume_watch_new (on_clock_jump, self);
-  self->pair = FZ_UDP_PAIR_CLOSED;
+  for (unsigned i = 0; i < FZ_LANES_MAX; i++)
+    self->pairs[i] = FZ_UDP_PAIR_CLOSED;
   fz_published_init (&self->published);
   self->outbox = fz_outbox_new (self->config.io, self->clock);
   self->writer = fz_tun_writer_new (self->config.io);
@@ -694,7 +727,7 @@ fz_host_stop (FzHost *self)
   }
   fz_device_undo (self->device);
   fz_outbox_set_sockets (self->outbox, NULL);
-  fz_udp_pair_close (&self->pair);
+  fz_udp_lanes_close (self->pairs);
   close_device (self);
   return true;
 }
@@ -705,7 +738,7 @@ fz_host_free (FzHost *self)
   if (self == NULL || !fz_host_stop (self))
     return; /* a thread still uses it all: the process is about to end */
   g_clear_pointer (&self->driver, fz_driver_free);
-  g_clear_pointer (&self->lane, fz_lane_thread_free);
+  g_clear_pointer (&self->lanes, fz_lanes_free);
   g_clear_pointer (&self->engine, fz_engine_free);
   fz_published_clear (&self->published);
   fz_outbox_free (self->outbox);
@@ -726,7 +759,7 @@ collect_metrics (FzHost *self)
 
   fz_engine_get_counters (self->engine, &engine);
   fz_host_metrics_add_engine (metrics, &engine);
-  fz_host_metrics_add_lane (metrics, self->lane);
+  fz_lanes_add_metrics (self->lanes, metrics);
   fz_host_metrics_add_send (metrics, "engine_udp", fz_outbox_get_send_counters (self->outbox));
   fz_host_metrics_add_writer (metrics, "engine_tun", fz_tun_writer_get_counters (self->writer));
   fz_metrics_add (metrics, "engine_udp", "waited", outbox->waited);
@@ -805,7 +838,7 @@ fz_host_now (const FzHost *self)
 uint16_t
 fz_host_get_port (const FzHost *self, FzIpFamily family)
 {
-  const FzUdpSocket *socket = &self->pair.sockets[family == FZ_IP_V6 ? FZ_UDP_V6 : FZ_UDP_V4];
+  const FzUdpSocket *socket = &self->pairs[0].sockets[family == FZ_IP_V6 ? FZ_UDP_V6 : FZ_UDP_V4];
 
   return socket->fd >= 0 ? socket->port : 0;
 }

@@ -20,6 +20,7 @@
 #include <glib.h>
 
 #define FZ_HOST_PREFERRED_PORT 52625u /* connectivity.md §9.6 */
+#define FZ_HOST_LANES_MAX      FZ_LANES_MAX
 
 #define FZ_HOST_ERROR (fz_host_error_quark ())
 GQuark fz_host_error_quark (void);
@@ -68,6 +69,7 @@ typedef struct {
   bool no_offloads;              /* lowest step of every ladder, for tests */
   bool no_mark;                  /* bare peers whose routes cannot loop, tests */
   bool two_threads;              /* one thread per direction instead of one for both */
+  unsigned n_lanes;              /* up to FZ_HOST_LANES_MAX; 0: by the CPUs (fz-lane-count.h) */
   FzClock *clock;                /* borrowed; NULL: an own one */
   const FzIo *io;                /* tests: a shim; NULL: the kernel's calls */
 } FzHostConfig;

@@ -61,6 +61,18 @@ append_ciphers (GString *line, const FzLadder *self)
                               self->reports[i].ns_per_96 / 1000.0);
 }
 
+/* Whether the kernel brings each session to its lane. */
+static const char *
+steering_name (const FzLadder *self)
+{
+  if (self->n_lanes < 2)
+    return "n/a";
+  for (int i = 0; i < FZ_N_UDP_FAMILIES; i++)
+    if (self->pair->sockets[i].fd >= 0 && !self->pair->sockets[i].is_steered)
+      return "no";
+  return "yes";
+}
+
 char *
 fz_ladder_format (const FzLadder *self)
 {
@@ -79,7 +91,11 @@ fz_ladder_format (const FzLadder *self)
   append_socket (line, "udp4", &self->pair->sockets[FZ_UDP_V4]);
   append_socket (line, "udp6", &self->pair->sockets[FZ_UDP_V6]);
   append_ciphers (line, self);
-  g_string_append_printf (line, " | lanes=%u threads=%u", self->n_lanes, self->n_threads);
+  g_string_append_printf (line,
+                          " | lanes=%u threads=%u reuseport_cbpf=%s",
+                          self->n_lanes,
+                          self->n_threads,
+                          steering_name (self));
   return g_string_free (line, FALSE);
 }
 

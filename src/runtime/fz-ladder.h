@@ -11,11 +11,11 @@
 
 typedef struct {
   FzTunFeatures tun;
-  const FzUdpPair *pair;
+  const FzUdpPair *pair; /* the first lane's */
   FzAeadBackend backend;
   FzAeadReport reports[FZ_N_AEAD_BACKENDS];
   unsigned n_lanes;
-  unsigned n_threads;
+  unsigned n_threads; /* of each lane */
 } FzLadder;
 
 FzLaneLimits fz_ladder_get_limits (const FzLadder *self);

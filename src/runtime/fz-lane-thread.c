@@ -545,15 +545,21 @@ join_worker (Worker *worker)
   return true;
 }
 
+void
+fz_lane_thread_ask_to_stop (FzLaneThread *self)
+{
+  atomic_store (&self->stopping, true);
+  for (unsigned i = 0; i < self->n_workers; i++)
+    if (self->workers[i].is_running)
+      wake (&self->workers[i]);
+}
+
 bool
 fz_lane_thread_stop (FzLaneThread *self)
 {
   bool all_ended = true;
 
-  atomic_store (&self->stopping, true);
-  for (unsigned i = 0; i < self->n_workers; i++)
-    if (self->workers[i].is_running)
-      wake (&self->workers[i]);
+  fz_lane_thread_ask_to_stop (self);
   for (unsigned i = 0; i < self->n_workers; i++)
     if (self->workers[i].is_running)
       all_ended = join_worker (&self->workers[i]) && all_ended;

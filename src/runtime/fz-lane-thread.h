@@ -59,6 +59,9 @@ bool fz_lane_thread_start (FzLaneThread *self,
                            const FzUdpPair *pair,
                            const FzLaneLimits *limits);
 
+/* What fz_lane_thread_stop begins with, for several lanes at once. */
+void fz_lane_thread_ask_to_stop (FzLaneThread *self);
+
 /**
  * fz_lane_thread_stop:
  *

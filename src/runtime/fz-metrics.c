@@ -8,7 +8,8 @@ typedef struct {
 } Metric;
 
 struct FzMetrics {
-  GArray *metrics; /* Metric, in the order of their first mention */
+  GArray *metrics;   /* Metric, in the order of their first mention */
+  const char *scope; /* NULL: none */
 };
 
 FzMetrics *
@@ -44,7 +45,9 @@ fz_metrics_add (FzMetrics *self, const char *prefix, const char *name, uint64_t 
     return;
   g_snprintf (metric.name,
               sizeof metric.name,
-              "%s%s%s",
+              "%s%s%s%s%s",
+              self->scope != NULL ? self->scope : "",
+              self->scope != NULL ? "_" : "",
               prefix != NULL ? prefix : "",
               prefix != NULL ? "_" : "",
               name);
@@ -55,6 +58,12 @@ fz_metrics_add (FzMetrics *self, const char *prefix, const char *name, uint64_t 
       return;
     }
   g_array_append_val (self->metrics, metric);
+}
+
+void
+fz_metrics_set_scope (FzMetrics *self, const char *scope)
+{
+  self->scope = scope;
 }
 
 void

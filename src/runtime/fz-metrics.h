@@ -27,6 +27,9 @@ void fz_metrics_add_counter (FzMetrics *self,
                              const char *name,
                              const _Atomic uint64_t *counter);
 
+/* Puts "scope_" before all names from now on; NULL: no more. @scope is borrowed. */
+void fz_metrics_set_scope (FzMetrics *self, const char *scope);
+
 /* The @i-th, from 0; NULL behind the last. The name lives as long as @self is not added to. */
 const char *fz_metrics_get (const FzMetrics *self, unsigned i, uint64_t *out_value);
 

@@ -1,5 +1,6 @@
 #include "src/session/fz-options.h"
 
+#include "src/runtime/fz-host.h"
 #include "src/session/fz-duration.h"
 
 #include <stdio.h>
@@ -121,6 +122,19 @@ fz_options_bytes (const char *variable)
   if (!g_ascii_string_to_unsigned (text, 10, 1, G_MAXINT32, &bytes, NULL))
     fz_options_die ("%s='%s' is not a number of bytes", variable, text);
   return (uint32_t) bytes;
+}
+
+unsigned
+fz_options_lanes (const char *value, const char *variable)
+{
+  const char *text = value != NULL ? value : getenv (variable);
+  guint64 n = 0;
+
+  if (text == NULL || *text == '\0')
+    return 0;
+  if (!g_ascii_string_to_unsigned (text, 10, 1, FZ_HOST_LANES_MAX, &n, NULL))
+    fz_options_die ("'%s' is not a number of lanes; write 1 to %u", text, FZ_HOST_LANES_MAX);
+  return (unsigned) n;
 }
 
 FzLogFormat

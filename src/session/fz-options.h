@@ -40,6 +40,8 @@ void fz_options_flag (gboolean *value, const char *variable); /* 0, f, false, n,
 /* Ends the process with status 2 for a bad one. */
 uint64_t fz_options_duration (char **value, const char *variable, uint64_t fallback_ns);
 uint32_t fz_options_bytes (const char *variable); /* 0: not set */
+/* 1 … FZ_LANES_MAX; 0: not given. Takes no ownership of @value. */
+unsigned fz_options_lanes (const char *value, const char *variable);
 
 /* A warning in the log for an option that was given, is taken for compatibility, and does nothing
  * in this version: nobody is to rely on it unawares. */

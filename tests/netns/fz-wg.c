@@ -39,6 +39,7 @@ typedef struct {
   int send_buffer_bytes;
   gboolean no_offloads;
   gboolean two_threads;
+  int lanes;
 } Options;
 
 typedef struct {
@@ -250,6 +251,7 @@ parse_options (Options *options, int *argc, char ***argv, GError **error)
       &options->two_threads,
       "one thread per direction",
       NULL },
+    { "lanes", 0, 0, G_OPTION_ARG_INT, &options->lanes, "1 … 8", "N" },
     G_OPTION_ENTRY_NULL,
   };
   g_autoptr (GOptionContext) context = g_option_context_new ("- a plain WireGuard peer, for tests");
@@ -287,6 +289,7 @@ run (Program *program, FzPlatform *platform, GError **error)
     .require_port = options->port != 0,
     .no_offloads = options->no_offloads,
     .two_threads = options->two_threads,
+    .n_lanes = (unsigned) CLAMP (options->lanes, 0, (int) FZ_HOST_LANES_MAX),
     .clock = &program->clock,
   };
 
