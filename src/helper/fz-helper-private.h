@@ -1,7 +1,8 @@
 /* fz-helper-private.h
  *
- * What the two halves of the service share: fz-helper.c keeps the picture up to
- * date, fz-helper-handlers.c does what callers ask for.
+ * What the parts of the service share: fz-helper.c keeps the picture up to date,
+ * fz-helper-manager.c draws the Manager's part of it, fz-helper-handlers.c does what
+ * callers ask for.
  */
 #pragma once
 
@@ -44,8 +45,14 @@ extern const FzIpcHandlers fz_helper_handlers;
 /* Properties and objects follow before the turn of the main loop ends. */
 void fz_helper_publish (FzHelper *self);
 
-/* Value of Manager.DnsMode. */
-const char *fz_helper_dns_mode_name (FzDnsMode mode);
+/* -- the Manager's properties; fz-helper-manager.c -- */
+
+/* Owner and what names him. What was the former one's is gone before there is another. */
+void fz_helper_show_person (FzHelper *self);
+void fz_helper_show_state (FzHelper *self);
+
+/* Device, DNS, features, settings. @has_news: what takes a walk over all resources too. */
+void fz_helper_show_rest (FzHelper *self, bool has_news);
 
 /* Text for people who help: state, versions, features. */
 char *fz_helper_dup_state (FzHelper *self);
