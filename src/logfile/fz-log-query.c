@@ -10,13 +10,11 @@
 #include "src/logfile/fz-log-needle.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
 #define WINDOW_BYTES      (256u << 10) /* fits the second-level cache */
 #define LINES_BETWEEN_ASK 65536u       /* of the cancellable */
-#define LINES_TO_SPLIT    100000u      /* between two threads; fewer are not worth one */
 
 /* A query made ready for one index. */
 typedef struct {
@@ -187,6 +185,7 @@ typedef struct {
   uint32_t line; /* that holds the place, or is next to be looked at */
   uint32_t end;
   uint64_t place; /* offset in the file */
+  uint64_t limit; /* where line @end begins; UINT64_MAX: there is none yet */
   uint8_t *window;
   GArray *out;
 } Sweep;
@@ -267,12 +266,13 @@ search_window (Run *run, Sweep *sweep, FzSpan window)
 }
 
 static gssize
-read_window (Run *run, uint64_t place, uint8_t *window, GError **error)
+read_window (Run *run, const Sweep *sweep, GError **error)
 {
+  const size_t length = (size_t) MIN (sweep->limit - sweep->place, WINDOW_BYTES);
   ssize_t n;
 
   do
-    n = pread (fz_log_index_get_fd (run->index), window, WINDOW_BYTES, (off_t) place);
+    n = pread (fz_log_index_get_fd (run->index), sweep->window, length, (off_t) sweep->place);
   while (n < 0 && errno == EINTR);
   if (n < 0)
     g_set_error (error,
@@ -298,13 +298,13 @@ sweep_text (Run *run, Sweep *sweep, GError **error)
 {
   const size_t overlap = longest_needle (run) - 1;
 
-  while (skip_to_candidate (run, sweep)) {
+  while (skip_to_candidate (run, sweep) && sweep->place < sweep->limit) {
     uint64_t start = sweep->place, behind;
     gssize n;
 
     if (g_cancellable_set_error_if_cancelled (run->cancellable, error))
       return false;
-    n = read_window (run, start, sweep->window, error);
+    n = read_window (run, sweep, error);
     if (n <= (gssize) overlap)
       return n >= 0;
     search_window (run, sweep, fz_span (sweep->window, (size_t) n));
@@ -322,8 +322,10 @@ static bool
 run_text (Run *run, uint32_t first, uint32_t end, GArray *out, GError **error)
 {
   g_autofree uint8_t *window = g_malloc (WINDOW_BYTES);
-  Sweep sweep = { .line = first, .end = end, .window = window, .out = out };
+  Sweep sweep = { .line = first, .end = end, .limit = UINT64_MAX, .window = window, .out = out };
 
+  if (end < fz_log_index_get_n_lines (run->index))
+    sweep.limit = line_offset (run, end);
   return sweep_text (run, &sweep, error);
 }
 
@@ -382,125 +384,6 @@ fz_log_query_matches (const FzLogQuery *self,
   matches = mark_matches (&run, line, &mark) && line_has_text (&run, line);
   run_clear (&run);
   return matches;
-}
-
-/* -- in a worker -- */
-
-/* GTask hands it over and back under locks of its own, which the thread sanitizer does not see:
- * the flags say the same to it. */
-typedef struct {
-  FzLogQuery *query;
-  FzLogIndex *index;
-  uint32_t n_lines;
-  _Atomic bool is_asked;    /* asker writes, worker reads; release/acquire */
-  _Atomic bool is_answered; /* the other way round */
-} Job;
-
-static void
-job_free (gpointer data)
-{
-  Job *job = data;
-
-  fz_log_query_free (job->query);
-  fz_log_index_unref (job->index);
-  g_free (job);
-}
-
-/* The second half of a long file, on another processor. */
-typedef struct {
-  const Job *job;
-  uint32_t first;
-  GCancellable *cancellable;
-  GArray *lines;
-  GError *error;
-} Half;
-
-static gpointer
-run_half (gpointer data)
-{
-  Half *half = data;
-
-  fz_log_query_run (half->job->query,
-                    half->job->index,
-                    half->first,
-                    half->job->n_lines,
-                    half->cancellable,
-                    half->lines,
-                    &half->error);
-  return NULL;
-}
-
-/* Where no thread is to be had, one does it all. */
-static bool
-run_job (Job *job, GCancellable *cancellable, GArray *lines, GError **error)
-{
-  g_autoptr (GArray) more = g_array_new (FALSE, FALSE, sizeof (uint32_t));
-  uint32_t middle = job->n_lines >= LINES_TO_SPLIT ? job->n_lines / 2 : job->n_lines;
-  Half half = { .job = job, .first = middle, .cancellable = cancellable, .lines = more };
-  GThread *thread = NULL;
-  bool ok;
-
-  if (middle < job->n_lines && g_get_num_processors () > 1)
-    thread = g_thread_try_new ("log-filter", run_half, &half, NULL);
-  if (thread == NULL)
-    middle = job->n_lines;
-  ok = fz_log_query_run (job->query, job->index, 0, middle, cancellable, lines, error);
-  if (thread != NULL)
-    g_thread_join (thread);
-  if (ok && half.error != NULL) {
-    g_propagate_error (error, half.error);
-    return false;
-  }
-  g_clear_error (&half.error);
-  g_array_append_vals (lines, more->data, more->len);
-  return ok;
-}
-
-static void
-run_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
-{
-  Job *job = data;
-  g_autoptr (GArray) lines = g_array_new (FALSE, FALSE, sizeof (uint32_t));
-  GError *error = NULL;
-  bool ok;
-
-  g_assert (atomic_load_explicit (&job->is_asked, memory_order_acquire));
-  job->n_lines = fz_log_index_get_n_lines (job->index);
-  ok = run_job (job, cancellable, lines, &error);
-  atomic_store_explicit (&job->is_answered, true, memory_order_release);
-  if (ok)
-    g_task_return_pointer (task, g_steal_pointer (&lines), (GDestroyNotify) g_array_unref);
-  else
-    g_task_return_error (task, error);
-}
-
-void
-fz_log_query_run_async (const FzLogQuery *self,
-                        FzLogIndex *index,
-                        GCancellable *cancellable,
-                        GAsyncReadyCallback callback,
-                        gpointer user_data)
-{
-  g_autoptr (GTask) task = g_task_new (NULL, cancellable, callback, user_data);
-  Job *job = g_new0 (Job, 1);
-
-  job->query = fz_log_query_copy (self);
-  job->index = fz_log_index_ref (index);
-  g_task_set_task_data (task, job, job_free);
-  atomic_store_explicit (&job->is_asked, true, memory_order_release);
-  g_task_run_in_thread (task, run_in_thread);
-}
-
-GArray *
-fz_log_query_run_finish (GAsyncResult *result, uint32_t *out_n_lines, GError **error)
-{
-  const Job *job = g_task_get_task_data (G_TASK (result));
-  GArray *lines = g_task_propagate_pointer (G_TASK (result), error);
-
-  if (atomic_load_explicit (&job->is_answered, memory_order_acquire) && lines != NULL &&
-      out_n_lines != NULL)
-    *out_n_lines = job->n_lines;
-  return lines;
 }
 
 /* -- next and previous -- */

@@ -46,16 +46,6 @@ bool fz_log_query_run (const FzLogQuery *self,
                        GArray *out,
                        GError **error);
 
-/* The whole of @index as it is now, in a worker thread. */
-void fz_log_query_run_async (const FzLogQuery *self,
-                             FzLogIndex *index,
-                             GCancellable *cancellable,
-                             GAsyncReadyCallback callback,
-                             gpointer user_data);
-
-/* @out_n_lines: (nullable): how many lines the index had then. Returns: (transfer full) */
-GArray *fz_log_query_run_finish (GAsyncResult *result, uint32_t *out_n_lines, GError **error);
-
 /* For one line, whatever its place; @buffer: scratch. */
 bool fz_log_query_matches (const FzLogQuery *self,
                            const FzLogIndex *index,

@@ -7,7 +7,7 @@
  */
 
 #include "src/logfile/fz-log-entry.h"
-#include "src/logfile/fz-log-query.h"
+#include "src/logfile/fz-log-search.h"
 #include "tests/unit/logfile/log-lines.h"
 
 #include <stdio.h>
@@ -49,10 +49,10 @@ ask (FzLogIndex *index, const FzLogQuery *query)
   g_autoptr (GAsyncResult) result = NULL;
   GArray *lines;
 
-  fz_log_query_run_async (query, index, NULL, on_answer, &result);
+  fz_log_search_async (query, index, NULL, NULL, on_answer, &result);
   while (result == NULL)
     g_main_context_iteration (NULL, TRUE);
-  lines = fz_log_query_run_finish (result, NULL, NULL);
+  lines = fz_log_search_finish (result, NULL, NULL);
   g_assert_nonnull (lines);
   return lines;
 }

@@ -8,6 +8,7 @@
 
 #include "src/ipc/fz-ipc-error.h"
 #include "src/ipc/fz-ipc-names.h"
+#include "src/logfile/fz-log-search.h"
 #include "src/logfile/fz-log-watch.h"
 
 #include <gio/gunixfdlist.h>
@@ -45,7 +46,8 @@ struct _FzLogReader {
 
   /* the answer */
   FzLogQuery *query;
-  GCancellable *asking; /* NULL: nobody asks */
+  GCancellable *asking;  /* NULL: nobody asks */
+  uint32_t line_in_view; /* parts of an answer reach it, or are not shown */
   FzLogModel *model;
 };
 
@@ -521,6 +523,18 @@ fz_log_reader_retry (FzLogReader *self, bool interactive)
 
 /* -- the filter -- */
 
+/* How the answer begins; its reference is on_answer's. */
+static void
+on_part (GArray *lines, uint32_t n_lines, gpointer user_data)
+{
+  FzLogReader *self = user_data;
+
+  if (n_lines > self->line_in_view)
+    show_rows (self, lines, n_lines);
+  else
+    g_array_unref (lines);
+}
+
 static void
 on_answer (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -532,7 +546,7 @@ on_answer (GObject *source, GAsyncResult *result, gpointer user_data)
   if (g_task_get_cancellable (G_TASK (result)) != self->asking)
     return; /* another question has been asked since */
   g_clear_object (&self->asking);
-  rows = fz_log_query_run_finish (result, &n_lines, &error);
+  rows = fz_log_search_finish (result, &n_lines, &error);
   if (rows == NULL) {
     fail (self, error);
     return;
@@ -552,13 +566,16 @@ ask (FzLogReader *self)
     return;
   }
   self->asking = g_cancellable_new ();
-  fz_log_query_run_async (self->query, self->index, self->asking, on_answer, g_object_ref (self));
+  fz_log_search_async (
+      self->query, self->index, self->asking, on_part, on_answer, g_object_ref (self));
 }
 
 void
-fz_log_reader_set_query (FzLogReader *self, const FzLogQuery *query)
+fz_log_reader_set_query (FzLogReader *self, const FzLogQuery *query, uint32_t line_in_view)
 {
   FzLogQuery *copy;
+
+  self->line_in_view = line_in_view;
 
   if (fz_log_query_equal (query, self->query))
     return;

@@ -50,8 +50,15 @@ void fz_log_reader_retry (FzLogReader *self, bool interactive);
 /* Nobody looks: the file is not watched. What it missed comes when somebody looks again. */
 void fz_log_reader_set_paused (FzLogReader *self, bool is_paused);
 
-/* Copies @query. "replaced" comes with the answer, at once where it is known. */
-void fz_log_reader_set_query (FzLogReader *self, const FzLogQuery *query);
+/**
+ * fz_log_reader_set_query:
+ * @query: copied
+ * @line_in_view: where the person looks
+ *
+ * "replaced" comes with the answer, at once where it is known. Where it takes longer, it also comes
+ * with what the answer begins with, as soon as that reaches @line_in_view.
+ */
+void fz_log_reader_set_query (FzLogReader *self, const FzLogQuery *query, uint32_t line_in_view);
 const FzLogQuery *fz_log_reader_get_query (FzLogReader *self);
 
 FzLogReaderState fz_log_reader_get_state (FzLogReader *self);

@@ -383,7 +383,15 @@ on_grew (FzLogReader *reader, FzLogView *self)
 static void
 on_filter_changed (FzLogView *self)
 {
-  fz_log_reader_set_query (self->reader, fz_log_filter_bar_get_query (self->filter_bar));
+  uint32_t line;
+
+  remember_place (self);
+  line = self->line_in_view;
+  if (self->selected_line != NO_LINE)
+    line = MAX (line, self->selected_line);
+  if (self->follows)
+    line = NO_LINE; /* the end */
+  fz_log_reader_set_query (self->reader, fz_log_filter_bar_get_query (self->filter_bar), line);
   update (self);
 }
 

@@ -219,44 +219,6 @@ test_cancelled (void)
 }
 
 static void
-on_answer (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  *(GAsyncResult **) user_data = g_object_ref (result);
-}
-
-/* Long enough for two threads. */
-static void
-test_worker (void)
-{
-  const uint32_t n_lines_written = 150000;
-  g_autofree char *path = log_lines_write (n_lines_written);
-  g_autoptr (FzLogIndex) index = index_of (path);
-  g_autoptr (FzLogQuery) query = fz_log_query_new ();
-  g_autoptr (FzLogQuery) copy = NULL;
-  g_autoptr (GAsyncResult) result = NULL;
-  g_autoptr (GArray) lines = NULL;
-  uint32_t n_lines = 0;
-
-  query->least = FZ_LOG_WARNING;
-  fz_log_query_set_text (query, "PACKET");
-  fz_log_query_set_target_prefix (query, "");
-  copy = fz_log_query_copy (query);
-  g_assert_true (fz_log_query_equal (copy, query));
-  fz_log_query_run_async (query, index, NULL, on_answer, &result);
-  g_clear_pointer (&query, fz_log_query_free); /* the worker has a copy */
-  while (result == NULL)
-    g_main_context_iteration (NULL, TRUE);
-  lines = fz_log_query_run_finish (result, &n_lines, NULL);
-  g_assert_nonnull (lines);
-  g_assert_cmpuint (lines->len, ==, n_lines_written / 1000 + n_lines_written / 100);
-  g_assert_cmpuint (n_lines, ==, n_lines_written);
-  for (guint i = 1; i < lines->len; i++)
-    g_assert_cmpuint (
-        g_array_index (lines, uint32_t, i), >, g_array_index (lines, uint32_t, i - 1));
-  g_unlink (path);
-}
-
-static void
 test_next_error (void)
 {
   g_autofree char *path = log_lines_write (5000);
@@ -295,7 +257,6 @@ main (int argc, char **argv)
   g_test_add_func ("/log-query/escaped-text", test_escaped_text);
   g_test_add_func ("/log-query/many-targets", test_many_targets);
   g_test_add_func ("/log-query/cancelled", test_cancelled);
-  g_test_add_func ("/log-query/worker", test_worker);
   g_test_add_func ("/log-query/next-error", test_next_error);
   return g_test_run ();
 }
