@@ -3,6 +3,7 @@
 #include "src/logfile/fz-log-watch.h"
 
 #define PATH_POLL_FACTOR 5u
+#define LOOK_INTERVAL_MS 250u /* nobody reads faster, and a look may cost a screenful */
 
 struct FzLogWatch {
   FzLogIndex *index;
@@ -11,14 +12,15 @@ struct FzLogWatch {
   GFileMonitor *monitor; /* NULL: no path, or no inotify */
   gulong monitor_handler;
   guint poll_id; /* 0 after the file has gone */
-  guint idle_id; /* a look is due */
+  guint look_id; /* a look is due */
+  int64_t looked_us;
 };
 
 static void
 stop (FzLogWatch *self)
 {
   g_clear_handle_id (&self->poll_id, g_source_remove);
-  g_clear_handle_id (&self->idle_id, g_source_remove);
+  g_clear_handle_id (&self->look_id, g_source_remove);
   if (self->monitor != NULL)
     g_clear_signal_handler (&self->monitor_handler, self->monitor);
   g_clear_object (&self->monitor);
@@ -30,6 +32,7 @@ look (FzLogWatch *self)
 {
   FzLogFileState state = fz_log_index_check (self->index);
 
+  self->looked_us = g_get_monotonic_time ();
   if (state == FZ_LOG_FILE_SAME)
     return;
   if (state != FZ_LOG_FILE_GREW)
@@ -45,11 +48,11 @@ on_poll (gpointer user_data)
 }
 
 static gboolean
-on_idle (gpointer user_data)
+on_due (gpointer user_data)
 {
   FzLogWatch *self = user_data;
 
-  self->idle_id = 0;
+  self->look_id = 0;
   look (self);
   return G_SOURCE_REMOVE;
 }
@@ -57,8 +60,12 @@ on_idle (gpointer user_data)
 static void
 look_soon (FzLogWatch *self)
 {
-  if (self->idle_id == 0)
-    self->idle_id = g_idle_add (on_idle, self);
+  const int64_t ago_ms = (g_get_monotonic_time () - self->looked_us) / 1000;
+
+  if (self->look_id == 0)
+    self->look_id = ago_ms < LOOK_INTERVAL_MS
+                        ? g_timeout_add (LOOK_INTERVAL_MS - (guint) ago_ms, on_due, self)
+                        : g_idle_add (on_due, self);
 }
 
 static void
