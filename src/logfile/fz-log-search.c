@@ -7,6 +7,7 @@
 #include "src/logfile/fz-log-search.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define PIECE_LINES        32768u
 #define THREADS_MAX        4u
@@ -26,7 +27,8 @@ typedef struct {
   gpointer user_data;
   GTask *task; /* not owned: it owns us */
 
-  pthread_mutex_t lock; /* guards what follows */
+  _Atomic bool is_asked; /* asker writes, worker reads; release/acquire: the lock is there */
+  pthread_mutex_t lock;  /* guards what follows */
   uint32_t n_lines;
   uint32_t n_pieces;
   uint32_t next_piece;
@@ -45,6 +47,9 @@ job_free (gpointer data)
 {
   Job *job = data;
 
+  /* after whoever had it last */
+  pthread_mutex_lock (&job->lock);
+  pthread_mutex_unlock (&job->lock);
   for (uint32_t i = 0; i < job->n_pieces; i++)
     g_clear_pointer (&job->pieces[i], g_array_unref);
   g_free (job->pieces);
@@ -84,7 +89,8 @@ deliver_part (gpointer user_data)
 static bool
 is_part_due (const Job *job, int64_t now_us)
 {
-  if (job->on_part == NULL || job->n_whole == job->n_pieces || job->lines->len == 0)
+  if (job->on_part == NULL || job->n_whole == job->n_pieces || job->lines->len == 0 ||
+      job->n_whole * PIECE_LINES == job->n_part_lines)
     return false;
   if (job->told_us != 0)
     return now_us - job->told_us >= PART_INTERVAL_US;
@@ -184,6 +190,7 @@ run_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancel
   GThread *helpers[THREADS_MAX] = { NULL };
   guint n_helpers;
 
+  g_assert (atomic_load_explicit (&job->is_asked, memory_order_acquire));
   begin (job);
   n_helpers = job->n_pieces >= PIECES_TO_SPLIT ? MIN (g_get_num_processors (), THREADS_MAX) - 1 : 0;
   for (guint i = 0; i < n_helpers; i++)
@@ -217,6 +224,7 @@ fz_log_search_async (const FzLogQuery *query,
   job->task = task;
   job->lines = g_array_new (FALSE, FALSE, sizeof (uint32_t));
   pthread_mutex_unlock (&job->lock);
+  atomic_store_explicit (&job->is_asked, true, memory_order_release);
   g_task_set_task_data (task, job, job_free);
   g_task_run_in_thread (task, run_in_thread);
 }
