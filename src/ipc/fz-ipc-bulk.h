@@ -29,5 +29,13 @@ typedef GVariant *(*FzIpcBodyFunc) (gpointer data);
 GDBusMessage *
 fz_ipc_bulk_new_reply (GDBusMessage *call, FzIpcBodyFunc write, gpointer data, GDestroyNotify free);
 
+/* The same for a signal. */
+GDBusMessage *fz_ipc_bulk_new_signal (const char *path,
+                                      const char *interface,
+                                      const char *signal,
+                                      FzIpcBodyFunc write,
+                                      gpointer data,
+                                      GDestroyNotify free);
+
 /* What is to leave instead of @message, which it takes; most are what they are. GDBus's thread. */
 GDBusMessage *fz_ipc_bulk_expand (GDBusMessage *message);

@@ -15,6 +15,8 @@
 #define FZ_IPC_GATEWAY     "dev.firezone.Client.Tunnel1.Gateway"
 #define FZ_IPC_RELAY       "dev.firezone.Client.Tunnel1.Relay"
 
+#define FZ_IPC_OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
+
 #define FZ_IPC_API_MINOR 0u         /* rises with every addition to the interface */
 #define FZ_IPC_NO_OWNER  UINT32_MAX /* Manager.Owner without a credential */
 

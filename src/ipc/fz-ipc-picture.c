@@ -100,8 +100,9 @@ fz_ipc_picture_set (FzIpcPicture *self, unsigned i, GVariant *value)
   return own;
 }
 
-GVariant *
-fz_ipc_picture_to_interfaces (const FzIpcPicture *self)
+/* a{sa{sv}} of the one interface */
+static GVariant *
+make_interfaces (const FzIpcPicture *self)
 {
   GVariantBuilder builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("a{sa{sv}}"));
 
@@ -116,6 +117,12 @@ fz_ipc_picture_to_interfaces (const FzIpcPicture *self)
 }
 
 GVariant *
+fz_ipc_picture_to_added (const FzIpcPicture *self)
+{
+  return g_variant_new ("(o@a{sa{sv}})", self->path, make_interfaces (self));
+}
+
+GVariant *
 fz_ipc_pictures_to_managed (GPtrArray *pictures)
 {
   GVariantBuilder builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("a{oa{sa{sv}}}"));
@@ -123,8 +130,7 @@ fz_ipc_pictures_to_managed (GPtrArray *pictures)
   for (unsigned i = 0; i < pictures->len; i++) {
     const FzIpcPicture *picture = pictures->pdata[i];
 
-    g_variant_builder_add (
-        &builder, "{o@a{sa{sv}}}", picture->path, fz_ipc_picture_to_interfaces (picture));
+    g_variant_builder_add (&builder, "{o@a{sa{sv}}}", picture->path, make_interfaces (picture));
   }
   return g_variant_new ("(a{oa{sa{sv}}})", &builder);
 }

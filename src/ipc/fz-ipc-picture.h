@@ -33,8 +33,8 @@ FzIpcPicture *fz_ipc_picture_set (FzIpcPicture *self, unsigned i, GVariant *valu
 /* (transfer floating): what property @i holds before anything was set. */
 GVariant *fz_ipc_picture_make_zero (GDBusInterfaceInfo *info, unsigned i);
 
-/* (transfer floating): a{sa{sv}} of the one interface. */
-GVariant *fz_ipc_picture_to_interfaces (const FzIpcPicture *self);
+/* (transfer floating): InterfacesAdded's (oa{sa{sv}}). */
+GVariant *fz_ipc_picture_to_added (const FzIpcPicture *self);
 
 /* (transfer floating): GetManagedObjects' result, (a{oa{sa{sv}}}), of @pictures (FzIpcPicture). */
 GVariant *fz_ipc_pictures_to_managed (GPtrArray *pictures);

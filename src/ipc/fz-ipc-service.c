@@ -353,6 +353,57 @@ emit (const char *destination,
     fz_ipc_callers_foreach (self->callers, send_if_privileged, &signal);
 }
 
+/* GDBus's thread. */
+static GVariant *
+write_added (gpointer picture)
+{
+  return fz_ipc_picture_to_added (picture);
+}
+
+typedef struct {
+  const FzIpcService *service;
+  FzIpcPicture *picture;
+} Added;
+
+static void
+send_added (const Added *added, const char *destination)
+{
+  g_autoptr (GDBusMessage) message = fz_ipc_bulk_new_signal (FZ_IPC_PATH,
+                                                             FZ_IPC_OBJECT_MANAGER,
+                                                             "InterfacesAdded",
+                                                             write_added,
+                                                             fz_ipc_picture_ref (added->picture),
+                                                             (GDestroyNotify) fz_ipc_picture_unref);
+
+  g_dbus_message_set_destination (message, destination);
+  g_dbus_connection_send_message (
+      added->service->connection, message, G_DBUS_SEND_MESSAGE_FLAGS_NONE, NULL, NULL);
+}
+
+static void
+send_added_if_privileged (FzIpcCaller *caller, gpointer user_data)
+{
+  const Added *added = user_data;
+
+  if (fz_ipc_caller_is_privileged (caller, fz_ipc_service_get_owner (added->service)))
+    send_added (added, caller->name);
+}
+
+static void
+emit_added (const char *destination,
+            FzIpcAudience audience,
+            FzIpcPicture *picture,
+            gpointer user_data)
+{
+  FzIpcService *self = user_data;
+  Added added = { self, picture };
+
+  if (destination != NULL || audience == FZ_IPC_PUBLIC)
+    send_added (&added, destination);
+  else
+    fz_ipc_callers_foreach (self->callers, send_added_if_privileged, &added);
+}
+
 static void
 free_transition (Transition *transition)
 {
@@ -388,7 +439,7 @@ FzIpcService *
 fz_ipc_service_new (const FzIpcServiceConfig *config)
 {
   const FzIpcCallersEvents callers_events = { on_identified, on_gone };
-  const FzIpcTreeEvents tree_events = { emit, on_flushed };
+  const FzIpcTreeEvents tree_events = { emit, emit_added, on_flushed };
   FzIpcService *self = g_new0 (FzIpcService, 1);
   FzIpcObject *manager;
 

@@ -6,7 +6,6 @@
 
 #define PROPERTIES     "org.freedesktop.DBus.Properties"
 #define INTROSPECTABLE "org.freedesktop.DBus.Introspectable"
-#define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
 
 /* clang-format off */
 #define DOCTYPE                                                                          \
@@ -99,8 +98,8 @@ has_interface (FzIpcTree *tree, const FzIpcCall *call, const char *interface)
   static const char *const standard[] = { PROPERTIES, INTROSPECTABLE, NULL };
   FzIpcObject *object = find_object (tree, call);
 
-  if (is_root (get_path (call)) &&
-      (strcmp (interface, FZ_IPC_DIAGNOSTICS) == 0 || strcmp (interface, OBJECT_MANAGER) == 0))
+  if (is_root (get_path (call)) && (strcmp (interface, FZ_IPC_DIAGNOSTICS) == 0 ||
+                                    strcmp (interface, FZ_IPC_OBJECT_MANAGER) == 0))
     return true;
   return g_strv_contains (standard, interface) ||
          (object != NULL && strcmp (fz_ipc_object_get_info (object)->name, interface) == 0);
@@ -302,7 +301,7 @@ static const struct {
   { PROPERTIES, "Get", "(ss)", true, handle_get },
   { PROPERTIES, "GetAll", "(s)", true, handle_get_all },
   { PROPERTIES, "Set", "(ssv)", true, handle_set },
-  { OBJECT_MANAGER, "GetManagedObjects", "()", true, handle_get_managed_objects },
+  { FZ_IPC_OBJECT_MANAGER, "GetManagedObjects", "()", true, handle_get_managed_objects },
   { INTROSPECTABLE, "Introspect", "()", false, handle_introspect },
 };
 

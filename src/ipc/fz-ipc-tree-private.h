@@ -16,6 +16,11 @@ typedef struct {
                 const char *signal,
                 GVariant *parameters,
                 gpointer user_data);
+  /* InterfacesAdded from FZ_IPC_PATH, of what @picture shows; there may be thousands. */
+  void (*emit_added) (const char *destination,
+                      FzIpcAudience audience,
+                      FzIpcPicture *picture,
+                      gpointer user_data);
   /* All changes have been told. */
   void (*flushed) (gpointer user_data);
 } FzIpcTreeEvents;

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #define PROPERTIES_MAX       64u /* bits of FzIpcObject.changed */
-#define OBJECT_MANAGER       "org.freedesktop.DBus.ObjectManager"
 #define PROPERTIES_INTERFACE "org.freedesktop.DBus.Properties"
 
 struct FzIpcObject {
@@ -306,7 +305,7 @@ tell_removed (FzIpcTree *self,
         destination,
         audience,
         FZ_IPC_PATH,
-        OBJECT_MANAGER,
+        FZ_IPC_OBJECT_MANAGER,
         "InterfacesRemoved",
         g_variant_new ("(o^as)", path, interfaces));
 }
@@ -314,15 +313,9 @@ tell_removed (FzIpcTree *self,
 static void
 tell_added (const FzIpcObject *object, const char *destination)
 {
-  emit (object->tree,
-        destination,
-        object->audience,
-        FZ_IPC_PATH,
-        OBJECT_MANAGER,
-        "InterfacesAdded",
-        g_variant_new ("(o@a{sa{sv}})",
-                       object->picture->path,
-                       fz_ipc_picture_to_interfaces (object->picture)));
+  FzIpcTree *tree = object->tree;
+
+  tree->events.emit_added (destination, object->audience, object->picture, tree->user_data);
 }
 
 /* The properties of @which whose audience is @audience. */

@@ -36,6 +36,23 @@ on_emit (const char *destination,
 }
 
 static void
+on_emit_added (const char *destination,
+               FzIpcAudience audience,
+               FzIpcPicture *picture,
+               gpointer user_data)
+{
+  g_autoptr (GVariant) parameters = g_variant_ref_sink (fz_ipc_picture_to_added (picture));
+
+  on_emit (destination,
+           audience,
+           FZ_IPC_PATH,
+           FZ_IPC_OBJECT_MANAGER,
+           "InterfacesAdded",
+           parameters,
+           user_data);
+}
+
+static void
 on_flushed (gpointer user_data)
 {
   Heard *heard = user_data;
@@ -52,7 +69,7 @@ typedef struct {
 static void
 set_up (Fixture *f, gconstpointer data)
 {
-  const FzIpcTreeEvents events = { on_emit, on_flushed };
+  const FzIpcTreeEvents events = { on_emit, on_emit_added, on_flushed };
 
   f->heard.told = g_string_new ("");
   f->tree = fz_ipc_tree_new (&events, &f->heard);
