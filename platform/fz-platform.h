@@ -34,7 +34,7 @@ typedef enum {
 #define FZ_TABLE_DEFAULT    0x2021fd02u /* 300 */
 #define FZ_TUN_NAME         "tun-firezone"
 #define FZ_TUN_MTU          1280u /* bytes */
-#define FZ_TUN_TXQUEUELEN   500u  /* entries; FQ-CoDel will want 128 */
+#define FZ_TUN_TXQUEUELEN   128u  /* entries of up to 64 KiB; the lanes' flow queues empty it each turn */
 
 typedef struct {
   int fd;        /* non-blocking, close-on-exec; owned by the FzTun */

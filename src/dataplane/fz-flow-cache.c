@@ -66,8 +66,8 @@ mix (uint64_t hash, uint64_t word)
   return hash ^ hash >> 32;
 }
 
-static Entry *
-find_set (FzFlowCache *self, const FzFlow *flow, const FzPeer *owner)
+static uint64_t
+hash_flow (const FzFlowCache *self, const FzFlow *flow, const FzPeer *owner)
 {
   uint64_t hash = mix (self->seed, (uint64_t) (uintptr_t) owner);
   uint64_t words[5];
@@ -76,6 +76,18 @@ find_set (FzFlowCache *self, const FzFlow *flow, const FzPeer *owner)
   memcpy (words, flow, sizeof words);
   for (size_t i = 0; i < 5; i++)
     hash = mix (hash, words[i]);
+  return hash;
+}
+
+uint64_t
+fz_flow_cache_hash (const FzFlowCache *self, const FzFlow *flow)
+{
+  return hash_flow (self, flow, NULL);
+}
+
+static Entry *
+find_set (FzFlowCache *self, uint64_t hash)
+{
   return self->sets[hash % FZ_FLOW_CACHE_SETS];
 }
 
@@ -102,9 +114,9 @@ is_entry_of (const Entry *entry, uint32_t epoch, const FzFlow *flow, const FzPee
 
 /* The entry that says "pass" now, or NULL. */
 static const Entry *
-find (FzFlowCache *self, const FzFlow *flow, const FzPeer *owner)
+find (FzFlowCache *self, uint64_t hash, const FzFlow *flow, const FzPeer *owner)
 {
-  const Entry *set = find_set (self, flow, owner);
+  const Entry *set = find_set (self, hash);
 
   for (size_t i = 0; i < WAYS; i++) {
     Rights rights;
@@ -120,9 +132,14 @@ find (FzFlowCache *self, const FzFlow *flow, const FzPeer *owner)
 }
 
 static void
-put (FzFlowCache *self, const FzFlow *flow, const FzPeer *owner, FzPeer *peer, Rights rights)
+put (FzFlowCache *self,
+     uint64_t hash,
+     const FzFlow *flow,
+     const FzPeer *owner,
+     FzPeer *peer,
+     Rights rights)
 {
-  Entry *set = find_set (self, flow, owner);
+  Entry *set = find_set (self, hash);
   Entry *victim = NULL;
 
   for (size_t i = 0; i < WAYS && victim == NULL; i++)
@@ -141,9 +158,10 @@ FzVerdict
 fz_flow_cache_transmit (FzFlowCache *self,
                         const FzSnapshot *snapshot,
                         const FzFlow *flow,
+                        uint64_t hash,
                         bool *out_is_hit)
 {
-  const Entry *entry = find (self, flow, NULL);
+  const Entry *entry = find (self, hash, flow, NULL);
   FzVerdict verdict;
   FzPeer *peer;
   Rights rights;
@@ -159,7 +177,7 @@ fz_flow_cache_transmit (FzFlowCache *self,
   rights = get_rights (peer);
   verdict = fz_verdict_transmit (snapshot, flow);
   if (verdict.kind == FZ_VERDICT_PASS && verdict.peer == peer)
-    put (self, flow, NULL, peer, rights);
+    put (self, hash, flow, NULL, peer, rights);
   return verdict;
 }
 
@@ -170,14 +188,15 @@ fz_flow_cache_receive (FzFlowCache *self,
                        const FzFlow *flow,
                        bool *out_is_hit)
 {
+  uint64_t hash = hash_flow (self, flow, peer);
   Rights rights = get_rights (peer); /* before the verdict: see above */
   FzVerdict verdict;
 
-  *out_is_hit = find (self, flow, peer) != NULL;
+  *out_is_hit = find (self, hash, flow, peer) != NULL;
   if (*out_is_hit)
     return (FzVerdict){ .kind = FZ_VERDICT_PASS };
   verdict = fz_verdict_receive (snapshot, peer, flow);
   if (verdict.kind == FZ_VERDICT_PASS)
-    put (self, flow, peer, NULL, rights);
+    put (self, hash, flow, peer, NULL, rights);
   return verdict;
 }

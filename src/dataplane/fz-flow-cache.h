@@ -22,11 +22,16 @@ void fz_flow_cache_free (FzFlowCache *self);
 /* At the top of a turn: forgets everything if the snapshot is another one. */
 void fz_flow_cache_begin (FzFlowCache *self, uint64_t snapshot_serial);
 
+/* What the cache knows a flow by; its owner may use it as well. */
+uint64_t fz_flow_cache_hash (const FzFlowCache *self, const FzFlow *flow);
+
 /* The verdict of fz_verdict_transmit / fz_verdict_receive, from the cache where it is known.
- * @out_is_hit: whether it was. @peer is whose session brought the packet. */
+ * @hash: fz_flow_cache_hash of the flow. @out_is_hit: whether it was known. @peer is whose session
+ * brought the packet. */
 FzVerdict fz_flow_cache_transmit (FzFlowCache *self,
                                   const FzSnapshot *snapshot,
                                   const FzFlow *flow,
+                                  uint64_t hash,
                                   bool *out_is_hit);
 FzVerdict fz_flow_cache_receive (FzFlowCache *self,
                                  const FzSnapshot *snapshot,

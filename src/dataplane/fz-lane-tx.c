@@ -1,38 +1,41 @@
 /* fz-lane-tx.c: the transmit half of a lane, see fz-lane.h
  *
- * One turn:
- *
- *   frame ─► parse, validate ─► verdict ─► session? address? ─► room? ─┐
- *     (fz-segment)          (flow cache)    │ no                       │
- *                                           ▼                          ▼
- *                            engine's ring, cut into packets   cut into its train, seal
+ *   frame ─► parse, validate ─► flow, verdict ─► its flow's queue ─┐ commit
+ *            (fz-segment)       (flow cache)     (fz-flow-queue)   │
+ *   ┌──────────────────────────────────────────────────────────────┘
+ *   └► whose turn? ─► verdict of this turn? ─► session? address? ─► cut, seal   emit
+ *                                 │ no               │ no           into its train
+ *                                 └──► asked anew    └──► engine's ring, in packets
  *
  * A super-packet is routed, filtered and given its nonces once. Its packets are
  * then written one by one to their places in a train and sealed there, sixteen
- * at a time.
+ * at a time. One frame alone, with nothing staged, never sees the queue.
+ *
+ * Staged frames outlive turns, what they refer to need not: between two turns
+ * the engine may publish another snapshot and free a peer that is not in it. So
+ * a frame keeps its flow and never relies on a peer: a verdict is used in the
+ * turn that asked for it, in any later one the flow cache is asked again.
  *
  * Order. What went to the engine must leave before what is sent directly later.
- * For each destination (hashed into a small table) the half remembers how far
- * the ring had got when it last handed over a packet for it; a packet that could
- * be sent directly waits, with all that follow, until the engine has released
- * that much. The engine releases a record after it has sent what came of it, and
- * sends what waited for a session before the session becomes visible here.
+ * For each flow the half remembers how far the ring had got when it last handed
+ * over a packet of it. When the flow's next frame could be sent directly, the
+ * flow is set aside until the engine has released that much; others go on. The
+ * engine releases a record after it has sent what came of it, and sends what
+ * waited for a session before the session becomes visible here.
  *
  * Proxy addresses. What comes to a gateway from behind one is translated back
- * (fz-nat.h) before its verdict is asked; a frame that then has to wait is put
- * back as it was. ICMP errors are few and the engine's.
+ * (fz-nat.h) before its verdict is asked, in its place. ICMP errors are few and
+ * the engine's.
  *
- * Flow queueing. There is none yet: frames are emitted in the order in which
- * they were read. FQ-CoDel (dataplane.md §7) belongs between route_frame, which
- * knows peer and flow of a whole super-packet, and emit_frame, which needs
- * nothing but that decision: it would stage routed frames instead of emitting
- * them at once, and emit by deficit and sojourn time.
+ * Congestion. The flow queue says whose sender should slow down. A super-packet
+ * that is capable of ECN is marked before it is cut; any other loses its first
+ * segment, so that the receiver sees the hole at once by all that follow.
  */
 
 #include "src/crypto/fz-aead.h"
 #include "src/dataplane/fz-flow-cache.h"
+#include "src/dataplane/fz-frame-pool.h"
 #include "src/dataplane/fz-lane-private.h"
-#include "src/dataplane/fz-segment.h"
 #include "src/dataplane/fz-train.h"
 #include "src/proto/fz-wireguard.h"
 
@@ -40,8 +43,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DESTINATIONS 256u /* buckets of the ordering table */
-#define TOUCHED_MAX  FZ_TX_BATCH
+#define TOUCHED_MAX 16u /* peers whose stamps are gathered before they are written */
+
+/* dataplane.md §7. Start values, to be chosen by measurement. */
+static const FzCodelConfig codel_config = { .target_ns = 2 * FZ_MS, .interval_ns = 40 * FZ_MS };
 
 struct FzLaneTx {
   FzPublished *published;
@@ -51,7 +56,14 @@ struct FzLaneTx {
   FzFlowCache *cache;
   FzTrainYard *yard;
 
+  /* frames */
+  FzFramePool *pool;
+  FzFlowQueue *queue;
+  FzStagedFrame *reserved; /* to be read into; NULL: none */
+  FzStagedFrame *lone;     /* the only one that is staged, and not in the queue */
+
   /* of the current turn */
+  uint64_t turn;
   const FzSnapshot *snapshot;
   FzInstant now;
   FzKeypair *pending_key; /* of the packets in @ops */
@@ -60,27 +72,28 @@ struct FzLaneTx {
   size_t n_touched;
   FzTouched touched[TOUCHED_MAX];
 
-  uint64_t handed[DESTINATIONS]; /* ring position, 0: nothing outstanding */
-  uint64_t waiting_for;          /* ring position, 0: not waiting */
-  bool is_taken;                 /* the trains were handed out: forget them before the next push */
+  bool is_taken;   /* the trains were handed out: forget them before the next emission */
+  bool is_held_up; /* since the last turn, see fz_lane_tx_note_held_up */
 
   FzLaneCounters counters;
+  FzStagingCounters staging;
 };
 
-/* A frame whose way is decided. */
-typedef struct {
-  FzSegmenter segmenter;
-  FzFlow flow;
-  FzVerdict verdict;
-  bool is_translated;
-  uint8_t saved_ip[FZ_IPV6_HEADER_SIZE]; /* of a translated frame: as it came */
-  uint8_t saved_transport[FZ_TCP_HEADER_SIZE];
-} RoutedFrame;
-
+/* What is to be done with a frame. */
 typedef enum {
-  FRAME_DONE,    /* sent, handed over or dropped */
-  FRAME_BLOCKED, /* not touched: wait for the engine, or for trains to be taken */
-} FrameResult;
+  WAY_DROP,
+  WAY_ENGINE,
+  WAY_SEND,
+  WAY_WAITS, /* for the engine, as what came before it */
+  WAY_FULL,  /* when the trains are taken */
+} WayKind;
+
+typedef struct {
+  WayKind kind;
+  FzDrop reason; /* of WAY_DROP */
+  FzKeypair *keypair;
+  FzEndpoint endpoint;
+} Way;
 
 FzLaneTx *
 fz_lane_tx_new (const FzLaneConfig *config)
@@ -95,6 +108,9 @@ fz_lane_tx_new (const FzLaneConfig *config)
   self->aead = fz_aead_new (config->backend);
   self->cache = fz_flow_cache_new (config->hash_seed);
   self->yard = fz_train_yard_new ();
+  self->pool = fz_frame_pool_new ();
+  self->queue = fz_flow_queue_new (&codel_config, FZ_TX_SLOTS);
+  self->staging.queue = fz_flow_queue_get_counters (self->queue);
   if (self->aead == NULL)
     abort ();
   return self;
@@ -108,6 +124,8 @@ fz_lane_tx_free (FzLaneTx *self)
   fz_aead_free (self->aead);
   fz_flow_cache_free (self->cache);
   fz_train_yard_free (self->yard);
+  fz_frame_pool_free (self->pool);
+  fz_flow_queue_free (self->queue);
   free (self);
 }
 
@@ -123,49 +141,48 @@ fz_lane_tx_get_counters (const FzLaneTx *self)
   return &self->counters;
 }
 
-/* -- what is outstanding at the engine -- */
-
-static uint64_t *
-find_handed (FzLaneTx *self, const FzIp *destination)
+const FzStagingCounters *
+fz_lane_tx_get_staging (const FzLaneTx *self)
 {
-  uint64_t words[2];
-
-  memcpy (words, destination->bytes, sizeof words);
-  words[0] = (words[0] ^ words[1] >> 7 ^ words[1] << 9) * UINT64_C (0x9e3779b97f4a7c15);
-  return &self->handed[words[0] >> 56];
+  return &self->staging;
 }
 
-/* Whether a packet for @destination would overtake one that the engine still has to handle. */
-static bool
-must_wait (FzLaneTx *self, const FzIp *destination)
-{
-  uint64_t *handed = find_handed (self, destination);
+/* -- what is outstanding at the engine -- */
 
-  _Static_assert(DESTINATIONS == 256, "the bucket is the top byte of the hash");
+static bool
+is_handled (const void *context, uint64_t position)
+{
+  const FzLaneTx *self = context;
+
+  return fz_ring_is_consumed (self->to_engine, position);
+}
+
+/* Whether a packet of @flow would overtake one that the engine still has to handle. */
+static bool
+must_wait (const FzLaneTx *self, FzQueueFlow *flow)
+{
+  uint64_t *handed = fz_queue_flow_get_mark (flow);
+
   if (*handed == 0)
     return false;
-  if (fz_ring_is_consumed (self->to_engine, *handed)) {
-    *handed = 0;
-    return false;
-  }
-  self->waiting_for = *handed;
-  return true;
+  if (!is_handled (self, *handed))
+    return true;
+  *handed = 0;
+  return false;
 }
 
 bool
 fz_lane_tx_is_waiting (FzLaneTx *self)
 {
-  if (self->waiting_for != 0 && fz_ring_is_consumed (self->to_engine, self->waiting_for))
-    self->waiting_for = 0;
-  return self->waiting_for != 0;
+  return fz_flow_queue_resume (self->queue, is_handled, self);
 }
 
 static void
-hand_over (FzLaneTx *self, const RoutedFrame *frame)
+hand_over (FzLaneTx *self, const FzStagedFrame *frame, FzQueueFlow *flow)
 {
   const FzSegmenter *segmenter = &frame->segmenter;
 
-  for (uint32_t i = 0; i < segmenter->n_segments; i++) {
+  for (uint32_t i = frame->n_skipped; i < segmenter->n_segments; i++) {
     FzLaneMessage *message = fz_lane_message_reserve (self->to_engine,
                                                       &self->counters,
                                                       FZ_LANE_MESSAGE_PACKET,
@@ -178,7 +195,7 @@ hand_over (FzLaneTx *self, const RoutedFrame *frame)
     fz_segmenter_write (segmenter, i, message->data);
     fz_ring_commit (self->to_engine);
     if (fz_snapshot_get_role (self->snapshot) != FZ_ROLE_GATEWAY) /* there, nobody waits */
-      *find_handed (self, &frame->flow.destination) = fz_ring_position (self->to_engine);
+      *fz_queue_flow_get_mark (flow) = fz_ring_position (self->to_engine);
   }
 }
 
@@ -213,7 +230,8 @@ touch (FzLaneTx *self, FzPeer *peer, uint64_t packets, uint64_t bytes)
   while (i > 0 && self->touched[i - 1].peer != peer)
     i--;
   if (i == 0) {
-    assert (self->n_touched < TOUCHED_MAX); /* one per frame at most */
+    if (self->n_touched == TOUCHED_MAX)
+      publish_touched (self);
     i = ++self->n_touched;
     self->touched[i - 1] = (FzTouched){ .peer = peer, .has_data = true };
   }
@@ -242,35 +260,32 @@ add_pending (FzLaneTx *self, uint8_t *plaintext, uint32_t length, uint64_t count
 
 /* Every packet of the frame into its train; sealed there at last when the turn ends. */
 static void
-emit_frame (FzLaneTx *self,
-            const RoutedFrame *frame,
-            FzKeypair *keypair,
-            const FzEndpoint *endpoint,
-            uint64_t first_counter)
+emit_frame (FzLaneTx *self, const FzStagedFrame *frame, const Way *way, uint64_t first_counter)
 {
   const FzSegmenter *segmenter = &frame->segmenter;
   uint8_t ecn = fz_ip_packet_get_ecn (&segmenter->ip);
   FzPeer *peer = frame->verdict.peer;
-  uint64_t bytes = 0;
+  uint32_t n = segmenter->n_segments - frame->n_skipped;
+  uint64_t counter = first_counter, bytes = 0;
 
-  if (self->pending_key != keypair)
+  if (self->pending_key != way->keypair)
     seal_pending (self);
-  self->pending_key = keypair;
+  self->pending_key = way->keypair;
 
-  for (uint32_t i = 0; i < segmenter->n_segments; i++) {
+  for (uint32_t i = frame->n_skipped; i < segmenter->n_segments; i++) {
     uint32_t length = fz_segmenter_get_length (segmenter, i);
-    uint8_t *datagram =
-        fz_train_yard_append (self->yard, peer, endpoint, ecn, length + FZ_WIREGUARD_OVERHEAD);
+    uint8_t *datagram = fz_train_yard_append (
+        self->yard, peer, &way->endpoint, ecn, length + FZ_WIREGUARD_OVERHEAD);
     uint8_t *plaintext = datagram + FZ_WIREGUARD_DATA_HEADER_SIZE;
 
-    fz_wireguard_write_data_header (datagram, keypair->remote_index, first_counter + i);
+    fz_wireguard_write_data_header (datagram, way->keypair->remote_index, counter);
     fz_segmenter_write (segmenter, i, plaintext);
-    add_pending (self, plaintext, length, first_counter + i);
+    add_pending (self, plaintext, length, counter++);
     bytes += length;
   }
-  touch (self, peer, segmenter->n_segments, bytes);
-  fz_count (&self->counters.packets, segmenter->n_segments);
-  fz_count (&self->counters.datagrams, segmenter->n_segments);
+  touch (self, peer, n, bytes);
+  fz_count (&self->counters.packets, n);
+  fz_count (&self->counters.datagrams, n);
   fz_count (&self->counters.bytes, bytes);
 }
 
@@ -290,17 +305,6 @@ tell_if_exhausted (
   message->connection_id = peer->connection_id;
   message->local_index = keypair->local_index;
   fz_ring_commit (self->to_engine);
-}
-
-/* No session or no address: the engine makes one, but a gateway never waits for its clients. */
-static FrameResult
-refuse_frame (FzLaneTx *self, const RoutedFrame *frame)
-{
-  if (fz_snapshot_get_role (self->snapshot) == FZ_ROLE_GATEWAY)
-    fz_count_drop (&self->counters, FZ_DROP_NO_SESSION, frame->segmenter.n_segments);
-  else
-    hand_over (self, frame);
-  return FRAME_DONE;
 }
 
 /* The newest session that the peer has confirmed to our receive half. The answer to a client's very
@@ -334,32 +338,117 @@ pick_keypair (const FzLaneTx *self, FzPeer *peer)
                                                                   : NULL;
 }
 
-static FrameResult
-send_frame (FzLaneTx *self, const RoutedFrame *frame)
+/* No session or no address: the engine makes one, but a gateway never waits for its clients. */
+static WayKind
+refuse (const FzLaneTx *self, Way *way)
+{
+  way->reason = FZ_DROP_NO_SESSION;
+  return fz_snapshot_get_role (self->snapshot) == FZ_ROLE_GATEWAY ? WAY_DROP : WAY_ENGINE;
+}
+
+static WayKind
+find_way_to_peer (FzLaneTx *self, const FzStagedFrame *frame, FzQueueFlow *flow, Way *way)
 {
   const FzSegmenter *segmenter = &frame->segmenter;
   FzPeer *peer = frame->verdict.peer;
-  FzKeypair *keypair = pick_keypair (self, peer);
-  FzEndpoint endpoint;
-  uint64_t first;
 
-  if (keypair == NULL)
-    return refuse_frame (self, frame);
-  endpoint = fz_peer_get_endpoint (peer);
-  if (endpoint.remote.ip.family == FZ_IP_NONE)
-    return refuse_frame (self, frame);
-  if (must_wait (self, &frame->flow.destination))
-    return FRAME_BLOCKED;
+  way->keypair = pick_keypair (self, peer);
+  if (way->keypair == NULL)
+    return refuse (self, way);
+  way->endpoint = fz_peer_get_endpoint (peer);
+  if (way->endpoint.remote.ip.family == FZ_IP_NONE)
+    return refuse (self, way);
+  if (must_wait (self, flow))
+    return WAY_WAITS;
   if (!fz_train_yard_has_room (self->yard,
                                segmenter->n_segments,
                                fz_segmenter_get_length (segmenter, 0) + FZ_WIREGUARD_OVERHEAD))
-    return FRAME_BLOCKED;
-  if (!fz_keypair_reserve (keypair, segmenter->n_segments, &first))
-    return refuse_frame (self, frame);
+    return WAY_FULL;
+  return WAY_SEND;
+}
 
-  tell_if_exhausted (self, peer, keypair, first, segmenter->n_segments);
-  emit_frame (self, frame, keypair, &endpoint, first);
-  return FRAME_DONE;
+static void
+find_way (FzLaneTx *self, FzStagedFrame *frame, FzQueueFlow *flow, Way *way)
+{
+  bool is_hit;
+
+  if (frame->verdict_turn != self->turn) {
+    frame->verdict =
+        fz_flow_cache_transmit (self->cache, self->snapshot, &frame->flow, frame->hash, &is_hit);
+    frame->verdict_turn = self->turn;
+  }
+  switch ((FzVerdictKind) frame->verdict.kind) {
+  case FZ_VERDICT_DROP:
+    way->kind = WAY_DROP;
+    way->reason = (FzDrop) frame->verdict.reason;
+    break;
+  case FZ_VERDICT_TO_ENGINE:
+    way->kind = WAY_ENGINE;
+    break;
+  case FZ_VERDICT_PASS:
+    way->kind = find_way_to_peer (self, frame, flow, way);
+    break;
+  }
+}
+
+static void
+send_frame (FzLaneTx *self, const FzStagedFrame *frame, FzQueueFlow *flow, Way *way)
+{
+  uint32_t n = frame->segmenter.n_segments - frame->n_skipped;
+  uint64_t first;
+
+  if (!fz_keypair_reserve (way->keypair, n, &first)) {
+    if (refuse (self, way) == WAY_ENGINE)
+      hand_over (self, frame, flow);
+    else
+      fz_count_drop (&self->counters, way->reason, n);
+    return;
+  }
+  tell_if_exhausted (self, frame->verdict.peer, way->keypair, first, n);
+  emit_frame (self, frame, way, first);
+}
+
+/* The frame goes where @way says, and its place is free again. */
+static void
+dispatch (FzLaneTx *self, FzStagedFrame *frame, FzQueueFlow *flow, Way *way)
+{
+  uint32_t n = frame->segmenter.n_segments - frame->n_skipped;
+
+  if (n > 0) {
+    switch (way->kind) {
+    case WAY_DROP:
+      fz_count_drop (&self->counters, way->reason, n);
+      break;
+    case WAY_ENGINE:
+      hand_over (self, frame, flow);
+      break;
+    case WAY_SEND:
+      send_frame (self, frame, flow, way);
+      break;
+    case WAY_WAITS:
+    case WAY_FULL:
+      assert (false); /* the caller has kept it */
+    }
+  }
+  fz_frame_pool_give_back (self->pool, frame);
+}
+
+/* Tells the frame's sender to slow down. */
+static void
+signal_sender (FzLaneTx *self, FzStagedFrame *frame)
+{
+  FzTunFrame *tun = &frame->tun;
+
+  if (fz_ip_packet_get_ecn (&frame->segmenter.ip) == FZ_ECN_NOT_ECT) {
+    frame->n_skipped = 1;
+    fz_count_drop (&self->counters, FZ_DROP_CODEL, 1);
+    return;
+  }
+  fz_ip_merge_ecn (tun->packet, FZ_ECN_CE);
+  if (fz_segmenter_init (&frame->segmenter, &tun->vnet, tun->packet, tun->length, FZ_MTU) !=
+      FZ_DROP_NONE)
+    assert (false); /* it was accepted before, and nothing but the mark has changed */
+  fz_count (&self->staging.marks, 1);
 }
 
 /* -- routing -- */
@@ -390,116 +479,206 @@ find_nat_session (const FzLaneTx *self, const FzFlow *flow, FzNatSession **out)
              : FZ_DROP_NONE;
 }
 
-static void
-save_frame (const FzTunFrame *frame, RoutedFrame *routed)
-{
-  memcpy (routed->saved_ip, frame->packet, sizeof routed->saved_ip);
-  memcpy (routed->saved_transport,
-          frame->packet + routed->segmenter.ip.transport_offset,
-          sizeof routed->saved_transport);
-  routed->is_translated = true;
-}
-
-/* What lies behind a short packet is the frame's headroom, and stays as it was. */
-static void
-restore_frame (const FzTunFrame *frame, const RoutedFrame *routed)
-{
-  if (!routed->is_translated)
-    return;
-  memcpy (frame->packet, routed->saved_ip, sizeof routed->saved_ip);
-  memcpy (frame->packet + routed->segmenter.ip.transport_offset,
-          routed->saved_transport,
-          sizeof routed->saved_transport);
-}
-
 static FzDrop
-translate_frame (FzLaneTx *self, const FzTunFrame *frame, RoutedFrame *out)
+translate_frame (FzLaneTx *self, FzStagedFrame *frame)
 {
+  FzTunFrame *tun = &frame->tun;
   FzNatSession *session;
-  FzDrop drop = find_nat_session (self, &out->flow, &session);
-  bool is_partial = (frame->vnet.flags & FZ_VNET_F_NEEDS_CSUM) != 0 &&
-                    frame->vnet.csum_start == out->segmenter.ip.transport_offset;
+  FzDrop drop = find_nat_session (self, &frame->flow, &session);
+  bool is_partial = (tun->vnet.flags & FZ_VNET_F_NEEDS_CSUM) != 0 &&
+                    tun->vnet.csum_start == frame->segmenter.ip.transport_offset;
 
   if (drop != FZ_DROP_NONE || session == NULL)
     return drop;
-  save_frame (frame, out);
-  fz_nat_translate_in (session, frame->packet, &out->segmenter.ip, is_partial, self->now);
-  drop = fz_segmenter_init (&out->segmenter, &frame->vnet, frame->packet, frame->length, FZ_MTU);
-  out->flow = fz_flow_from_packet (&out->segmenter.ip);
+  fz_nat_translate_in (session, tun->packet, &frame->segmenter.ip, is_partial, self->now);
+  drop = fz_segmenter_init (&frame->segmenter, &tun->vnet, tun->packet, tun->length, FZ_MTU);
+  frame->flow = fz_flow_from_packet (&frame->segmenter.ip);
   return drop;
 }
 
 static FzDrop
-route_frame (FzLaneTx *self, const FzTunFrame *frame, RoutedFrame *out)
+route_frame (FzLaneTx *self, FzStagedFrame *frame)
 {
-  FzDrop drop =
-      fz_segmenter_init (&out->segmenter, &frame->vnet, frame->packet, frame->length, FZ_MTU);
+  FzTunFrame *tun = &frame->tun;
+  FzDrop drop = fz_segmenter_init (&frame->segmenter, &tun->vnet, tun->packet, tun->length, FZ_MTU);
   bool is_hit;
 
-  out->is_translated = false;
+  frame->n_skipped = 0;
   if (drop != FZ_DROP_NONE)
     return drop;
-  out->flow = fz_flow_from_packet (&out->segmenter.ip);
+  frame->flow = fz_flow_from_packet (&frame->segmenter.ip);
   if (fz_snapshot_has_names (self->snapshot)) {
-    drop = translate_frame (self, frame, out);
+    drop = translate_frame (self, frame);
     if (drop != FZ_DROP_NONE)
       return drop;
   }
-  out->verdict = fz_flow_cache_transmit (self->cache, self->snapshot, &out->flow, &is_hit);
+  frame->hash = fz_flow_cache_hash (self->cache, &frame->flow);
+  frame->verdict =
+      fz_flow_cache_transmit (self->cache, self->snapshot, &frame->flow, frame->hash, &is_hit);
+  frame->verdict_turn = self->turn;
   fz_count (is_hit ? &self->counters.cache_hits : &self->counters.cache_misses, 1);
   return FZ_DROP_NONE;
 }
 
-static FrameResult
-push_frame (FzLaneTx *self, const FzTunFrame *tun_frame)
-{
-  FrameResult result = FRAME_DONE;
-  RoutedFrame frame;
-  FzDrop drop = route_frame (self, tun_frame, &frame);
+/* -- staging -- */
 
-  if (drop != FZ_DROP_NONE) {
-    fz_count_drop (&self->counters, drop, 1);
-  } else {
-    switch ((FzVerdictKind) frame.verdict.kind) {
-    case FZ_VERDICT_DROP:
-      fz_count_drop (&self->counters, (FzDrop) frame.verdict.reason, frame.segmenter.n_segments);
-      break;
-    case FZ_VERDICT_TO_ENGINE:
-      hand_over (self, &frame);
-      break;
-    case FZ_VERDICT_PASS:
-      result = send_frame (self, &frame);
-      break;
-    }
-  }
-  if (result == FRAME_DONE)
-    fz_count (&self->counters.super_packets, 1);
-  else
-    restore_frame (tun_frame, &frame);
-  return result;
+/* Clients share a gateway by turns; a client's gateways share nothing that is scarce here. */
+static uint32_t
+find_group (const FzLaneTx *self, const FzStagedFrame *frame)
+{
+  if (frame->verdict.kind != FZ_VERDICT_PASS ||
+      fz_snapshot_get_role (self->snapshot) == FZ_ROLE_CLIENT)
+    return 0;
+  return frame->verdict.peer->connection_id;
 }
 
-size_t
-fz_lane_tx_push (FzLaneTx *self, FzTunFrame *frames, size_t n_frames, FzInstant now)
+static void
+enqueue (FzLaneTx *self, FzStagedFrame *frame)
 {
-  size_t n_done = 0;
+  fz_frame_pool_shrink (self->pool, frame);
+  fz_flow_queue_push (
+      self->queue, fz_flow_queue_find (self->queue, frame->hash), frame->group, &frame->item);
+}
 
-  assert (n_frames <= FZ_TX_BATCH);
-  if (fz_lane_tx_is_waiting (self))
-    return 0;
-  if (self->is_taken)
-    fz_train_yard_clear (self->yard);
-  self->is_taken = false;
+static void
+enqueue_lone (FzLaneTx *self)
+{
+  if (self->lone != NULL)
+    enqueue (self, self->lone);
+  self->lone = NULL;
+}
+
+void
+fz_lane_tx_begin (FzLaneTx *self, FzInstant now)
+{
+  self->turn++;
   self->snapshot = atomic_load_explicit (&self->published->current, memory_order_acquire);
   self->now = now;
   fz_flow_cache_begin (self->cache, fz_snapshot_get_serial (self->snapshot));
+  fz_flow_queue_begin (self->queue, now, self->is_held_up);
+  self->is_held_up = false;
+}
 
-  while (n_done < n_frames && push_frame (self, &frames[n_done]) == FRAME_DONE)
-    n_done++;
+FzTunFrame *
+fz_lane_tx_reserve (FzLaneTx *self)
+{
+  if (self->reserved == NULL)
+    self->reserved = fz_frame_pool_take (self->pool);
+  if (self->reserved == NULL) {
+    fz_count (&self->staging.stops, 1);
+    return NULL;
+  }
+  return &self->reserved->tun;
+}
+
+/* A frame that is dropped leaves its place to the next one. */
+void
+fz_lane_tx_commit (FzLaneTx *self)
+{
+  FzStagedFrame *frame = self->reserved;
+  FzDrop drop = route_frame (self, frame);
+
+  fz_count (&self->counters.super_packets, 1);
+  if (drop != FZ_DROP_NONE) {
+    fz_count_drop (&self->counters, drop, 1);
+    return;
+  }
+  if (frame->verdict.kind == FZ_VERDICT_DROP) {
+    fz_count_drop (&self->counters, (FzDrop) frame->verdict.reason, frame->segmenter.n_segments);
+    return;
+  }
+  self->reserved = NULL;
+  frame->group = find_group (self, frame);
+  frame->item.since = fz_flow_queue_clock (self->queue);
+  frame->item.bytes = frame->tun.length;
+  if (self->lone == NULL && fz_flow_queue_is_empty (self->queue)) {
+    self->lone = frame;
+    return;
+  }
+  enqueue_lone (self);
+  enqueue (self, frame);
+}
+
+bool
+fz_lane_tx_has_work (FzLaneTx *self)
+{
+  fz_flow_queue_resume (self->queue, is_handled, self);
+  return self->lone != NULL || fz_flow_queue_next (self->queue) != NULL;
+}
+
+void
+fz_lane_tx_note_held_up (FzLaneTx *self)
+{
+  self->is_held_up = true;
+}
+
+/* -- emission -- */
+
+/* The only frame, past the queue; if it has to wait it goes there. */
+static size_t
+emit_lone (FzLaneTx *self)
+{
+  FzStagedFrame *frame = self->lone;
+  FzQueueFlow *flow = fz_flow_queue_find (self->queue, frame->hash);
+  size_t length = frame->tun.length;
+  Way way;
+
+  find_way (self, frame, flow, &way);
+  if (way.kind == WAY_WAITS || way.kind == WAY_FULL) {
+    enqueue_lone (self);
+    return 0;
+  }
+  self->lone = NULL;
+  fz_flow_queue_note_bypass (self->queue);
+  dispatch (self, frame, flow, &way);
+  return length;
+}
+
+/* The frame whose turn it is. False: nothing may leave now. */
+static bool
+emit_next (FzLaneTx *self, size_t *n_bytes)
+{
+  FzQueueFlow *flow = fz_flow_queue_next (self->queue);
+  FzStagedFrame *frame;
+  bool is_signalled;
+  Way way;
+
+  if (flow == NULL)
+    return false;
+  frame = (FzStagedFrame *) (void *) fz_queue_flow_get_head (flow);
+  find_way (self, frame, flow, &way);
+  if (way.kind == WAY_FULL)
+    return false;
+  if (way.kind == WAY_WAITS) {
+    fz_flow_queue_pause (self->queue, flow);
+    return true;
+  }
+  *n_bytes += frame->tun.length;
+  fz_flow_queue_pop (self->queue, flow, &is_signalled);
+  if (is_signalled && way.kind == WAY_SEND)
+    signal_sender (self, frame);
+  dispatch (self, frame, flow, &way);
+  return true;
+}
+
+size_t
+fz_lane_tx_emit (FzLaneTx *self, size_t n_bytes)
+{
+  size_t n_done = 0;
+
+  if (self->is_taken)
+    fz_train_yard_clear (self->yard);
+  self->is_taken = false;
+  fz_lane_tx_is_waiting (self);
+  if (self->lone != NULL)
+    n_done += emit_lone (self);
+  while (n_done < n_bytes && emit_next (self, &n_done))
+    continue;
 
   seal_pending (self);
   self->pending_key = NULL; /* not ours any more when the turn is over */
   publish_touched (self);
+  fz_flow_queue_publish (self->queue);
   return n_done;
 }
 

@@ -14,6 +14,7 @@
 #include "src/base/fz-instant.h"
 #include "src/base/fz-ring.h"
 #include "src/crypto/fz-aead.h"
+#include "src/dataplane/fz-flow-queue.h"
 #include "src/dataplane/fz-lane-message.h"
 #include "src/dataplane/fz-snapshot.h"
 #include "src/dataplane/fz-steering.h"
@@ -24,9 +25,9 @@
 #define FZ_MTU                1280u /* inner; both ends */
 #define FZ_WIREGUARD_OVERHEAD 32u
 #define FZ_PACKET_MAX         65535u
-#define FZ_FRAME_HEADROOM     64u /* bytes before and after a packet that the lane may overwrite */
-#define FZ_TX_BATCH           16u /* super-packets per turn; measured, dataplane-measured.md §1 */
-#define FZ_RX_BATCH           16u /* receive buffers per turn */
+#define FZ_TX_SLOTS           64u  /* frames of any length that a lane holds back */
+#define FZ_TX_CELLS           512u /* frames of at most 2 KiB beside them */
+#define FZ_RX_BATCH           16u  /* receive buffers per turn */
 #define FZ_TRAINS_MAX         64u
 #define FZ_TRAIN_SEGMENTS_MAX 64u
 #define FZ_N_SOJOURNS         8u
@@ -72,12 +73,19 @@ typedef struct {
   _Atomic uint64_t sojourns[FZ_N_SOJOURNS];
 } FzLaneCounters;
 
-/* -- transmit: TUN to UDP -- */
+/* -- transmit: TUN to UDP --
+ *
+ * A turn: begin; reserve, read a frame, commit, until the TUN has no more or there is no place;
+ * emit so many bytes, take the trains, send them. Committed frames are staged in flow queues
+ * (fz-flow-queue.h) and leave fairly, not in the order in which they came; those of one flow do. */
+
+#define FZ_TX_READ_BYTES (512u << 10) /* to be read before something is emitted */
+#define FZ_TX_EMIT_BYTES (128u << 10) /* to be emitted before the TUN is looked at again */
 
 typedef struct {
   FzVnetHeader vnet;
-  uint8_t *packet; /* FZ_FRAME_HEADROOM bytes before and behind it belong to the frame */
-  uint32_t length; /* bytes, up to FZ_PACKET_MAX */
+  uint8_t *packet; /* room for FZ_PACKET_MAX bytes */
+  uint32_t length; /* bytes */
 } FzTunFrame;
 
 typedef struct {
@@ -97,30 +105,55 @@ FzLaneTx *fz_lane_tx_new (const FzLaneConfig *config);
 void fz_lane_tx_free (FzLaneTx *self);
 void fz_lane_tx_set_limits (FzLaneTx *self, const FzLaneLimits *limits);
 
-/**
- * fz_lane_tx_push:
- * @frames: what was read from the TUN, in order; packet bytes may be overwritten
- * @n_frames: 1 … FZ_TX_BATCH
- * @now: one clock reading for the batch
- *
- * Routes, filters, cuts, seals. Trains pile up until fz_lane_tx_take; the
- * caller takes them before it pushes again.
- *
- * Returns: how many frames were used up. Fewer than @n_frames when the lane waits
- *   for the engine (fz_lane_tx_is_waiting: push the rest when that is false), or
- *   else when all trains are full: take and send them, then push the rest. The
- *   rest is untouched. Progress is certain unless the lane waits
- */
-size_t fz_lane_tx_push (FzLaneTx *self, FzTunFrame *frames, size_t n_frames, FzInstant now);
+/* Before anything else after a quiescent point of FzReclaim: what earlier turns knew of peers is
+ * not believed any more. @now counts for all until the next call. */
+void fz_lane_tx_begin (FzLaneTx *self, FzInstant now);
 
-/* True while packets handed to the engine must be sent first (fz-snapshot.h): do not read the TUN,
- * ask again when the engine has released records of tx_to_engine. */
+/* Where to read the next frame into; the same one until it is committed. NULL: all places are in
+ * use, so the TUN is left alone until something has been emitted. */
+FzTunFrame *fz_lane_tx_reserve (FzLaneTx *self);
+
+/* The reserved frame is there: packet, length and virtio header. It is checked, translated, asked
+ * for its verdict; unless dropped it is staged behind those of its flow. */
+void fz_lane_tx_commit (FzLaneTx *self);
+
+/**
+ * fz_lane_tx_emit:
+ * @n_bytes: of frames, roughly
+ *
+ * Cuts and seals what is staged, in the order of the flow queues. Trains pile up
+ * until fz_lane_tx_take, and must have been sent when this is called the next
+ * time. Stops early when all trains are full or nothing more may leave; after a
+ * take, progress is certain while fz_lane_tx_has_work.
+ *
+ * Returns: bytes of frames that are done
+ */
+size_t fz_lane_tx_emit (FzLaneTx *self, size_t n_bytes);
+
+/* Whether something staged may be emitted now. */
+bool fz_lane_tx_has_work (FzLaneTx *self);
+
+/* Whether flows wait because packets of theirs were handed to the engine, which must send them
+ * first (fz-snapshot.h): ask again when the engine has released records of tx_to_engine. */
 bool fz_lane_tx_is_waiting (FzLaneTx *self);
 
-/* Trains in sending order, valid until the next push; they are forgotten by this call. At most
+/* The trains taken cannot leave yet: the time that passes now is the queue's, not the scheduler's.
+ */
+void fz_lane_tx_note_held_up (FzLaneTx *self);
+
+/* Trains in sending order, valid until the next emit; they are forgotten by this call. At most
  * FZ_TRAINS_MAX, but up to FZ_TRAIN_SEGMENTS_MAX times as many where the limits cut them up. */
 size_t fz_lane_tx_take (FzLaneTx *self, const FzTrain **out_trains);
 const FzLaneCounters *fz_lane_tx_get_counters (const FzLaneTx *self);
+
+/* Staging. Owner writes (relaxed), anyone reads; what fz-flow-queue.h counts is beside it. */
+typedef struct {
+  const FzQueueCounters *queue;
+  _Atomic uint64_t marks; /* super-packets marked instead of losing a segment (FZ_DROP_CODEL) */
+  _Atomic uint64_t stops; /* times that there was no place for a frame */
+} FzStagingCounters;
+
+const FzStagingCounters *fz_lane_tx_get_staging (const FzLaneTx *self);
 
 /* -- receive: UDP to TUN -- */
 

@@ -72,6 +72,30 @@ add_half (FzMetrics *metrics, const char *prefix, const FzLaneCounters *half)
 }
 
 static void
+add_staging (FzMetrics *metrics, const FzStagingCounters *staging)
+{
+  static const char *const sojourns[FZ_SOJOURN_BUCKETS] = {
+    "sojourn_below_100us", "sojourn_below_500us", "sojourn_below_1ms",  "sojourn_below_2ms",
+    "sojourn_below_5ms",   "sojourn_below_10ms",  "sojourn_below_50ms", "sojourn_longer",
+  };
+  const FzQueueCounters *queue = staging->queue;
+
+  fz_metrics_add_counter (metrics, "staging", "frames", &queue->items);
+  fz_metrics_add_counter (metrics, "staging", "frames_max", &queue->items_max);
+  fz_metrics_add_counter (metrics, "staging", "bytes", &queue->bytes);
+  fz_metrics_add_counter (metrics, "staging", "bytes_max", &queue->bytes_max);
+  fz_metrics_add_counter (metrics, "staging", "slots", &queue->large);
+  fz_metrics_add_counter (metrics, "staging", "slots_max", &queue->large_max);
+  for (unsigned i = 0; i < FZ_SOJOURN_BUCKETS; i++)
+    fz_metrics_add_counter (metrics, "staging", sojourns[i], &queue->sojourn[i]);
+  fz_metrics_add_counter (metrics, "staging", "sparse", &queue->sparse);
+  fz_metrics_add_counter (metrics, "staging", "crowded", &queue->crowded);
+  fz_metrics_add_counter (metrics, "staging", "paused", &queue->paused);
+  fz_metrics_add_counter (metrics, "staging", "marks", &staging->marks);
+  fz_metrics_add_counter (metrics, "staging", "stops", &staging->stops);
+}
+
+static void
 add_receive (FzMetrics *metrics, const FzReceiveCounters *counters)
 {
   fz_metrics_add_counter (metrics, "udp_receive", "calls", &counters->calls);
@@ -143,6 +167,7 @@ fz_host_metrics_add_lane (FzMetrics *metrics, const FzLaneThread *lane)
 
   add_half (metrics, "tx", counters.tx);
   add_half (metrics, "rx", counters.rx);
+  add_staging (metrics, counters.staging);
   fz_host_metrics_add_send (metrics, "udp_send", counters.send);
   add_receive (metrics, counters.receive);
   add_reader (metrics, counters.tun_read);

@@ -6,9 +6,12 @@
  * the others are looked at without sleeping. With no source ready the worker goes offline for
  * FzReclaim and sleeps.
  *
- * The transmit side is closed in two cases: while a socket would block (then
- * its writability is a source) and while the lane waits for the engine (then
- * the bell is). Meanwhile the TUN is not read; the kernel's queue holds or drops.
+ * To transmit means to read the TUN into the lane's staging, to emit a little of
+ * it, to send that, and to look at the TUN again, since what comes now may have
+ * to leave before what is staged. Nothing is emitted while a socket would block
+ * (then its writability is a source); flows that wait for the engine stay staged
+ * (then the bell is a source). The TUN is read until all places are in use; then
+ * the kernel's queue holds or drops.
  */
 
 #include "src/runtime/fz-lane-thread.h"
@@ -28,6 +31,7 @@
 #define LAST_FLUSH_MS 50           /* dataplane.md §18 */
 #define JOIN_MS       2000         /* dataplane.md §18 */
 #define DOWN_MS       100          /* how often a device that is down is looked at */
+#define EMIT_STEPS    4            /* emissions in a turn, then the other direction has its own */
 
 typedef enum {
   SOURCE_UDP_V4,
@@ -75,9 +79,7 @@ struct FzLaneThread {
   _Atomic unsigned reports; /* workers add, engine takes */
 
   /* transmit worker only */
-  FzTunFrame frames[FZ_TX_BATCH];
-  size_t n_frames;
-  size_t n_pushed; /* of n_frames */
+  bool is_full; /* staging, at the last look: the TUN need not be polled */
 
   /* receive worker only */
   FzLaneLimits limits;
@@ -197,48 +199,53 @@ flush_trains (FzLaneThread *self, FzInstant now)
   return is_done;
 }
 
-/* Pushes what was read; false if the transmit side is closed before all of it is through. */
 static bool
-push_frames (FzLaneThread *self, FzInstant now)
+is_blocked (const FzLaneThread *self)
 {
-  while (self->n_pushed < self->n_frames) {
-    const FzTrain *trains;
-    size_t n_trains;
-
-    self->n_pushed += fz_lane_tx_push (
-        self->tx, self->frames + self->n_pushed, self->n_frames - self->n_pushed, now);
-    n_trains = fz_lane_tx_take (self->tx, &trains);
-    fz_udp_sender_start (self->sender, trains, n_trains);
-    if (!flush_trains (self, now))
-      return false;
-    if (self->n_pushed < self->n_frames && fz_lane_tx_is_waiting (self->tx))
-      return false;
-  }
-  return true;
+  return fz_udp_sender_is_blocked (self->sender, FZ_UDP_V4) ||
+         fz_udp_sender_is_blocked (self->sender, FZ_UDP_V6);
 }
 
-/* Whether the TUN may be read: nothing older is stuck. */
+/* Stages what the TUN has and there is a place for. Returns: whether it may have more */
 static bool
-is_open (FzLaneThread *self)
-{
-  return !fz_udp_sender_is_blocked (self->sender, FZ_UDP_V4) &&
-         !fz_udp_sender_is_blocked (self->sender, FZ_UDP_V6) && !fz_lane_tx_is_waiting (self->tx);
-}
-
-static void
 read_tun (Worker *worker, FzInstant now)
 {
   FzLaneThread *self = worker->lane;
-  FzTunStatus status;
+  FzTunStatus status = FZ_TUN_MORE;
+  uint32_t n_bytes = 0;
 
-  self->n_pushed = 0;
-  self->n_frames = fz_tun_reader_read (self->reader, self->frames, &status);
-  if (status != FZ_TUN_MORE)
-    worker->ready &= ~BIT (SOURCE_TUN);
+  self->is_full = false;
+  while (n_bytes < FZ_TX_READ_BYTES) {
+    FzTunFrame *frame = fz_lane_tx_reserve (self->tx);
+
+    self->is_full = frame == NULL;
+    if (frame == NULL)
+      return true;
+    status = fz_tun_reader_read (self->reader, frame);
+    if (status != FZ_TUN_MORE)
+      break;
+    n_bytes += frame->length;
+    fz_lane_tx_commit (self->tx);
+  }
   if (status == FZ_TUN_DOWN)
     worker->tun_down_at = now;
   if (status == FZ_TUN_GONE)
     lose_tun (self);
+  return status == FZ_TUN_MORE;
+}
+
+/* Seals and sends a little of what is staged; false while a socket would block. */
+static bool
+emit_some (FzLaneThread *self, FzInstant now)
+{
+  const FzTrain *trains;
+  size_t n_trains;
+
+  if (fz_lane_tx_emit (self->tx, FZ_TX_EMIT_BYTES) > 0)
+    self->is_full = false;
+  n_trains = fz_lane_tx_take (self->tx, &trains);
+  fz_udp_sender_start (self->sender, trains, n_trains);
+  return flush_trains (self, now);
 }
 
 static void
@@ -246,14 +253,21 @@ serve_tun (Worker *worker, FzInstant now)
 {
   FzLaneThread *self = worker->lane;
   uint64_t before = fz_ring_position (self->rings[0]);
+  bool is_open = flush_trains (self, now), has_more, has_work;
 
-  if (!flush_trains (self, now) || fz_lane_tx_is_waiting (self->tx)) {
-    worker->ready &= ~BIT (SOURCE_TUN); /* closed: the poll looks at what opens it */
-    return;
+  for (unsigned i = 0;; i++) {
+    fz_lane_tx_begin (self->tx, now);
+    has_more = read_tun (worker, now);
+    if (is_open && fz_lane_tx_has_work (self->tx))
+      is_open = emit_some (self, now);
+    has_work = is_open && fz_lane_tx_has_work (self->tx);
+    if (!has_work || i + 1 == EMIT_STEPS)
+      break;
+    now = fz_clock_now (self->config.clock);
   }
-  if (self->n_pushed == self->n_frames)
-    read_tun (worker, now);
-  if (!push_frames (self, now))
+  if (!is_open)
+    fz_lane_tx_note_held_up (self->tx);
+  if (!has_work && (!has_more || self->is_full))
     worker->ready &= ~BIT (SOURCE_TUN);
   announce (self, self->rings[0], before);
 }
@@ -261,34 +275,27 @@ serve_tun (Worker *worker, FzInstant now)
 /* -- waiting -- */
 
 static struct pollfd
-poll_udp (Worker *worker, FzUdpFamily family, bool tx_is_stuck)
+poll_udp (Worker *worker, FzUdpFamily family)
 {
   const FzLaneThread *self = worker->lane;
   struct pollfd result = { .fd = self->pair.sockets[family].fd };
 
   if ((worker->serves & RECEIVES) != 0)
     result.events |= POLLIN;
-  if (tx_is_stuck && fz_udp_sender_is_blocked (self->sender, family))
+  if ((worker->serves & TRANSMITS) != 0 && fz_udp_sender_is_blocked (self->sender, family))
     result.events |= POLLOUT;
   if (result.events == 0)
     result.fd = -1;
   return result;
 }
 
-/* Whether the worker has a transmit side with something it cannot get rid of. */
-static bool
-is_stuck (Worker *worker)
-{
-  return (worker->serves & TRANSMITS) != 0 && !is_open (worker->lane);
-}
-
 static struct pollfd
-poll_tun (Worker *worker, bool tx_is_stuck, FzInstant now)
+poll_tun (Worker *worker, FzInstant now)
 {
   FzLaneThread *self = worker->lane;
   struct pollfd result = { .fd = -1, .events = POLLIN };
 
-  if ((worker->serves & TRANSMITS) == 0 || tx_is_stuck || atomic_load (&self->tun_is_gone))
+  if ((worker->serves & TRANSMITS) == 0 || self->is_full || atomic_load (&self->tun_is_gone))
     return result;
   if (worker->tun_down_at != 0 && fz_instant_since (worker->tun_down_at, now) < DOWN_MS * FZ_MS)
     return result;
@@ -297,20 +304,34 @@ poll_tun (Worker *worker, bool tx_is_stuck, FzInstant now)
   return result;
 }
 
+/* Whether the worker can transmit something now. The bell is armed before the last look at what
+ * it announces. */
+static bool
+can_transmit (Worker *worker)
+{
+  FzLaneThread *self = worker->lane;
+
+  if ((worker->serves & TRANSMITS) == 0)
+    return false;
+  if (fz_lane_tx_is_waiting (self->tx))
+    fz_bell_arm (&worker->bell);
+  return !is_blocked (self) && fz_lane_tx_has_work (self->tx);
+}
+
 static void
-note_events (Worker *worker, const struct pollfd *polled, bool tx_is_stuck)
+note_events (Worker *worker, const struct pollfd *polled)
 {
   for (unsigned i = SOURCE_UDP_V4; i <= SOURCE_UDP_V6; i++) {
     if ((polled[i].revents & ~POLLOUT) != 0)
       worker->ready |= BIT (i) & worker->serves;
-    if (tx_is_stuck && (polled[i].revents & (POLLOUT | POLLERR)) != 0)
+    if ((polled[i].events & POLLOUT) != 0 && (polled[i].revents & (POLLOUT | POLLERR)) != 0)
       worker->ready |= BIT (SOURCE_TUN);
   }
   if (polled[SOURCE_TUN].revents != 0)
     worker->ready |= BIT (SOURCE_TUN);
   if (polled[N_SOURCES].revents != 0) {
     fz_bell_answer (&worker->bell);
-    worker->ready |= BIT (SOURCE_TUN) & worker->serves; /* the engine may have opened it */
+    worker->ready |= BIT (SOURCE_TUN) & worker->serves; /* the engine may have let flows go */
   }
 }
 
@@ -319,59 +340,65 @@ static void
 wait (Worker *worker, FzInstant now)
 {
   FzLaneThread *self = worker->lane;
-  bool may_sleep = worker->ready == 0, tx_is_stuck;
   struct pollfd polled[N_SOURCES + 1];
-  int timeout = may_sleep ? -1 : 0;
+  int timeout;
 
   worker->polled_at = now;
-  tx_is_stuck = is_stuck (worker);
-  if (may_sleep && tx_is_stuck) {
-    fz_bell_arm (&worker->bell); /* before the last look at what it announces */
-    tx_is_stuck = is_stuck (worker);
-  }
-
-  polled[SOURCE_UDP_V4] = poll_udp (worker, FZ_UDP_V4, tx_is_stuck);
-  polled[SOURCE_UDP_V6] = poll_udp (worker, FZ_UDP_V6, tx_is_stuck);
-  polled[SOURCE_TUN] = poll_tun (worker, tx_is_stuck, now);
+  if ((worker->ready & BIT (SOURCE_TUN)) == 0 && can_transmit (worker))
+    worker->ready |= BIT (SOURCE_TUN);
+  timeout = worker->ready == 0 ? -1 : 0;
+  polled[SOURCE_UDP_V4] = poll_udp (worker, FZ_UDP_V4);
+  polled[SOURCE_UDP_V6] = poll_udp (worker, FZ_UDP_V6);
+  polled[SOURCE_TUN] = poll_tun (worker, now);
   polled[N_SOURCES] = (struct pollfd){ .fd = worker->bell.fd, .events = POLLIN };
   if (timeout != 0 && worker->tun_down_at != 0)
     timeout = DOWN_MS;
-  /* What was read and waits for nothing any more is work in hand. */
-  if (!tx_is_stuck && (worker->serves & TRANSMITS) != 0 && self->n_pushed < self->n_frames) {
-    worker->ready |= BIT (SOURCE_TUN);
-    timeout = 0;
-  }
 
   count (timeout != 0 ? &worker->counters.sleeps : &worker->counters.polls);
   if (timeout != 0)
     fz_reclaim_offline (self->config.published->reclaim, worker->reader);
   if (poll (polled, N_SOURCES + 1, timeout) > 0)
-    note_events (worker, polled, tx_is_stuck);
+    note_events (worker, polled);
 }
 
 /* -- the thread -- */
 
-/* What is sealed goes out, if it can soon. What is read and not pushed stays for a restart. */
+static void
+wait_until_writable (Worker *worker, FzInstant now, FzInstant deadline)
+{
+  uint64_t left = fz_instant_since (now, deadline);
+  struct pollfd polled[] = { poll_udp (worker, FZ_UDP_V4), poll_udp (worker, FZ_UDP_V6) };
+
+  polled[0].events &= POLLOUT;
+  polled[1].events &= POLLOUT;
+  poll (polled, 2, (int) (left / FZ_MS) + 1);
+}
+
+/* What is staged goes out, if it can soon. What cannot stays staged for a restart. */
 static void
 finish (Worker *worker)
 {
   FzLaneThread *self = worker->lane;
-  FzInstant deadline = fz_instant_add (fz_clock_now (self->config.clock), LAST_FLUSH_MS * FZ_MS);
+  uint64_t before = fz_ring_position (self->rings[0]);
+  FzInstant now = fz_clock_now (self->config.clock);
+  FzInstant deadline = fz_instant_add (now, LAST_FLUSH_MS * FZ_MS);
 
   if ((worker->serves & TRANSMITS) == 0)
     return;
-  while (!flush_trains (self, fz_clock_now (self->config.clock))) {
-    uint64_t left = fz_instant_since (fz_clock_now (self->config.clock), deadline);
-    struct pollfd polled[] = { poll_udp (worker, FZ_UDP_V4, true),
-                               poll_udp (worker, FZ_UDP_V6, true) };
-
-    if (left == 0)
+  for (bool is_open = flush_trains (self, now); now < deadline;
+       now = fz_clock_now (self->config.clock)) {
+    fz_lane_tx_begin (self->tx, now);
+    if (!is_open) {
+      wait_until_writable (worker, now, deadline);
+      is_open = flush_trains (self, now);
+    } else if (fz_lane_tx_has_work (self->tx)) {
+      is_open = emit_some (self, now);
+    } else {
       break;
-    polled[0].events &= POLLOUT;
-    polled[1].events &= POLLOUT;
-    poll (polled, 2, (int) (left / FZ_MS) + 1);
+    }
   }
   fz_udp_sender_abandon (self->sender);
+  announce (self, self->rings[0], before);
 }
 
 static bool
@@ -611,6 +638,7 @@ fz_lane_thread_get_counters (const FzLaneThread *self)
   return (FzLaneThreadCounters){
     .tx = fz_lane_tx_get_counters (self->tx),
     .rx = fz_lane_rx_get_counters (self->rx),
+    .staging = fz_lane_tx_get_staging (self->tx),
     .send = fz_udp_sender_get_counters (self->sender),
     .receive = fz_udp_receiver_get_counters (self->receiver),
     .tun_read = fz_tun_reader_get_counters (self->reader),

@@ -65,8 +65,9 @@ void fz_lane_thread_ask_to_stop (FzLaneThread *self);
 /**
  * fz_lane_thread_stop:
  *
- * Lets the threads finish what they hold (50 ms at most) and joins them. May be
- * started again, on other descriptors; nothing but unsent trains is lost.
+ * Lets the threads send what they hold (50 ms at most) and joins them. May be
+ * started again, on other descriptors: what is staged stays so, nothing but
+ * unsent trains is lost.
  *
  * Returns: false if a thread has not ended within two seconds: it still runs, free nothing
  */
@@ -86,6 +87,7 @@ unsigned fz_lane_thread_take_reports (FzLaneThread *self);
 typedef struct {
   const FzLaneCounters *tx;
   const FzLaneCounters *rx;
+  const FzStagingCounters *staging;
   const FzSendCounters *send;
   const FzReceiveCounters *receive;
   const FzTunCounters *tun_read;

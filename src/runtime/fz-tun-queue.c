@@ -11,8 +11,9 @@
 #include <sys/ioctl.h>
 #include <time.h>
 
-#define SLOT_BYTES       (FZ_FRAME_HEADROOM + FZ_PACKET_MAX + 1 + FZ_FRAME_HEADROOM)
+#define SPLIT_BYTES      (FZ_PACKET_MAX + 1)
 #define ERRORS_IN_A_ROW  16u
+#define BAD_IN_A_ROW     16u
 #define BACK_OFF_NS      FZ_MS
 #define WRITE_WAIT_MS    10
 #define IP_HEADER_LENGTH 20u /* the shortest thing that can be a packet */
@@ -22,7 +23,6 @@ struct FzTunReader {
   FzTunQueue queue;
   unsigned errors_in_a_row;
   FzTunCounters counters;
-  uint8_t *memory; /* FZ_TX_BATCH slots; the first ones are used first, the others stay cold */
 };
 
 struct FzTunWriter {
@@ -73,18 +73,12 @@ fz_tun_reader_new (const FzIo *io)
 
   self->io = io;
   self->queue.fd = -1;
-  self->memory = aligned_alloc (64, (size_t) FZ_TX_BATCH * ((SLOT_BYTES + 63) / 64 * 64));
-  if (self->memory == NULL)
-    abort ();
   return self;
 }
 
 void
 fz_tun_reader_free (FzTunReader *self)
 {
-  if (self == NULL)
-    return;
-  free (self->memory);
   free (self);
 }
 
@@ -137,40 +131,35 @@ judge_read_error (FzTunReader *self, int error)
   return FZ_TUN_MORE;
 }
 
-size_t
-fz_tun_reader_read (FzTunReader *self, FzTunFrame *out, FzTunStatus *out_status)
+FzTunStatus
+fz_tun_reader_read (FzTunReader *self, FzTunFrame *frame)
 {
-  size_t n = 0, bytes = 0, n_bad = 0;
-  FzTunStatus status = self->queue.fd >= 0 ? FZ_TUN_MORE : FZ_TUN_GONE;
+  unsigned n_bad = 0;
 
-  /* a stream of nonsense ends the turn as well */
-  while (status == FZ_TUN_MORE && n + n_bad < FZ_TX_BATCH && bytes < FZ_TUN_TURN_BYTES) {
-    FzTunFrame *frame = &out[n];
-    ssize_t length;
+  if (self->queue.fd < 0)
+    return FZ_TUN_GONE;
+  while (n_bad < BAD_IN_A_ROW) { /* a stream of nonsense ends the turn as well */
+    ssize_t length = read_frame (self, frame);
 
-    frame->packet = self->memory + n * ((SLOT_BYTES + 63) / 64 * 64) + FZ_FRAME_HEADROOM;
-    length = read_frame (self, frame);
     if (length < 0) {
-      status = judge_read_error (self, errno);
+      FzTunStatus status = judge_read_error (self, errno);
+
+      if (status != FZ_TUN_MORE)
+        return status;
       continue;
     }
-    if (length == 0) { /* no device does that: the end of a stand-in */
-      status = FZ_TUN_GONE;
-      continue;
-    }
+    if (length == 0) /* no device does that: the end of a stand-in */
+      return FZ_TUN_GONE;
     self->errors_in_a_row = 0;
-    if (length < (ssize_t) IP_HEADER_LENGTH) {
-      count (&self->counters.bad_frames, 1);
-      n_bad++;
-      continue;
+    if (length >= (ssize_t) IP_HEADER_LENGTH) {
+      frame->length = (uint32_t) length;
+      count (&self->counters.read_bytes, (uint64_t) length);
+      return FZ_TUN_MORE;
     }
-    frame->length = (uint32_t) length;
-    bytes += (size_t) length;
-    n++;
+    count (&self->counters.bad_frames, 1);
+    n_bad++;
   }
-  count (&self->counters.read_bytes, bytes);
-  *out_status = status;
-  return n;
+  return FZ_TUN_DRAINED;
 }
 
 const FzTunCounters *
@@ -188,7 +177,7 @@ fz_tun_writer_new (const FzIo *io)
 
   self->io = io;
   self->queue.fd = -1;
-  self->frame = allocate (SLOT_BYTES);
+  self->frame = allocate (SPLIT_BYTES);
   return self;
 }
 

@@ -13,11 +13,8 @@
 #include "src/dataplane/fz-lane.h"
 #include "src/runtime/fz-io.h"
 
-#define FZ_TUN_TURN_BYTES                                                                          \
-  (512u << 10) /* read per turn at most, so that the other side is not starved */
-
 typedef enum {
-  FZ_TUN_MORE,    /* there may be more to read */
+  FZ_TUN_MORE,    /* done, and there may be more to read */
   FZ_TUN_DRAINED, /* poll before the next read */
   FZ_TUN_DOWN,    /* the device is down: look again in a while */
   FZ_TUN_GONE,    /* the device was removed: never again on this descriptor */
@@ -46,11 +43,11 @@ void fz_tun_reader_set_queue (FzTunReader *self, FzTunQueue queue);
 
 /**
  * fz_tun_reader_read:
- * @out: (array FZ_TX_BATCH): frames, valid until the next call
+ * @frame: its packet says where to read to; FZ_PACKET_MAX bytes
  *
- * Reads until the device is drained, FZ_TX_BATCH frames or FZ_TUN_TURN_BYTES.
+ * Returns: FZ_TUN_MORE if @frame has been read, else why not
  */
-size_t fz_tun_reader_read (FzTunReader *self, FzTunFrame *out, FzTunStatus *out_status);
+FzTunStatus fz_tun_reader_read (FzTunReader *self, FzTunFrame *frame);
 const FzTunCounters *fz_tun_reader_get_counters (const FzTunReader *self);
 
 /* -- writing -- */

@@ -11,6 +11,7 @@
 #include "src/base/fz-bytes.h"
 #include "src/crypto/fz-crypto.h"
 #include "src/dataplane/fz-coalesce.h"
+#include "src/dataplane/fz-flow-queue.h"
 #include "src/dataplane/fz-lane.h"
 #include "src/dataplane/fz-segment.h"
 #include "src/proto/fz-checksum.h"
@@ -26,6 +27,7 @@
 #define SUPER      (HEADERS + N_SEGMENTS * PAYLOAD)
 #define PACKET     (HEADERS + PAYLOAD)
 #define SMALL      64u /* bytes of UDP payload */
+#define N_FRAMES   16u /* of a turn */
 
 #define CLIENT_ID  1u
 #define GATEWAY_ID 2u
@@ -248,7 +250,11 @@ typedef struct {
   End gateway;
   bool receives; /* measure the receive half, too */
   bool is_small;
-  uint8_t *frames[FZ_TX_BATCH];
+  bool is_single; /* one frame a turn: never queued */
+  uint16_t port;  /* of the next frame */
+  uint16_t n_flows;
+  const void *written[FZ_TX_SLOTS]; /* places that hold the frame already */
+  size_t n_written;
   uint8_t *buffers[FZ_TRAINS_MAX];
 } Lane;
 
@@ -329,7 +335,7 @@ make_small (uint8_t *out)
 }
 
 static Lane *
-make_lane (FzAeadBackend backend, bool receives, bool is_small)
+make_lane (FzAeadBackend backend)
 {
   Lane *lane = calloc (1, sizeof *lane);
 
@@ -337,17 +343,6 @@ make_lane (FzAeadBackend backend, bool receives, bool is_small)
     abort ();
   init_end (&lane->client, backend, true);
   init_end (&lane->gateway, backend, false);
-  lane->receives = receives;
-  lane->is_small = is_small;
-  for (size_t i = 0; i < FZ_TX_BATCH; i++) {
-    lane->frames[i] = malloc (SUPER + 2 * FZ_FRAME_HEADROOM);
-    if (lane->frames[i] == NULL)
-      abort ();
-    if (is_small)
-      make_small (lane->frames[i] + FZ_FRAME_HEADROOM);
-    else
-      memcpy (lane->frames[i] + FZ_FRAME_HEADROOM, super, SUPER);
-  }
   for (size_t i = 0; i < FZ_TRAINS_MAX; i++)
     if ((lane->buffers[i] = malloc (65536)) == NULL)
       abort ();
@@ -359,8 +354,6 @@ free_lane (Lane *lane)
 {
   clear_end (&lane->client);
   clear_end (&lane->gateway);
-  for (size_t i = 0; i < FZ_TX_BATCH; i++)
-    free (lane->frames[i]);
   for (size_t i = 0; i < FZ_TRAINS_MAX; i++)
     free (lane->buffers[i]);
   free (lane);
@@ -389,24 +382,48 @@ receive (Lane *lane, const FzTrain *trains, size_t n_trains)
   }
 }
 
+/* The kernel's copy is not measured: a place is written once, its bytes stay what they were. */
+static void
+fill (Lane *lane, FzTunFrame *frame)
+{
+  static const FzVnetHeader plain = { 0 };
+  size_t i = 0;
+
+  while (i < lane->n_written && lane->written[i] != frame->packet)
+    i++;
+  if (i == lane->n_written) {
+    if (lane->is_small)
+      make_small (frame->packet);
+    else
+      memcpy (frame->packet, super, SUPER);
+    lane->written[lane->n_written++] = frame->packet;
+  }
+  fz_put_u16be (frame->packet + 20, lane->port); /* the checksum is nobody's business here */
+  lane->port = (uint16_t) (lane->port + 1 < lane->n_flows ? lane->port + 1 : 0);
+  frame->vnet = lane->is_small ? plain : super_vnet;
+  frame->length = lane->is_small ? 28 + SMALL : SUPER;
+}
+
+/* As a lane's thread does it: one turn, as many emissions as it takes. */
 static size_t
 run_lane (void *state)
 {
-  static const FzVnetHeader plain = { 0 };
   Lane *lane = state;
-  FzTunFrame frames[FZ_TX_BATCH];
-  size_t n_done = 0, length;
+  FzLaneTx *tx = lane->client.tx;
+  size_t n_frames = lane->is_single ? 1 : N_FRAMES, length;
+  FzTunFrame *frame;
 
-  for (size_t i = 0; i < FZ_TX_BATCH; i++)
-    frames[i] = (FzTunFrame){ .vnet = lane->is_small ? plain : super_vnet,
-                              .packet = lane->frames[i] + FZ_FRAME_HEADROOM,
-                              .length = lane->is_small ? 28 + SMALL : SUPER };
-  while (n_done < FZ_TX_BATCH) {
+  fz_lane_tx_begin (tx, 1);
+  for (size_t i = 0; i < n_frames && (frame = fz_lane_tx_reserve (tx)) != NULL; i++) {
+    fill (lane, frame);
+    fz_lane_tx_commit (tx);
+  }
+  while (fz_lane_tx_has_work (tx)) {
     const FzTrain *trains;
     size_t n_trains;
 
-    n_done += fz_lane_tx_push (lane->client.tx, frames + n_done, FZ_TX_BATCH - n_done, 1);
-    n_trains = fz_lane_tx_take (lane->client.tx, &trains);
+    fz_lane_tx_emit (tx, FZ_TX_EMIT_BYTES);
+    n_trains = fz_lane_tx_take (tx, &trains);
     if (lane->receives)
       receive (lane, trains, n_trains);
   }
@@ -414,7 +431,7 @@ run_lane (void *state)
     fz_ring_release (lane->client.ring);
   while (fz_ring_peek (lane->gateway.ring, &length) != NULL)
     fz_ring_release (lane->gateway.ring);
-  return lane->is_small ? FZ_TX_BATCH : FZ_TX_BATCH * N_SEGMENTS;
+  return lane->is_small ? n_frames : n_frames * N_SEGMENTS;
 }
 
 static void
@@ -426,18 +443,83 @@ measure_cipher (FzAeadBackend backend, const char *name, uint32_t length, bool o
   clear_cipher (&cipher);
 }
 
-static void
-measure_lane (FzAeadBackend backend, const char *name, bool receives, bool is_small)
-{
-  Lane *lane = make_lane (backend, receives, is_small);
+typedef struct {
+  const char *name;
+  bool receives;
+  bool is_small;
+  bool is_single;
+  uint16_t n_flows;
+} LaneRow;
 
-  measure (&(Row){ name, run_lane, lane, is_small ? 28 + SMALL : PACKET });
+static void
+measure_lane (FzAeadBackend backend, const LaneRow *row)
+{
+  Lane *lane = make_lane (backend);
+
+  lane->receives = row->receives;
+  lane->is_small = row->is_small;
+  lane->is_single = row->is_single;
+  lane->n_flows = row->n_flows;
+  measure (&(Row){ row->name, run_lane, lane, row->is_small ? 28 + SMALL : PACKET });
   free_lane (lane);
+}
+
+/* -- flow queues alone -- */
+
+#define N_ITEMS 64u
+
+typedef struct {
+  FzFlowQueue *queue;
+  FzQueueItem items[N_ITEMS];
+  uint32_t n_flows;
+} Staging;
+
+/* In and out of the queue, as many at a time as there are places for super-packets. */
+static size_t
+run_staging (void *state)
+{
+  Staging *staging = state;
+  bool is_signalled;
+  FzQueueFlow *flow;
+
+  fz_flow_queue_begin (staging->queue, 1, false);
+  for (uint32_t i = 0; i < N_ITEMS; i++) {
+    FzQueueItem *item = &staging->items[i];
+
+    item->since = fz_flow_queue_clock (staging->queue);
+    item->bytes = PACKET;
+    flow = fz_flow_queue_find (staging->queue, i % staging->n_flows);
+    fz_flow_queue_push (staging->queue, flow, i % staging->n_flows % 4, item);
+  }
+  while ((flow = fz_flow_queue_next (staging->queue)) != NULL)
+    fz_flow_queue_pop (staging->queue, flow, &is_signalled);
+  return N_ITEMS;
+}
+
+static void
+measure_staging (const char *name, uint32_t n_flows)
+{
+  const FzCodelConfig codel = { 2 * FZ_MS, 40 * FZ_MS };
+  static Staging staging;
+
+  staging = (Staging){ .queue = fz_flow_queue_new (&codel, N_ITEMS), .n_flows = n_flows };
+  measure (&(Row){ name, run_staging, &staging, PACKET });
+  fz_flow_queue_free (staging.queue);
 }
 
 int
 main (int argc, char **argv)
 {
+  static const LaneRow rows[] = {
+    { "lane, full: transmit", false, false, false, 1 },
+    { "lane, full: transmit, 8 flows", false, false, false, 8 },
+    { "lane, full: transmit, alone", false, false, true, 1 },
+    { "lane, full: transmit, copy, receive", true, false, false, 1 },
+    { "lane, small: transmit", false, true, false, 1 },
+    { "lane, small: transmit, 8 flows", false, true, false, 8 },
+    { "lane, small: transmit, alone", false, true, true, 1 },
+    { "lane, small: transmit, copy, receive", true, true, false, 1 },
+  };
   FzAeadBackend backend;
   FzCoalescer *coalescer;
   static FzReplayWindow window;
@@ -466,10 +548,10 @@ main (int argc, char **argv)
   measure_cipher (backend, "open (and copy)", PACKET, true);
   measure_cipher (backend, "seal, small", 28 + SMALL, false);
   measure_cipher (backend, "open (and copy), small", 28 + SMALL, true);
-  measure_lane (backend, "lane, full: transmit", false, false);
-  measure_lane (backend, "lane, full: transmit, copy, receive", true, false);
-  measure_lane (backend, "lane, small: transmit", false, true);
-  measure_lane (backend, "lane, small: transmit, copy, receive", true, true);
+  measure_staging ("flow queue, 1 flow", 1);
+  measure_staging ("flow queue, 64 flows of 4 groups", 64);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    measure_lane (backend, &rows[i]);
   fz_coalescer_free (coalescer);
   return 0;
 }

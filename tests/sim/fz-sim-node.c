@@ -150,20 +150,25 @@ flush_engine (FzSimNode *self)
 /* -- the lane -- */
 
 static void
-push_packet (FzSimNode *self, GBytes *bytes)
+stage_packet (FzSimNode *self, GBytes *bytes)
 {
-  uint8_t frame[2 * FZ_FRAME_HEADROOM + 2048] = { 0 };
-  FzTunFrame tun = { .packet = frame + FZ_FRAME_HEADROOM };
-  const FzTrain *trains;
+  FzTunFrame *frame = fz_lane_tx_reserve (self->tx);
   gsize length;
   const void *data = g_bytes_get_data (bytes, &length);
-  size_t n;
 
-  g_assert (length <= 2048);
-  memcpy (tun.packet, data, length);
-  tun.length = (uint32_t) length;
-  g_assert (fz_lane_tx_push (self->tx, &tun, 1, fz_sim_now (self->sim)) == 1);
-  n = fz_lane_tx_take (self->tx, &trains);
+  g_assert (frame != NULL && length <= FZ_PACKET_MAX);
+  frame->vnet = (FzVnetHeader){ 0 };
+  memcpy (frame->packet, data, length);
+  frame->length = (uint32_t) length;
+  fz_lane_tx_commit (self->tx);
+}
+
+static void
+send_trains (FzSimNode *self)
+{
+  const FzTrain *trains;
+  size_t n = fz_lane_tx_take (self->tx, &trains);
+
   for (size_t i = 0; i < n; i++)
     for (size_t at = 0; at < trains[i].length; at += trains[i].segment_size) {
       size_t left = trains[i].length - at;
@@ -174,6 +179,27 @@ push_packet (FzSimNode *self, GBytes *bytes)
                      &trains[i].from,
                      fz_span (trains[i].data + at, MIN (left, trains[i].segment_size)));
     }
+}
+
+/* One turn of the lane's transmit half: a frame from the TUN if it may be read, and what is staged.
+ * Returns: whether anything was done */
+static bool
+transmit (FzSimNode *self)
+{
+  bool has_frame = !g_queue_is_empty (&self->to_tun) && fz_lane_tx_reserve (self->tx) != NULL;
+
+  fz_lane_tx_begin (self->tx, fz_sim_now (self->sim));
+  if (has_frame) {
+    GBytes *bytes = g_queue_pop_head (&self->to_tun);
+
+    stage_packet (self, bytes);
+    g_bytes_unref (bytes);
+  } else if (!fz_lane_tx_has_work (self->tx)) {
+    return false;
+  }
+  fz_lane_tx_emit (self->tx, FZ_TX_EMIT_BYTES);
+  send_trains (self);
+  return true;
 }
 
 static void
@@ -223,13 +249,7 @@ pump (FzSimNode *self)
       fz_ring_release (self->ring);
       is_more = true;
     }
-    if (!fz_lane_tx_is_waiting (self->tx) && !g_queue_is_empty (&self->to_tun)) {
-      GBytes *bytes = g_queue_pop_head (&self->to_tun);
-
-      push_packet (self, bytes);
-      g_bytes_unref (bytes);
-      is_more = true;
-    }
+    is_more |= transmit (self);
   }
   self->is_pumping = false;
 }

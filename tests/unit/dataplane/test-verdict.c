@@ -456,6 +456,7 @@ test_cache_revocation (void)
   World world = make_world (FZ_ROLE_GATEWAY, routes, 1, alice, bob);
   FzFlowCache *rx = fz_flow_cache_new (1), *tx = fz_flow_cache_new (1);
   FzFlow flow = make_flow (&c), answer = make_flow (&back);
+  uint64_t hash = fz_flow_cache_hash (tx, &answer);
   bool is_hit;
 
   set_gateway_rights (alice, bob);
@@ -465,7 +466,8 @@ test_cache_revocation (void)
     g_assert_cmpint (
         fz_flow_cache_receive (rx, world.snapshot, alice, &flow, &is_hit).kind, ==, PASS);
     g_assert_cmpint (is_hit, ==, i > 0);
-    g_assert_true (fz_flow_cache_transmit (tx, world.snapshot, &answer, &is_hit).peer == alice);
+    g_assert_true (fz_flow_cache_transmit (tx, world.snapshot, &answer, hash, &is_hit).peer ==
+                   alice);
     g_assert_cmpint (is_hit, ==, i > 0);
   }
   /* the same flow through another peer's session is another question */
@@ -477,7 +479,8 @@ test_cache_revocation (void)
   g_assert_cmpint (
       fz_flow_cache_receive (rx, world.snapshot, alice, &flow, &is_hit).kind, ==, ENGINE);
   g_assert_false (is_hit);
-  g_assert_cmpint (fz_flow_cache_transmit (tx, world.snapshot, &answer, &is_hit).kind, ==, DROP);
+  g_assert_cmpint (
+      fz_flow_cache_transmit (tx, world.snapshot, &answer, hash, &is_hit).kind, ==, DROP);
 
   /* granted again: refusals were not remembered */
   fz_policy_free ((FzPolicy *) atomic_exchange (
@@ -485,7 +488,8 @@ test_cache_revocation (void)
       fz_policy_new ((FzPolicyEntry[]){ make_entry ("10.0.0.0/16", web, 1, NULL) }, 1)));
   g_assert_cmpint (
       fz_flow_cache_receive (rx, world.snapshot, alice, &flow, &is_hit).kind, ==, PASS);
-  g_assert_cmpint (fz_flow_cache_transmit (tx, world.snapshot, &answer, &is_hit).kind, ==, PASS);
+  g_assert_cmpint (
+      fz_flow_cache_transmit (tx, world.snapshot, &answer, hash, &is_hit).kind, ==, PASS);
 
   /* a new snapshot forgets everything */
   g_assert_cmpint (
