@@ -374,7 +374,8 @@ wait_until_writable (Worker *worker, FzInstant now, FzInstant deadline)
   poll (polled, 2, (int) (left / FZ_MS) + 1);
 }
 
-/* What is staged goes out, if it can soon. What cannot stays staged for a restart. */
+/* What is staged goes out, if it can soon. What cannot stays staged for a restart. The worker may
+ * come here from its sleep, offline. */
 static void
 finish (Worker *worker)
 {
@@ -387,6 +388,7 @@ finish (Worker *worker)
     return;
   for (bool is_open = flush_trains (self, now); now < deadline;
        now = fz_clock_now (self->config.clock)) {
+    fz_reclaim_quiesce (self->config.published->reclaim, worker->reader);
     fz_lane_tx_begin (self->tx, now);
     if (!is_open) {
       wait_until_writable (worker, now, deadline);
