@@ -380,8 +380,9 @@ def case_bulk(program):
         peak = pair.ours.process.peak_resident_kb()
         expect(peak <= 32 * 1024 or is_sanitized(pair.ours), f"{peak} kB resident, at most 32 MB are allowed")
         metrics = pair.finish()
+        # what CoDel takes is a signal to TCP, as often as this machine is busy
         drops = {key: value for key, value in metrics.items()
-                 if re.search("drop|lost", key) and not key.startswith("engine")}
+                 if re.search("drop|lost", key) and not key.startswith("engine") and not key.endswith("drop_codel")}
         expect(not drops, f"dropped: {drops}")
 
 
