@@ -23,10 +23,11 @@ run: build
 test: build
 	@meson test -C $(BUILD) --print-errorlogs $(if $(SUITE),--suite $(SUITE))
 
-# Ours and wireguard-go side by side, and what the desktop programs cost; QUICK=1 for a short run. BENCH_OUT is where the report goes.
+# Ours and wireguard-go side by side, and what the desktop programs cost; QUICK=1 for five minutes. ONLY=… takes single rows (--list
+# names them); BENCH_OUT is where report.md, report.json and the pictures go.
 bench: build
-	@tests/bench/bench.py --build $(BUILD) $(if $(QUICK),--quick) $(if $(BENCH_OUT),--out $(BENCH_OUT))
-	@tests/bench/desktop.py --build $(BUILD) $(if $(QUICK),--rounds 2) --json $(or $(BENCH_OUT),$(BUILD)/bench)/desktop.json
+	@tests/bench/bench.py --build $(BUILD) $(if $(QUICK),--quick) $(if $(ONLY),--only '$(ONLY)') $(if $(BENCH_OUT),--out $(BENCH_OUT))
+	@test -n '$(ONLY)' || tests/bench/desktop.py --build $(BUILD) $(if $(QUICK),--rounds 2) --json $(or $(BENCH_OUT),$(BUILD)/bench)/desktop.json
 
 # Into this machine, or with DESTDIR into a folder, as for a package.
 install: build

@@ -1,17 +1,17 @@
 #!/usr/bin/python3
-"""make bench: our engine and wireguard-go side by side on this machine.
+"""make bench: our engine and the newest wireguard-go side by side on this machine.
 
-Prints a table in Markdown and writes it with all figures as JSON. Rounds are interleaved (each
-round measures every contender once), the figure is the median, its range stands beside it.
+Prints a report in Markdown, writes it with all figures as JSON and pictures as PNG. Rounds are interleaved (each round
+measures every contender once, one beside the other), the figure is the median, its range stands beside it.
+
+No figure is held against a limit here. The status is 1 if a row could not be measured, or if a datagram of ours was out
+of order.
 """
 
 import argparse
 import datetime
-import json
 import os
-import platform
 import re
-import statistics
 import subprocess
 import sys
 import time
@@ -20,296 +20,235 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "..", "netns"))
 
+import measures  # noqa: E402
+import plots  # noqa: E402
+import report  # noqa: E402
 import rival  # noqa: E402
 import topologies  # noqa: E402
 from bed import Bed, BedError, require_rights  # noqa: E402
 
-PORT = 5201
-UDP_RATE = "300M"
-RR = os.path.join(HERE, "rr.py")
-
-# key, title, iperf3 options
-FLOWS = [
-    ("tcp1_up", "TCP, 1 flow up", []),
-    ("tcp1_down", "TCP, 1 flow down", ["-R"]),
-    ("tcp8_up", "TCP, 8 flows up", ["-P", "8"]),
-    ("tcp8_down", "TCP, 8 flows down", ["-P", "8", "-R"]),
-    ("tcp1_both", "TCP, 1 flow each way", ["--bidir"]),
-    ("tcp8_both", "TCP, 8 flows each way", ["-P", "8", "--bidir"]),
-]
+MISHAPS = (BedError, OSError, ValueError, KeyError, subprocess.SubprocessError)
+SET_UP_S = {"gateway": 6, "handshakes": 5}  # for the estimate; others take about two
 
 
-def machine_busy_s():
-    with open("/proc/stat", encoding="ascii") as file:
-        fields = [int(field) for field in file.readline().split()[1:9]]
-    user, nice, system, _idle, _iowait, irq, softirq, _steal = fields
-    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+class Progress:
+    """What is measured now, and how long everything will take."""
+
+    def __init__(self, total_s):
+        self.total_s = self.left_s = total_s
+        self.started = time.monotonic()
+
+    def say(self, text):
+        passed = time.monotonic() - self.started
+        spent = max(self.total_s - self.left_s, 1e-9)
+        # the estimate learns from how long things really took
+        left = self.left_s * (passed / spent if spent > 20 else 1)
+        line = f"[{clock(passed)}, {clock(left)} to go] {text}"
+        if sys.stderr.isatty():
+            print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+    def done(self, seconds):
+        self.left_s = max(0, self.left_s - seconds)
 
 
-def out_of_order(host):
-    """Segments that TCP received out of order, and that it lost and sent again, so far."""
-    text = host.run("nstat", "-asz", "TcpExtTCPOFOQueue", "TcpRetransSegs").stdout
-    return {name: int(value) for name, value in re.findall(r"^(\w+)\s+(\d+)", text, re.M)}
+def clock(seconds):
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
 
-class Measure:
-    """One contender's samples of everything."""
+# -- the run --
 
-    def __init__(self, contender):
-        self.contender = contender
-        self.samples = {}
+class Run:
+    def __init__(self, options, rival_found):
+        self.options = options
+        self.contenders = topologies.contenders(options.build, rival_found)
+        self.names = [name for name in self.contenders if self.tests(name)]
+        self.failures, self.results = [], {}
+        self.progress = Progress(sum(self.cost(name) for name in self.names))
 
-    def add(self, key, value):
-        self.samples.setdefault(key, []).append(value)
+    def tests(self, topology):
+        options = self.options
+        if options.topology and topology not in options.topology:
+            return []
+        found = [test for test in measures.TESTS if topology in test.topologies]
+        if options.only:
+            return [test for test in found if re.search(rf"^(?:{options.only})$", test.name)]
+        if options.quick:
+            found = [test for test in found if topology in test.quick]
+        return [test for test in found if test.name != "soak" or options.soak_minutes]
 
-    def summary(self):
-        return {key: {"median": statistics.median(values), "min": min(values), "max": max(values),
-                      "samples": values} for key, values in self.samples.items()}
+    def takers(self, topology, test):
+        return [contender for contender in self.contenders[topology] if contender.kind in test.kinds]
 
+    def cost(self, topology):
+        total = SET_UP_S.get(topology, 2)
+        for test in self.tests(topology):
+            rounds = 1 if test.once else self.options.rounds
+            total += len(self.takers(topology, test)) * rounds * (test.cost(self.options) + 0.3)
+        return total
 
-def run_iperf(measure, key, options, seconds):
-    contender = measure.contender
-    before = [process.cpu_seconds() for process in contender.processes]
-    busy, order = machine_busy_s(), out_of_order(contender.server)
-    result = contender.client.run("iperf3", "-c", contender.address, "-p", PORT, "-J", "-t", seconds, "-C", "cubic",
-                                  *options, timeout=seconds + 30)
-    busy = machine_busy_s() - busy
-    cpu = sum(process.cpu_seconds() for process in contender.processes) - sum(before)
-    after = out_of_order(contender.server)
-    end = json.loads(result.stdout)["end"]
-    n_bytes = end["sum_received"]["bytes"]
-    bits = end["sum_received"]["bits_per_second"]
-    if "sum_received_bidir_reverse" in end:
-        n_bytes += end["sum_received_bidir_reverse"]["bytes"]
-        bits += end["sum_received_bidir_reverse"]["bits_per_second"]
-    measure.add(f"{key}_gbit", bits / 1e9)
-    measure.add(f"{key}_retransmits", end["sum_sent"].get("retransmits", 0))
-    if "-R" not in options:
-        measure.add(f"{key}_out_of_order", after["TcpExtTCPOFOQueue"] - order["TcpExtTCPOFOQueue"])
-    if n_bytes > 0:
-        measure.add(f"{key}_machine_s_per_gb", busy / (n_bytes / 1e9))
-        if contender.processes:
-            measure.add(f"{key}_cpu_s_per_gb", cpu / (n_bytes / 1e9))
+    def fail(self, topology, what, contender, error):
+        text = " ".join(str(error).split()) or type(error).__name__
+        self.failures.append(f"{topology}, {what}, {contender}: {text[:600]}")
+        print(f"\nbench: FAILED: {self.failures[-1]}", file=sys.stderr, flush=True)
 
+    def measure_all(self):
+        for name in self.names:
+            try:
+                self.measure_topology(name)
+            except MISHAPS as error:
+                self.fail(name, "set-up", "all", error)
 
-def run_udp(measure, seconds):
-    """A paced stream that all can carry: is anything lost or out of order?"""
-    contender = measure.contender
-    result = contender.client.run("iperf3", "-c", contender.address, "-p", PORT, "-J", "-t", seconds, "-u", "-b",
-                                  UDP_RATE, "-l", 1200, timeout=seconds + 30)
-    end = json.loads(result.stdout)["end"]
-    measure.add("udp_out_of_order", sum(stream["udp"]["out_of_order"] for stream in end["streams"]))
-    measure.add("udp_lost_percent", end["sum"]["lost_percent"])
-
-
-def run_rr(measure, count):
-    contender = measure.contender
-    result = contender.client.run(sys.executable, RR, "ask", contender.address, PORT + 1, count, timeout=120)
-    times = json.loads(result.stdout)
-    measure.add("rr_p50_us", times["p50_us"])
-    measure.add("rr_p99_us", times["p99_us"])
-
-
-def run_cold(measure):
-    """The whole chain only: from the client's start to the first answer through its tunnel."""
-    contender = measure.contender
-    if hasattr(contender, "start_cold"):
-        ask_first = [sys.executable, RR, "first", contender.address, PORT + 1]
-        measure.add("cold_ms", contender.start_cold(ask_first) * 1000)
-
-
-def resident_mb(contender, peak):
-    return max((process.peak_resident_kb() if peak else process.resident_kb()) / 1024
-               for process in contender.processes)
-
-
-def note_memory(measures, key, peak):
-    for measure in measures:
-        if measure.contender.processes:
-            measure.add(key, resident_mb(measure.contender, peak))
-
-
-def prepare(contender):
-    for host in {contender.client, contender.server}:
-        topologies.tune(host)
-    contender.server.spawn(f"iperf3-{contender.server.name}", "iperf3", "-s", "-p", PORT)
-    contender.server.spawn(f"rr-{contender.server.name}", sys.executable, RR, "answer", contender.address,
-                           PORT + 1).wait_for_log("ready")
-    deadline = time.monotonic() + 20
-    while contender.client.run("ping", "-c1", "-W1", contender.address, check=False).returncode != 0:
-        if time.monotonic() > deadline:
-            raise BedError(f"{contender.name}: no way through")
-
-
-def measure_topology(name, contenders, options):
-    """Returns the contenders' measures."""
-    with Bed(f"bench-{name}") as bed:
-        for i, contender in enumerate(contenders):
-            contender.set_up(bed, f"{name[0]}{i}")
-            prepare(contender)
-        measures = [Measure(contender) for contender in contenders]
-        for measure in measures:
-            measure.ladder = measure.contender.ladder()
-        note_memory(measures, "idle_mb", peak=False)
-        for number in range(options.rounds):
-            for key, title, flags in FLOWS:
-                if options.only and not re.search(options.only, key):
+    def measure_topology(self, name):
+        with Bed(f"bench-{name}") as bed:
+            alive = []
+            for i, contender in enumerate(self.contenders[name]):
+                if not any(contender in self.takers(name, test) for test in self.tests(name)):
                     continue
-                for measure in measures:
-                    say(f"{name}: round {number + 1}/{options.rounds}, {title}, {measure.contender.name}")
-                    run_iperf(measure, key, flags, options.seconds)
-            for measure in measures:
-                if not options.only or re.search(options.only, "udp"):
-                    run_udp(measure, min(options.seconds, 3))
-                if not options.only or re.search(options.only, "rr"):
-                    run_rr(measure, options.requests)
-        note_memory(measures, "peak_mb", peak=True)
-        for _ in range(options.rounds):
-            for measure in measures:
-                if not options.only or re.search(options.only, "cold"):
-                    run_cold(measure)
-    say("")
-    return measures
+                self.progress.say(f"{name}: setting up {contender.name}")
+                try:
+                    contender.set_up(bed, f"{name[0]}{i}")
+                    measure = measures.Measure(contender, self.options)
+                    measure.prepare()
+                    alive.append(measure)
+                except MISHAPS as error:
+                    self.fail(name, "set-up", contender.name, error)
+            self.results[name] = alive
+            self.progress.done(SET_UP_S.get(name, 2))
+            self.note_memory(alive, "idle_mb")
+            for number in range(self.options.rounds):
+                for test in self.tests(name):
+                    if number == 0 or not test.once:
+                        self.measure_test(name, test, alive, number)
+            self.note_memory(alive, "peak_mb", peak=True)
+            self.note_memory(alive, "after_mb")
+            for measure in alive:
+                self.note_counts(measure)
+
+    def measure_test(self, topology, test, alive, number):
+        for measure in [measure for measure in alive if measure.contender.kind in test.kinds]:
+            self.progress.say(f"{topology}, round {number + 1} of {self.options.rounds}: {test.title} – "
+                              f"{measure.contender.name}")
+            try:
+                self.attempt(test, measure)
+            except MISHAPS as error:
+                self.fail(topology, test.name, measure.contender.name, error)
+            self.progress.done(test.cost(self.options) + 0.3)
+
+    @staticmethod
+    def attempt(test, measure):
+        """What could not be measured is tried once more: a slow moment of this machine is no result."""
+        try:
+            test.run(measure)
+        except MISHAPS as error:
+            print(f"\nbench: {test.name}, {measure.contender.name}, once more: {error}", file=sys.stderr, flush=True)
+            test.run(measure)
+
+    @staticmethod
+    def note_memory(alive, key, peak=False):
+        for measure in alive:
+            if measure.contender.processes:
+                measure.add(key, measures.resident_mb(measure.contender, peak))
+
+    def note_counts(self, measure):
+        counts = measure.counts
+        if counts["datagrams"]:
+            measure.add("reordered", counts["reordered"])
+            measure.add("doubled", counts["doubled"])
+        if counts["gigabytes"] > 0:
+            measure.add("retransmits_per_gb", counts["retransmits"] / counts["gigabytes"])
+        if counts["reordered"] and measure.contender.kind not in (topologies.RAW, topologies.RIVAL):
+            self.fail("order", "all tests", measure.contender.name, f"{counts['reordered']} datagrams out of order")
 
 
-def say(text):
-    if sys.stderr.isatty():
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
-
-
-# -- the report --
-
-ROWS = [
-    *((f"{key}_gbit", f"{title}, Gbit/s", "{:.2f}", True) for key, title, _ in FLOWS),
-    *((f"{key}_cpu_s_per_gb", f"engines' CPU-seconds per GB, {title}", "{:.2f}", False) for key, title, _ in FLOWS[:4]),
-    ("tcp1_up_retransmits", "retransmits, TCP, 1 flow up", "{:.0f}", None),
-    ("tcp1_up_out_of_order", "segments out of order, TCP, 1 flow up", "{:.0f}", None),
-    ("tcp8_up_out_of_order", "segments out of order, TCP, 8 flows up", "{:.0f}", None),
-    ("udp_out_of_order", f"UDP at {UDP_RATE}bit/s, datagrams out of order", "{:.0f}", None),
-    ("udp_lost_percent", f"UDP at {UDP_RATE}bit/s, lost, %", "{:.3f}", None),
-    ("rr_p50_us", "request/response idle, p50, us", "{:.0f}", False),
-    ("rr_p99_us", "request/response idle, p99, us", "{:.0f}", False),
-    ("cold_ms", "client's start to the first answer, ms", "{:.0f}", None),
-    ("idle_mb", "resident, one end, idle, MB", "{:.1f}", False),
-    ("peak_mb", "resident, one end, at most, MB", "{:.1f}", False),
-]
-
-
-def cell(summary, key, form):
-    value = summary.get(key)
-    if value is None:
-        return "–"
-    text = form.format(value["median"])
-    if len(value["samples"]) > 1:
-        text += f" ({form.format(value['min'])}–{form.format(value['max'])})"
-    return text
-
-
-def ratio(ours, theirs, key):
-    if key not in ours or key not in theirs or not theirs[key]["median"]:
-        return "–"
-    return f"{ours[key]['median'] / theirs[key]['median']:.2f} ×"
-
-
-def table(measures):
-    """The last two contenders are ours and the rival."""
-    summaries = [measure.summary() for measure in measures]
-    lines = ["| | " + " | ".join(measure.contender.name for measure in measures) + " | ours : rival |",
-             "|---|" + "---|" * (len(measures) + 1)]
-    for key, title, form, is_compared in ROWS:
-        if any(key in summary for summary in summaries):
-            cells = [cell(summary, key, form) for summary in summaries]
-            compared = "" if is_compared is None else ratio(summaries[-2], summaries[-1], key)
-            lines.append(f"| {title} | " + " | ".join(cells) + f" | {compared} |")
-    return "\n".join(lines)
-
-
-def machine():
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        text = file.read()
-    model = re.search(r"model name\s*: (.*)", text)
-    flags = re.search(r"flags\s*: (.*)", text)
-    wanted = ["avx2", "avx512f", "avx512ifma", "vaes", "sha_ni"]
-    return {
-        "kernel": platform.release(),
-        "cpu": model.group(1) if model else platform.machine(),
-        "cpus": len(os.sched_getaffinity(0)),
-        "cpu_flags": [flag for flag in wanted if flags and re.search(rf"\b{flag}\b", flags.group(1))],
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "congestion_control": "cubic",
-        "mtu": topologies.MTU,
-        "iperf3": subprocess.run(["iperf3", "--version"], capture_output=True, text=True).stdout.split("\n")[0],
-    }
-
-
-TITLES = {
-    "direct": "Two ends on one link",
-    "gateway": "Through a gateway with NAT to a server behind it",
-}
-
-
-def report(results, facts, options):
-    lines = [f"# Benchmark, {facts['machine']['date']}", "",
-             f"{facts['machine']['cpu']}, {facts['machine']['cpus']} CPUs ({' '.join(facts['machine']['cpu_flags'])}), "
-             f"Linux {facts['machine']['kernel']}; MTU {facts['machine']['mtu']}, cubic; "
-             f"median (min–max) of {options.rounds} interleaved rounds of {options.seconds} s.",
-             f"Rival: wireguard-go {facts['rival']['version']} ({facts['rival']['note']}).",
-             f"Ours: {facts['ladder']}"]
-    for name, measures in results.items():
-        lines += ["", f"## {TITLES.get(name, name)}", "", table(measures)]
-    return "\n".join(lines) + "\n"
-
+# -- the program --
 
 def parse_options():
     quick = os.environ.get("QUICK", "") not in ("", "0")
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build")
-    parser.add_argument("--quick", action="store_true", default=quick, help="2 rounds of 2 s")
+    parser.add_argument("--quick", action="store_true", default=quick, help="the most telling rows, 2 short rounds")
     parser.add_argument("--rounds", type=int)
-    parser.add_argument("--seconds", type=int)
-    parser.add_argument("--requests", type=int, default=2000, help="of the latency test")
-    parser.add_argument("--only", help="regular expression on tcp1_up …, udp, rr")
-    parser.add_argument("--topology", action="append", choices=list(TITLES))
-    parser.add_argument("--out", help="folder for report.md and report.json; BUILD/bench without it")
+    parser.add_argument("--seconds", type=int, help="of each bulk test; what stands beside a load takes half of it")
+    parser.add_argument("--requests", type=int, help="of the latency test")
+    parser.add_argument("--soak", dest="soak_minutes", type=float, help="minutes of bulk in which memory is watched")
+    parser.add_argument("--only", help="regular expression on a test's whole name, see --list")
+    parser.add_argument("--topology", action="append", choices=list(topologies.TITLES))
+    parser.add_argument("--list", action="store_true", help="names the tests and where they run")
+    parser.add_argument("--out", help="folder for report.md, report.json and pictures; BUILD/bench without it")
     parser.add_argument("--rival-folder", help="where the rival is unpacked and kept")
     options = parser.parse_args()
     options.rounds = options.rounds or (2 if options.quick else 5)
     options.seconds = options.seconds or (2 if options.quick else 10)
+    options.short = max(2, options.seconds // 2)
+    options.probe_seconds = 0.5 if options.quick else 2
+    options.precision = 0.08 if options.quick else 0.03
+    options.idle_seconds = 5 if options.quick else 60
+    options.requests = options.requests or (1000 if options.quick else 5000)
+    if options.soak_minutes is None:
+        options.soak_minutes = 0 if options.quick or options.only else 10
     options.out = options.out or os.path.join(options.build, "bench")
     options.rival_folder = options.rival_folder or os.path.join(options.build, "wireguard-go-unstable")
     return options
 
 
-def main():
-    options = parse_options()
-    found = rival.find(options.rival_folder)  # before the namespaces, which have no way to the mirror
+def list_tests():
+    for test in measures.TESTS:
+        print(f"{test.name:12} {test.title} [{', '.join(test.topologies)}]")
+
+
+def find_rival(options):
+    """Before the namespaces, which have no way to a mirror."""
+    found = rival.find(options.rival_folder)
     if found is None:
-        sys.exit("bench: no wireguard-go at all: apt-get install wireguard-go")
+        print("bench: THE RIVAL IS NOT TO BE HAD: no wireguard-go, neither from Debian's unstable nor by Go nor of this "
+              "machine. Ratios to it are missing.", file=sys.stderr)
+        return None, "NOT TO BE HAD: no ratios"
     os.environ["FZ_WIREGUARD_GO"] = found.program  # kept over unshare's restart of this program
-    require_rights()
-    program = os.path.abspath(os.path.join(options.build, "tests/netns/fz-wg"))
-    contenders = {
-        "direct": [topologies.Raw(), topologies.ours(program, False),
-                   topologies.wireguard_go(found.program, found.version, False)],
-        "gateway": [topologies.RawChain(), topologies.ours(program, True, name="firezone-c, bare engine"),
-                    topologies.WholeChain(options.build),
-                    topologies.wireguard_go(found.program, found.version, True)],
-    }
-    results = {name: measure_topology(name, contenders[name], options)
-               for name in options.topology or contenders}
-    first = next(iter(results.values()))
-    facts = {"machine": machine(), "rival": {"version": found.version, "note": found.note},
-             "ladder": next((measure.ladder for measure in first if measure.ladder), "?"),
-             "rounds": options.rounds, "seconds": options.seconds,
-             "results": {name: {measure.contender.name: measure.summary() for measure in measures}
-                         for name, measures in results.items()}}
-    text = report(results, facts, options)
+    return found, f"wireguard-go {found.version} ({found.note})"
+
+
+def write_report(run, options, facts):
     os.makedirs(options.out, exist_ok=True)
+    try:
+        facts["plots"] = plots.draw_all(run.results, options.out)
+    except ImportError as error:
+        facts["plots"] = []
+        run.failures.append(f"pictures: {error}; apt-get install python3-matplotlib")
+    judged = report.judge(run.results)
+    text = report.markdown(run.results, judged, facts)
     with open(os.path.join(options.out, "report.md"), "w", encoding="utf-8") as file:
         file.write(text)
     with open(os.path.join(options.out, "report.json"), "w", encoding="utf-8") as file:
-        json.dump(facts, file, indent=1)
+        file.write(report.as_json(run.results, judged, facts))
     print(text)
+
+
+def main():
+    options = parse_options()
+    if options.list:
+        list_tests()
+        return
+    rival_found, about_rival = find_rival(options)
+    require_rights()
+    machine = report.machine()
+    run = Run(options, rival_found)
+    if not run.names:
+        sys.exit("bench: no such test; --list names them")
+    run.progress.say(f"{len(run.names)} topologies: {', '.join(run.names)}")
+    try:
+        run.measure_all()
+    except KeyboardInterrupt:
+        run.failures.append("interrupted: what follows is incomplete")
+    print(file=sys.stderr)
+    ladders = [measure.ladder for found in run.results.values() for measure in found if measure.ladder]
+    facts = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "machine": machine,
+             "rival": about_rival, "ladder": ladders[0] if ladders else "–", "rounds": options.rounds,
+             "seconds": options.seconds, "short": options.short, "quick": options.quick, "failures": run.failures}
+    write_report(run, options, facts)
+    if run.failures:
+        sys.exit(f"bench: {len(run.failures)} failures, see above")
 
 
 main()

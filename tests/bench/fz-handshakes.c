@@ -49,6 +49,7 @@ typedef struct {
   char *peers_file, *responder;
   double seconds, rate;
   int outstanding, n_messages, n_made;
+  gboolean tell_begin;
   struct sockaddr_in to;
 
   int fd;
@@ -349,6 +350,7 @@ parse_options (Initiator *self, int argc, char **argv, GError **error)
     { "outstanding", 0, 0, G_OPTION_ARG_INT, &self->outstanding, "at once", "N" },
     { "messages", 0, 0, G_OPTION_ARG_INT, &self->n_messages, "to make beforehand", "N" },
     { "make", 0, 0, G_OPTION_ARG_INT, &self->n_made, "print so many peers instead", "N" },
+    { "tell-begin", 0, 0, G_OPTION_ARG_NONE, &self->tell_begin, "when all is prepared", NULL },
     G_OPTION_ENTRY_NULL,
   };
   g_autoptr (GOptionContext) context = g_option_context_new ("IP PORT");
@@ -387,6 +389,10 @@ main (int argc, char **argv)
   }
   prepare (&self);
   open_socket (&self);
+  if (self.tell_begin) {
+    puts ("begins");
+    fflush (stdout);
+  }
   report (&self, run (&self));
   g_array_unref (self.times_us);
   g_free (self.peers);

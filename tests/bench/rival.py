@@ -1,4 +1,4 @@
-"""The newest wireguard-go that Debian offers, unpacked beside the system.
+"""The newest wireguard-go that can be had: Debian's, unpacked beside the system, or made by Go where there is one.
 
 Debian 12's own version has no offloads and is no fair rival. The one of unstable comes from the
 mirror that the machine already uses, by apt with lists and cache of its own: nothing is installed,
@@ -55,6 +55,23 @@ def _fetch(folder):
     shutil.rmtree(os.path.join(folder, "cache"))
 
 
+def _build(folder):
+    """By Go's own means, into `folder`; None where there is no Go, or no way to its modules."""
+    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
+    if go is None:
+        return None
+    program = os.path.join(folder, "go", "wireguard")
+    try:
+        subprocess.run([go, "install", "golang.zx2c4.com/wireguard@latest"], check=True, stdout=sys.stderr, timeout=300,
+                       env={**os.environ, "GOBIN": os.path.dirname(program), "GOFLAGS": "-buildvcs=false"})
+    except (subprocess.SubprocessError, OSError) as error:
+        print(f"rival: Go cannot make wireguard-go ({error})", file=sys.stderr)
+        return None
+    about = subprocess.run([go, "version", "-m", program], capture_output=True, text=True).stdout
+    match = re.search(r"mod\s+golang.zx2c4.com/wireguard\s+v?(\S+)", about)
+    return Rival(program, match.group(1) if match else "unknown", "made by Go, the newest tag")
+
+
 def _version_of(program):
     output = subprocess.run([program, "--version"], capture_output=True, text=True)
     match = re.search(r"v?(\d+\.\d+\.\d+)", output.stdout + output.stderr)
@@ -85,6 +102,9 @@ def find(folder):
         found = _unpacked(folder) or found
     if found is not None:
         return Rival(found[0], found[1], "Debian unstable, unpacked beside the system")
+    made = _build(folder)
+    if made is not None:
+        return made
     system = shutil.which("wireguard-go")
     if system is None:
         return None
