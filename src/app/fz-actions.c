@@ -82,6 +82,14 @@ on_cancel_sign_in (GSimpleAction *action, GVariant *parameter, gpointer user_dat
 }
 
 static void
+on_clear_keyring (GSimpleAction *action, GVariant *parameter, gpointer user_data)
+{
+  FzAccount *account = fz_application_get_account (FZ_APPLICATION (user_data));
+
+  fz_credential_store_clear_again (fz_account_get_store (account));
+}
+
+static void
 on_sign_out (GSimpleAction *action, GVariant *parameter, gpointer user_data)
 {
   fz_account_sign_out (account_of (user_data));
@@ -301,6 +309,8 @@ update_tunnel_actions (FzApplication *self, FzTunnelModel *tunnel, FzAccount *ac
                "keep-in-file",
                fz_credential_store_get_kept (fz_account_get_store (account)) == FZ_KEPT_IN_MEMORY);
   set_enabled (
+      self, "clear-keyring", fz_credential_store_has_left_over (fz_account_get_store (account)));
+  set_enabled (
       self, "open-file", is_idle && fz_credential_store_is_sealed (fz_account_get_store (account)));
   set_enabled (self, "cancel-sign-in", fz_account_get_phase (account) == FZ_ACCOUNT_BROWSER);
   set_enabled (self, "show-sign-in-link", fz_account_get_phase (account) == FZ_ACCOUNT_BROWSER);
@@ -377,6 +387,7 @@ fz_actions_add (FzApplication *self)
     { .name = "show-sign-in-link", .activate = on_show_sign_in_link },
     { .name = "keep-in-file", .activate = on_keep_in_file },
     { .name = "open-file", .activate = on_open_file },
+    { .name = "clear-keyring", .activate = on_clear_keyring },
     { .name = "sign-out", .activate = on_sign_out },
     { .name = "show-window", .activate = on_show_window },
     { .name = "show-page", .activate = on_show_page, .parameter_type = "s" },

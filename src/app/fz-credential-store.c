@@ -13,6 +13,8 @@
 /* A keyring that asks a person gets this long; the session goes on meanwhile. */
 #define KEYRING_TIMEOUT_S 120
 
+#define FORGOTTEN_NAME "keyring-forgotten"
+
 struct _FzCredentialStore {
   GObject parent_instance;
 
@@ -20,6 +22,10 @@ struct _FzCredentialStore {
   FzKept kept;
   char *reason;
   char *path;          /* of the encrypted file */
+  char *forgotten;     /* path of the note that what is in the keyring is not to be used */
+  char *label;         /* of the item in the keyring, as its password manager shows it */
+  bool was_in_keyring; /* an item was there when we last looked */
+  bool is_left_over;   /* an item is there that should be gone */
   struct Job *running; /* at the keyring; one at a time, so that none overtakes another */
   struct Job *next;    /* the newest wish, for when that is done */
 };
@@ -47,6 +53,8 @@ typedef struct Job {
   FzCredential *credential; /* to be saved; NULL: to clear only */
   GCancellable *cancellable;
   guint timeout_id;
+  GList *items;  /* SecretRetrievable, still to be deleted */
+  GError *error; /* the first; NULL if none yet */
 } Job;
 
 static gboolean
@@ -79,7 +87,26 @@ job_free (Job *job)
   g_object_unref (job->cancellable);
   g_object_unref (job->store);
   fz_credential_free (job->credential);
+  g_list_free_full (job->items, g_object_unref);
+  g_clear_error (&job->error);
   g_free (job);
+}
+
+/* Takes @error. */
+static void
+note_error (Job *job, GError *error)
+{
+  if (job->error == NULL)
+    job->error = error;
+  else
+    g_clear_error (&error);
+}
+
+/* Somebody wants something newer: what comes of this job tells nothing any more. */
+static bool
+is_outdated (const Job *job)
+{
+  return job->store->next != NULL;
 }
 
 static void
@@ -106,18 +133,156 @@ log_trouble (const char *event, const char *message, const GError *error)
   fz_log (&log, FZ_LOG_WARNING, event, message, FZ_KV_TEXT ("error", error->message));
 }
 
-/* -- saving and clearing: old items first, so that there is never more than one -- */
+/* -- what should be gone, and may not be --
+ *
+ * A keyring may refuse to delete, stay locked or not answer, and the app may end meanwhile. So a
+ * note is made in a file before anything is asked of the keyring, and goes only once a search has
+ * found nothing more. While it is there, no start takes the token of somebody who has signed out.
+ */
 
-static void on_cleared (GObject *source, GAsyncResult *result, gpointer user_data);
+static void
+note_forgotten (FzCredentialStore *self)
+{
+  g_autofree char *folder = g_path_get_dirname (self->forgotten);
+  g_autoptr (GError) error = NULL;
+
+  (void) g_mkdir_with_parents (folder, 0700); /* writing fails then, and says why */
+  if (!g_file_set_contents_full (
+          self->forgotten, self->label, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, &error))
+    log_trouble ("sign-out-not-noted", "a sign-out cannot be written down", error);
+}
+
+static bool
+is_forgotten (FzCredentialStore *self)
+{
+  return g_file_test (self->forgotten, G_FILE_TEST_EXISTS);
+}
+
+static void
+set_left_over (FzCredentialStore *self, bool is_left_over, const char *reason)
+{
+  if (is_left_over) {
+    g_free (self->reason);
+    self->reason = g_strdup (reason);
+  }
+  if (self->is_left_over == is_left_over)
+    return;
+  self->is_left_over = is_left_over;
+  g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_KEPT]);
+}
+
+static void
+set_label (FzCredentialStore *self, char *label)
+{
+  if (label == NULL)
+    return;
+  g_free (self->label);
+  self->label = label;
+}
+
+/* Where nobody keeps secrets, nobody has ours; but one that was there may come back with it. */
+static bool
+is_without_keyring (FzCredentialStore *self, const GError *error)
+{
+  return !self->was_in_keyring &&
+         (g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN) ||
+          g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER));
+}
+
+static void
+log_left_over (const GError *error)
+{
+  FzLog log = fz_app_log_for ("keyring");
+
+  fz_log (&log,
+          FZ_LOG_WARNING,
+          "keyring-not-cleared",
+          "the keyring may keep a sign-in that should be gone",
+          FZ_KV_TEXT ("error", error != NULL ? error->message : "it is there all the same"));
+}
+
+/* @old: an item that should be gone, if one was found; @error: of the search */
+static void
+settle (Job *job, SecretRetrievable *old, bool is_stored, const GError *error)
+{
+  FzCredentialStore *self = job->store;
+  const GError *told = job->error != NULL ? job->error : error;
+  bool is_gone = error == NULL || is_stored || is_without_keyring (self, error);
+
+  if (old == NULL && is_gone) {
+    g_unlink (self->forgotten);
+    self->was_in_keyring = is_stored;
+    set_left_over (self, false, "");
+    return;
+  }
+  if (old == NULL && job->credential != NULL && !self->was_in_keyring)
+    return; /* none is known, and none was to be deleted */
+  if (old != NULL)
+    set_label (self, secret_retrievable_get_label (old));
+  log_left_over (told);
+  set_left_over (self, true, told != NULL ? told->message : "it is there all the same");
+}
+
+static gpointer
+find_newest (GList *items)
+{
+  SecretRetrievable *newest = NULL;
+
+  for (GList *i = items; i != NULL; i = i->next)
+    if (newest == NULL ||
+        secret_retrievable_get_modified (i->data) > secret_retrievable_get_modified (newest))
+      newest = i->data;
+  return newest;
+}
+
+/* One of @items that is not the newest, or the newest if @is_all; NULL: there is none. */
+static gpointer
+find_left_over (GList *items, bool is_all)
+{
+  gpointer newest = find_newest (items);
+
+  for (GList *i = items; i != NULL; i = i->next)
+    if (is_all || i->data != newest)
+      return i->data;
+  return NULL;
+}
+
+/* -- saving and clearing: old items first, so that there is never more than one --
+ *
+ *   clear:  look, unlocking ──► delete ──► look again
+ *   save:   look ──► delete ──► store ──► look again
+ *
+ * Deleting may do nothing without a word, hence the second look. A save does not begin by
+ * unlocking, since storing asks for that anyway, and to be asked twice is once too often.
+ */
+
+static void on_looked (GObject *source, GAsyncResult *result, gpointer user_data);
+
+static guint
+patience_s (void)
+{
+  const char *text = g_getenv ("FZ_KEYRING_SECONDS"); /* for tests */
+
+  return text != NULL ? (guint) g_ascii_strtoull (text, NULL, 10) : KEYRING_TIMEOUT_S;
+}
 
 static void
 run_next (FzCredentialStore *self)
 {
-  if (self->running != NULL || self->next == NULL)
+  Job *job = self->next;
+
+  if (self->running != NULL || job == NULL)
     return;
   self->running = g_steal_pointer (&self->next);
-  self->running->timeout_id = g_timeout_add_seconds (KEYRING_TIMEOUT_S, on_timeout, self->running);
-  secret_password_clear (&schema, self->running->cancellable, on_cleared, self->running, NULL);
+  job->timeout_id = g_timeout_add_seconds (patience_s (), on_timeout, job);
+  note_forgotten (self);
+  secret_password_search (&schema,
+                          SECRET_SEARCH_ALL |
+                              (job->credential == NULL ? SECRET_SEARCH_UNLOCK : SECRET_SEARCH_NONE),
+                          job->cancellable,
+                          on_looked,
+                          job,
+                          NULL);
 }
 
 static void
@@ -142,40 +307,67 @@ enqueue (FzCredentialStore *self, Job *job)
   run_next (self);
 }
 
+/* The end of a job: what the keyring has now. */
+static void
+on_looked_again (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Job *job = user_data;
+  FzCredentialStore *self = job->store;
+  bool is_stored = job->credential != NULL && job->error == NULL;
+  GError *error = NULL;
+  GList *items = secret_password_search_finish (result, &error);
+
+  if (!is_outdated (job))
+    settle (job, find_left_over (items, !is_stored), is_stored, error);
+  self->was_in_keyring |= items != NULL;
+  g_clear_error (&error);
+  g_list_free_full (items, g_object_unref);
+  finish (job);
+}
+
+static void
+look_again (Job *job)
+{
+  secret_password_search (&schema, SECRET_SEARCH_ALL, job->cancellable, on_looked_again, job, NULL);
+}
+
 static void
 on_stored (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   Job *job = user_data;
   FzCredentialStore *self = job->store;
-  g_autoptr (GError) error = NULL;
+  GError *error = NULL;
 
-  if (!secret_password_store_finish (result, &error) && self->next == NULL)
-    log_trouble ("keyring-refused", "the keyring does not keep the token", error);
-  if (self->next == NULL) {
-    if (error == NULL) {
+  if (secret_password_store_finish (result, &error)) {
+    g_clear_error (&job->error); /* of clearing: the looks will tell */
+    if (!is_outdated (job)) {
       g_clear_pointer (&self->memory, fz_credential_free);
       remove_file (self);
+      g_unlink (self->forgotten);
+      self->was_in_keyring = true;
+      set_kept (self, FZ_KEPT_IN_KEYRING, "");
     }
-    set_kept (self,
-              error == NULL ? FZ_KEPT_IN_KEYRING : FZ_KEPT_IN_MEMORY,
-              error != NULL ? error->message : "");
+  } else if (!is_outdated (job)) {
+    log_trouble ("keyring-refused", "the keyring does not keep the token", error);
+    set_kept (self, FZ_KEPT_IN_MEMORY, error->message);
   }
-  finish (job);
+  note_error (job, error);
+  look_again (job);
 }
 
 static void
 store (Job *job)
 {
   FzCredential *credential = job->credential;
-  g_autofree char *label = NULL;
 
   /* Translators: name of an entry in the desktop's password manager; %s is an account's name */
-  label =
+  set_label (
+      job->store,
       g_strdup_printf (_ ("Firezone sign-in for %s"),
-                       credential->account[0] != '\0' ? credential->account : credential->api_url);
+                       credential->account[0] != '\0' ? credential->account : credential->api_url));
   secret_password_store (&schema,
                          SECRET_COLLECTION_DEFAULT,
-                         label,
+                         job->store->label,
                          credential->token,
                          job->cancellable,
                          on_stored,
@@ -189,20 +381,64 @@ store (Job *job)
                          NULL);
 }
 
+static void delete_next (Job *job);
+
+static void
+on_deleted (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Job *job = user_data;
+  GError *error = NULL;
+
+  (void) secret_item_delete_finish (SECRET_ITEM (source), result, &error);
+  note_error (job, error);
+  delete_next (job);
+}
+
 static void
 on_cleared (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   Job *job = user_data;
-  g_autoptr (GError) error = NULL;
+  GError *error = NULL;
 
   (void) secret_password_clear_finish (result, &error);
-  if (job->store->next == NULL && job->credential != NULL) {
-    store (job);
-    return;
+  note_error (job, error);
+  delete_next (job);
+}
+
+/* One by one: libsecret 0.20 answers twice where it clears several and one is refused. Only the
+ * file that stands in for the service in a sandbox knows no single items. */
+static void
+delete_next (Job *job)
+{
+  g_autoptr (SecretRetrievable) item = NULL;
+
+  if (is_outdated (job)) {
+    finish (job);
+  } else if (job->items == NULL) {
+    if (job->credential != NULL)
+      store (job);
+    else
+      look_again (job);
+  } else {
+    item = job->items->data;
+    job->items = g_list_delete_link (job->items, job->items);
+    if (SECRET_IS_ITEM (item))
+      secret_item_delete (SECRET_ITEM (item), job->cancellable, on_deleted, job);
+    else
+      secret_password_clear (&schema, job->cancellable, on_cleared, job, NULL);
   }
-  if (error != NULL && job->store->next == NULL)
-    log_trouble ("keyring-not-cleared", "the keyring cannot be cleared", error);
-  finish (job);
+}
+
+static void
+on_looked (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Job *job = user_data;
+  GError *error = NULL;
+
+  job->items = secret_password_search_finish (result, &error);
+  job->store->was_in_keyring |= job->items != NULL;
+  note_error (job, error);
+  delete_next (job);
 }
 
 void
@@ -223,6 +459,29 @@ fz_credential_store_clear (FzCredentialStore *self)
   remove_file (self);
   set_kept (self, FZ_KEPT_NOWHERE, "");
   enqueue (self, job_new (self, NULL));
+}
+
+/* The newest, which is to stay, came out of the keyring: all go, and it goes in again. */
+static void
+on_loaded_to_clear (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  FzCredentialStore *self = FZ_CREDENTIAL_STORE (source);
+  g_autoptr (FzCredential) credential = fz_credential_store_load_finish (self, result, NULL);
+
+  if (self->kept == FZ_KEPT_IN_KEYRING && credential != NULL)
+    fz_credential_store_save (self, credential);
+}
+
+void
+fz_credential_store_clear_again (FzCredentialStore *self)
+{
+  if (!self->is_left_over)
+    return;
+  set_left_over (self, false, "");
+  if (self->kept == FZ_KEPT_IN_KEYRING)
+    fz_credential_store_load (self, NULL, on_loaded_to_clear, NULL);
+  else
+    enqueue (self, job_new (self, NULL));
 }
 
 /* -- loading -- */
@@ -264,6 +523,7 @@ on_retrieved (GObject *source, GAsyncResult *result, gpointer user_data)
   }
   credential = make_credential (SECRET_RETRIEVABLE (source), value);
   secret_value_unref (value);
+  self->was_in_keyring = true;
   set_kept (self, credential != NULL ? FZ_KEPT_IN_KEYRING : FZ_KEPT_NOWHERE, "");
   g_task_return_pointer (task, credential, (GDestroyNotify) fz_credential_free);
 }
@@ -275,6 +535,7 @@ on_found (GObject *source, GAsyncResult *result, gpointer user_data)
   FzCredentialStore *self = g_task_get_source_object (task);
   GError *error = NULL;
   GList *items = secret_password_search_finish (result, &error);
+  SecretRetrievable *newest, *old;
 
   if (error != NULL) {
     log_trouble ("keyring-unreadable", "the keyring cannot be read", error);
@@ -287,8 +548,12 @@ on_found (GObject *source, GAsyncResult *result, gpointer user_data)
     g_task_return_pointer (task, NULL, NULL);
     return;
   }
+  newest = find_newest (items);
+  old = find_left_over (items, false);
+  set_label (self, secret_retrievable_get_label (old != NULL ? old : newest));
+  set_left_over (self, old != NULL, "there is more than one");
   secret_retrievable_retrieve_secret (
-      items->data, g_task_get_cancellable (task), on_retrieved, g_object_ref (task));
+      newest, g_task_get_cancellable (task), on_retrieved, g_object_ref (task));
   g_list_free_full (items, g_object_unref);
 }
 
@@ -305,8 +570,14 @@ fz_credential_store_load (FzCredentialStore *self,
         task, fz_credential_copy (self->memory), (GDestroyNotify) fz_credential_free);
     return;
   }
+  if (is_forgotten (self)) {
+    if (self->running == NULL && !self->is_left_over)
+      enqueue (self, job_new (self, NULL));
+    g_task_return_pointer (task, NULL, NULL);
+    return;
+  }
   secret_password_search (&schema,
-                          SECRET_SEARCH_UNLOCK | SECRET_SEARCH_LOAD_SECRETS,
+                          SECRET_SEARCH_ALL | SECRET_SEARCH_UNLOCK | SECRET_SEARCH_LOAD_SECRETS,
                           cancellable,
                           on_found,
                           g_steal_pointer (&task),
@@ -454,6 +725,18 @@ fz_credential_store_get_kept (FzCredentialStore *self)
   return self->kept;
 }
 
+bool
+fz_credential_store_has_left_over (FzCredentialStore *self)
+{
+  return self->is_left_over;
+}
+
+const char *
+fz_credential_store_get_label (FzCredentialStore *self)
+{
+  return self->label;
+}
+
 const char *
 fz_credential_store_get_reason (FzCredentialStore *self)
 {
@@ -481,6 +764,8 @@ finalize (GObject *object)
   fz_credential_free (self->memory);
   g_free (self->reason);
   g_free (self->path);
+  g_free (self->forgotten);
+  g_free (self->label);
   G_OBJECT_CLASS (fz_credential_store_parent_class)->finalize (object);
 }
 
@@ -499,6 +784,12 @@ fz_credential_store_class_init (FzCredentialStoreClass *klass)
 static void
 fz_credential_store_init (FzCredentialStore *self)
 {
+  g_autofree char *folder = NULL;
+
   self->reason = g_strdup ("");
   self->path = fz_sealed_file_dup_path ();
+  folder = g_path_get_dirname (self->path);
+  self->forgotten = g_build_filename (folder, FORGOTTEN_NAME, NULL);
+  if (!g_file_get_contents (self->forgotten, &self->label, NULL, NULL))
+    self->label = g_strdup ("");
 }

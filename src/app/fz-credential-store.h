@@ -6,7 +6,10 @@
  * gives a passphrase: then it is in an encrypted file (fz-sealed-file.h), which the next start asks
  * to be opened.
  *
- * Property "kept" (FzKept as uint). Main thread.
+ * A keyring may also keep what it is told to delete. Then nobody uses that token any more, also
+ * after a restart of the app, and there is a "left over", told until it is gone.
+ *
+ * Property "kept" (FzKept as uint), notified for what is left over as well. Main thread.
  */
 #pragma once
 
@@ -28,7 +31,13 @@ FzCredentialStore *fz_credential_store_new (void);
 
 FzKept fz_credential_store_get_kept (FzCredentialStore *self);
 
-/* English, why the keyring does not have it; "" if nothing is wrong. */
+/* Whether the keyring keeps, or may keep, a sign-in that should be gone. */
+bool fz_credential_store_has_left_over (FzCredentialStore *self);
+
+/* Of the keyring's item, as a password manager shows it; in any language; "" if not known. */
+const char *fz_credential_store_get_label (FzCredentialStore *self);
+
+/* English, why the keyring does not have it, or has it still; "" if nothing is wrong. */
 const char *fz_credential_store_get_reason (FzCredentialStore *self);
 
 /* May ask the person to unlock the keyring. */
@@ -63,5 +72,8 @@ void fz_credential_store_unseal (FzCredentialStore *self,
 bool
 fz_credential_store_unseal_finish (FzCredentialStore *self, GAsyncResult *result, GError **error);
 
-/* Wipes it everywhere. */
+/* Wipes it everywhere. What cannot be wiped is left over, and not used again. */
 void fz_credential_store_clear (FzCredentialStore *self);
+
+/* Tries once more to get rid of what is left over; what is kept stays. */
+void fz_credential_store_clear_again (FzCredentialStore *self);

@@ -319,6 +319,36 @@ add_forgetful (GPtrArray *problems, FzTunnelModel *tunnel, FzAccount *account)
 }
 
 static void
+add_left_over (GPtrArray *problems, FzTunnelModel *tunnel, FzAccount *account)
+{
+  static const Meaning left_over = {
+    "left-over",
+    N_ ("An old sign-in may still be in the password manager"),
+    N_ ("The password manager of your desktop is locked, does not answer, or refuses to delete "
+        "the entry. Firezone does not use it any more."),
+    N_ ("Unlock the password manager and try again, or delete the old entry there yourself."),
+    "app.clear-keyring",
+    N_ ("_Try Again"),
+  };
+  FzCredentialStore *store = fz_account_get_store (account);
+  const char *label = fz_credential_store_get_label (store);
+  FzProblem *problem;
+
+  if (!fz_credential_store_has_left_over (store))
+    return;
+  problem =
+      make_problem (tunnel, &left_over, left_over.reason, fz_credential_store_get_reason (store));
+  if (label[0] != '\0') {
+    g_free (problem->advice);
+    /* Translators: %s is the name of the entry in the password manager */
+    problem->advice = g_strdup_printf (_ ("Unlock the password manager and try again, or delete "
+                                          "the old entry “%s” there yourself."),
+                                       label);
+  }
+  g_ptr_array_add (problems, problem);
+}
+
+static void
 add_sealed (GPtrArray *problems, FzTunnelModel *tunnel, FzAccount *account)
 {
   static const Meaning sealed = {
@@ -348,6 +378,7 @@ fz_problem_list (FzTunnelModel *tunnel, FzAccount *account)
   if (problems->len == 0)
     add_state (problems, tunnel, account);
   add_trouble (problems, tunnel, account);
+  add_left_over (problems, tunnel, account);
   add_forgetful (problems, tunnel, account);
   add_sealed (problems, tunnel, account);
   return problems;
