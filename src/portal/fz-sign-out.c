@@ -1,13 +1,15 @@
 /* fz-sign-out.c: see the header */
 #include "src/portal/fz-sign-out.h"
 
+#include "src/crypto/fz-crypto.h"
 #include "src/portal/fz-login-url.h"
 
 #include <libsoup/soup.h>
 
-#define PATH     "/client/v2/session"
-#define TRIES    3u
-#define PAUSE_MS 2000u /* name servers may just be changing back from ours */
+#define PATH          "/client/v2/session"
+#define AUTHORIZATION "X-Authorization"
+#define TRIES         3u
+#define PAUSE_MS      2000u /* name servers may just be changing back from ours */
 
 typedef struct {
   FzLog log;
@@ -59,6 +61,19 @@ say_again (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
+/* libsoup keeps the header in a copy of its own, which it would free as it is. What it has written
+ * to its buffer, and TLS to its, is out of reach, and freed unwiped: but by
+ * then the portal has ended the token, if it has heard of this at all. */
+static void
+wipe_header (SoupMessage *message)
+{
+  char *value = (char *) soup_message_headers_get_one (soup_message_get_request_headers (message),
+                                                       AUTHORIZATION);
+
+  if (value != NULL)
+    fz_wipe (value, strlen (value));
+}
+
 static void
 on_answer (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -67,6 +82,7 @@ on_answer (GObject *source, GAsyncResult *result, gpointer user_data)
   SoupMessage *message = soup_session_get_async_result_message (SOUP_SESSION (source), result);
   g_autoptr (GInputStream) body = soup_session_send_finish (SOUP_SESSION (source), result, &error);
 
+  wipe_header (message);
   if (body == NULL && self->n_tries < TRIES) {
     g_timeout_add (PAUSE_MS, say_again, self);
     return;
@@ -85,7 +101,7 @@ say (Farewell *self)
 
   self->n_tries++;
   soup_message_headers_replace (
-      soup_message_get_request_headers (message), "X-Authorization", authorization);
+      soup_message_get_request_headers (message), AUTHORIZATION, authorization);
   fz_wipe (authorization, strlen (authorization));
   soup_message_set_flags (message, SOUP_MESSAGE_NO_REDIRECT);
   soup_session_send_async (self->session, message, G_PRIORITY_DEFAULT, NULL, on_answer, self);
