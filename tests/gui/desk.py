@@ -27,11 +27,15 @@ gi.require_version("Gio", "2.0")
 from gi.repository import Gio, GLib  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+
+from screen_reader import Reader  # noqa: E402
+
 SOURCE = os.path.dirname(os.path.dirname(HERE))
 APP_ID = "dev.firezone.Client"
 APP_PATH = "/dev/firezone/Client"
 SCHEME = "firezone-fd0020211111"
-MISSING = [p for p in ("Xvfb", "openbox", "dbus-daemon", "xdotool", "xprop", "import") if shutil.which(p) is None]
+MISSING = [p for p in ("Xvfb", "openbox", "dbus-daemon", "xdotool", "xprop", "import", "convert") if shutil.which(p) is None]
 
 BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -40,6 +44,10 @@ BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Config
   <policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy>
   <limit name="max_match_rules_per_connection">50000</limit><limit name="max_replies_per_connection">50000</limit>
 </busconfig>"""
+
+
+# pyatspi's names of roles, and GTK's own
+ROLES = {"push button": ("push button", "button"), "check box": ("check box", "switch"), "text": ("text", "text box", "search box")}
 
 
 class DeskError(Exception):
@@ -102,7 +110,7 @@ class Desk:
         self.services = os.path.join(self.root, "services")
         self.runtime = os.path.join(self.root, "run")
         self.processes = []
-        self.app = self.service = self.mock = None
+        self.app = self.service = self.mock = self._reader = None
         for folder in (self.home, self.services, self.runtime, os.path.join(self.root, "system-services")):
             os.makedirs(folder, 0o700)
         a11y = "/usr/share/dbus-1/services/org.a11y.Bus.service"
@@ -140,7 +148,7 @@ class Desk:
     def spawn(self, command, name, **options):
         log = open(os.path.join(self.root, name + ".log"), "ab")
         process = subprocess.Popen(command, env=dict(self.env, **options.pop("env", {})), stdout=options.pop("stdout", log),
-                                   stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, **options)
+                                   stderr=log, stdin=options.pop("stdin", subprocess.DEVNULL), start_new_session=True, **options)
         log.close()
         self.processes.append(process)
         return process
@@ -330,60 +338,71 @@ class Desk:
         subprocess.run(["xdotool", "key", *keys], env=self.env, check=True, capture_output=True)
 
     def resize(self, width, height):
+        """Asks for that size; a window whose content needs more stays larger."""
         window = self.wait_window()
-        subprocess.run(["xdotool", "windowsize", "--sync", window, str(width), str(height)], env=self.env, check=False,
-                       capture_output=True, timeout=20)
+        before = self.geometry(window).split("+")[0]
+        if before == f"{width}x{height}":
+            return  # xdotool's --sync waits for a change: a quarter of a minute where there is none, also with mousemove
+        subprocess.run(["xdotool", "windowsize", window, str(width), str(height)], env=self.env, check=False, capture_output=True)
+        end = time.monotonic() + 3
+        while self.geometry(window).split("+")[0] == before and time.monotonic() < end:
+            time.sleep(0.03)
 
     def screenshot(self, name, settle=0.4, whole=False):
-        """The app's window as it stands once it has not changed for `settle` seconds; `whole`: with what lies over it."""
+        """The app's window once it has not changed for `settle` seconds, or for ever moves; `whole`: with what lies over it."""
         folder = os.path.join(self.build, "screenshots")
         os.makedirs(folder, exist_ok=True)
         path = os.path.join(folder, name + ".png")
         self.wait_window()
-        before = None
-        end = time.monotonic() + 8
-        while time.monotonic() < end:
+        picture = before = None
+        end = time.monotonic() + 4 * settle + 1
+        while before is None or (picture != before and time.monotonic() < end):
+            if before is not None:
+                time.sleep(settle)
             area = ["root", "-crop", self.geometry(max(self.windows(), key=self.area)), "+repage"] if whole else [self.windows()[-1]]
-            subprocess.run(["import", "-silent", "-window", *area, path], env=self.env, check=True, capture_output=True)
-            with open(path, "rb") as file:
-                picture = file.read()
-            if picture == before:
-                break
-            before = picture
-            time.sleep(settle)
+            before, picture = picture or b"", subprocess.run(["import", "-silent", "-window", *area, "-depth", "8", "ppm:-"], env=self.env,
+                                                             check=True, capture_output=True).stdout
+        subprocess.run(["convert", "-quality", "10", "ppm:-", path], input=picture, env=self.env, check=True)
         return path
 
-    # -- accessibility, through a second process: pyatspi keeps the bus it first saw --
+    # -- accessibility --
+
+    @property
+    def reader(self):
+        if self._reader is None:
+            self._reader = Reader(self)
+        return self._reader
 
     def nodes(self):
-        """The app's tree: dictionaries of path, role, name, description, states, depth first."""
+        """The app's tree as pyatspi tells it, in a process of its own, since that keeps the bus it first saw: dictionaries of
+        path, role, name, description, states, depth first. Slow; `reader` asks the same without it."""
         result = subprocess.run([sys.executable, os.path.join(HERE, "a11y.py"), "tree"], env=self.env, capture_output=True,
                                 text=True, timeout=60, check=False)
         if result.returncode != 0:
             raise AssertionError(f"no accessible tree: {result.stderr}")
         return json.loads(result.stdout)
 
+    def showing(self, name, roles):
+        """The first on the screen that can be used, whose name ends with `name`; waits for it."""
+        def find():
+            return next((n for n in self.reader.survey() if n.sensitive and n.name.endswith(name) and (not roles or n.role in roles)), None)
+        return until(find, f"“{name}” on the screen")
+
     def type_into(self, name, text):
         """Clicks the first showing entry whose name ends with `name` and replaces its text by keys."""
-        result = subprocess.run([sys.executable, os.path.join(HERE, "a11y.py"), "where", name], env=self.env,
-                                capture_output=True, text=True, timeout=60, check=False)
-        if result.returncode != 0:
-            raise AssertionError(f"cannot type into “{name}”: {result.stderr}")
-        x, y = result.stdout.split()
-        for command in (["mousemove", "--sync", "--window", self.windows()[-1], x, y, "click", "1"], ["key", "ctrl+a"],
+        x, y, width, height = self.showing(name, ROLES["text"]).at
+        middle = [str(x + width // 2), str(y + height // 2)]
+        for command in (["mousemove", "--window", self.windows()[-1], *middle, "click", "1"], ["key", "ctrl+a"],
                         ["type", "--delay", "4", text]):
             subprocess.run(["xdotool", *command], env=self.env, check=True, capture_output=True, timeout=60)
 
     def press(self, name, role=None):
         """Does the default action of the first showing control whose name ends with `name`."""
-        result = subprocess.run([sys.executable, os.path.join(HERE, "a11y.py"), "press", name, role or ""], env=self.env,
-                                capture_output=True, text=True, timeout=60, check=False)
-        if result.returncode != 0:
-            raise AssertionError(f"cannot press “{name}”: {result.stderr}")
+        until(lambda: self.reader.act(self.showing(name, ROLES.get(role, (role,) if role else ()))), f"“{name}” pressed")
 
     def texts(self):
         """Every name and text that shows, as one string a line."""
-        return "\n".join(n["name"] for n in self.nodes() if n["showing"] and n["name"])
+        return "\n".join(n["name"] for n in self.reader.survey() if n["name"])
 
     def wait_text(self, text, timeout=20):
         until(lambda: text in self.texts(), f"“{text}” on the screen", timeout)

@@ -152,6 +152,11 @@ class Reader:
             nodes.append(child)
             self.flatten(child, nodes)
 
+    def act(self, node):
+        """Does the node's default action; False if it has none."""
+        answer = self.ask_all([(node["object"], ATSPI + "Action", "DoAction", GLib.Variant("(i)", (0,)))])[0]
+        return bool(answer and answer[0])
+
     # -- the focus --
 
     def on_focus(self, _bus, sender, path, _interface, _signal, parameters):

@@ -178,7 +178,7 @@ class TourCase(unittest.TestCase):
 
     def click(self, node):
         x, y, width, height = node.at
-        subprocess.run(["xdotool", "mousemove", "--sync", "--window", self.desk.windows()[-1], str(x + min(width // 2, 150)),
+        subprocess.run(["xdotool", "mousemove", "--window", self.desk.windows()[-1], str(x + min(width // 2, 150)),
                         str(y + height // 2), "click", "1"], env=self.desk.env, check=True, capture_output=True)
 
     def settings(self):
