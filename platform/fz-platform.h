@@ -39,8 +39,8 @@ typedef enum {
 typedef struct {
   int fd;        /* non-blocking, close-on-exec; owned by the FzTun */
   bool has_vnet; /* every packet has an FzVnetHeader in front */
-  int write_fd;  /* where packets go in: fd with one queue; with several, what is written must not
-                    teach the kernel to move flows between them (fz-linux-tun.c) */
+  int write_fd;  /* where packets go in that are not to bring their flow's other direction to this
+                    queue, as those written to fd do (fz-linux-tun.c); fd where there is one queue */
 } FzTunQueue;
 
 /* What the kernel granted (dataplane.md §15). */

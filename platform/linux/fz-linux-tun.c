@@ -7,10 +7,11 @@
  *
  * Several queues. The kernel spreads packets over them by a hash of their flow,
  * until it sees a packet of the flow written on one: from then on, and for three
- * seconds after the last, the flow comes out there. Each such change may let newer
- * packets overtake older ones that wait in the other lane, so lanes write through
- * descriptors of their own that are detached: a detached queue takes packets in,
- * is never given one, and teaches nothing. A flow has one lane for good.
+ * seconds after the last, the flow comes out there. That brings both directions of
+ * a connection to one lane, but each such change may let newer packets overtake
+ * older ones that wait in the other. So each queue has a second descriptor that is
+ * detached: it takes packets in, is never given one, and teaches nothing. What is
+ * only written there stays on one queue for good.
  *
  * Debian 12's headers lack TUN_F_USO4 and TUN_F_USO6: the values stand here
  * under names of our own.

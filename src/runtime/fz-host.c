@@ -132,9 +132,10 @@ start_lanes (FzHost *self, GError **error)
   return false;
 }
 
-/* What the lanes had handed over is dealt with, so nothing waits for them when they come back. */
+/* What the lanes had handed over is dealt with, so nothing waits for them when they come back; what
+ * lies in sockets that go as well. */
 static bool
-stop_lanes (FzHost *self, GError **error)
+stop_lanes (FzHost *self, bool sockets_go, GError **error)
 {
   unsigned lane;
 
@@ -148,6 +149,8 @@ stop_lanes (FzHost *self, GError **error)
                  lane);
     return false;
   }
+  if (sockets_go)
+    fz_lanes_empty_sockets (self->lanes);
   fz_driver_drain_rings (self->driver);
   return true;
 }
@@ -269,7 +272,7 @@ replace (FzHost *self, bool sockets, bool tun)
 
   if (self->state != STATE_RUNNING && self->state != STATE_REPAIRING)
     return;
-  if (!stop_lanes (self, &error)) {
+  if (!stop_lanes (self, sockets, &error)) {
     fail (self, error);
     return;
   }
@@ -717,7 +720,7 @@ fz_host_stop (FzHost *self)
   g_clear_handle_id (&self->repair_id, g_source_remove);
   g_clear_handle_id (&self->fatal_id, g_source_remove);
   self->state = STATE_STOPPED;
-  if (self->driver != NULL && !stop_lanes (self, &error)) {
+  if (self->driver != NULL && !stop_lanes (self, false, &error)) {
     fz_log (&self->config.log,
             FZ_LOG_ERROR,
             "lane-hangs",

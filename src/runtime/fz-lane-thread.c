@@ -31,7 +31,8 @@
 #define LAST_FLUSH_MS 50           /* dataplane.md §18 */
 #define JOIN_MS       2000         /* dataplane.md §18 */
 #define DOWN_MS       100          /* how often a device that is down is looked at */
-#define EMIT_STEPS    4            /* emissions in a turn, then the other direction has its own */
+#define EMPTY_TURNS   64u /* batches from a socket at its end: more than its buffer holds */
+#define EMIT_STEPS    4   /* emissions in a turn, then the other direction has its own */
 
 typedef enum {
   SOURCE_UDP_V4,
@@ -593,6 +594,20 @@ fz_lane_thread_stop (FzLaneThread *self)
     if (self->workers[i].is_running)
       all_ended = join_worker (&self->workers[i]) && all_ended;
   return all_ended;
+}
+
+void
+fz_lane_thread_empty_sockets (FzLaneThread *self)
+{
+  Worker *receiver = &self->workers[self->n_workers - 1]; /* the one that receives is the last */
+
+  for (unsigned source = SOURCE_UDP_V4; source <= SOURCE_UDP_V6; source++) {
+    if (self->pair.sockets[source].fd < 0)
+      continue;
+    receiver->ready |= BIT (source);
+    for (unsigned i = 0; i < EMPTY_TURNS && (receiver->ready & BIT (source)) != 0; i++)
+      serve_udp (receiver, (FzUdpFamily) source, fz_clock_now (self->config.clock));
+  }
 }
 
 void

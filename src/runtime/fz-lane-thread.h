@@ -72,6 +72,10 @@ void fz_lane_thread_ask_to_stop (FzLaneThread *self);
  * Returns: false if a thread has not ended within two seconds: it still runs, free nothing
  */
 bool fz_lane_thread_stop (FzLaneThread *self);
+
+/* Of a stopped lane whose sockets are about to be closed: what lies in them goes to the TUN and to
+ * the rings. On the caller's thread, and bounded. */
+void fz_lane_thread_empty_sockets (FzLaneThread *self);
 void fz_lane_thread_free (FzLaneThread *self); /* stopped */
 
 /* -- engine thread, while it runs -- */

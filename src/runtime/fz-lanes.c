@@ -77,6 +77,13 @@ fz_lanes_stop (FzLanes *self, unsigned *out_lane)
   return all_ended;
 }
 
+void
+fz_lanes_empty_sockets (FzLanes *self)
+{
+  for (unsigned i = 0; i < self->n_lanes; i++)
+    fz_lane_thread_empty_sockets (self->lanes[i]);
+}
+
 FzRing *
 fz_lanes_get_ring (FzLanes *self, unsigned i)
 {

@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <time.h>
 
+#define TCP              6u /* IP protocol */
 #define SPLIT_BYTES      (FZ_PACKET_MAX + 1)
 #define ERRORS_IN_A_ROW  16u
 #define BAD_IN_A_ROW     16u
@@ -198,10 +199,21 @@ fz_tun_writer_set_queue (FzTunWriter *self, FzTunQueue queue)
     self->queue.write_fd = -1;
 }
 
-static bool
-wait_until_writable (FzTunWriter *self)
+/* Which descriptor takes the packet at @packet: what is written on the queue brings its flow's
+ * other direction to this lane. For TCP that is worth it, and harmless: the first answer finds
+ * nothing of the flow under way but its SYN. Any other flow stays where the kernel has put it. */
+static int
+pick_fd (const FzTunWriter *self, const uint8_t *packet)
 {
-  struct pollfd poll_fd = { .fd = self->queue.write_fd, .events = POLLOUT };
+  uint8_t protocol = packet[0] >> 4 == 4 ? packet[9] : packet[6];
+
+  return protocol == TCP ? self->queue.fd : self->queue.write_fd;
+}
+
+static bool
+wait_until_writable (FzTunWriter *self, int fd)
+{
+  struct pollfd poll_fd = { .fd = fd, .events = POLLOUT };
 
   count (&self->counters.waits, 1);
   return poll (&poll_fd, 1, WRITE_WAIT_MS) > 0 && (poll_fd.revents & POLLOUT) != 0;
@@ -209,7 +221,7 @@ wait_until_writable (FzTunWriter *self)
 
 /* Returns 0 or the errno that the kernel settled on. */
 static int
-write_pieces (FzTunWriter *self, const struct iovec *pieces, int n_pieces)
+write_pieces (FzTunWriter *self, int fd, const struct iovec *pieces, int n_pieces)
 {
   bool waited = false;
 
@@ -217,12 +229,12 @@ write_pieces (FzTunWriter *self, const struct iovec *pieces, int n_pieces)
     int error;
 
     count (&self->counters.writes, 1);
-    if (self->io->writev (self->io->context, self->queue.write_fd, pieces, n_pieces) >= 0)
+    if (self->io->writev (self->io->context, fd, pieces, n_pieces) >= 0)
       return 0;
     error = errno;
     if (error == EINTR)
       continue;
-    if (error != EAGAIN || waited || !wait_until_writable (self))
+    if (error != EAGAIN || waited || !wait_until_writable (self, fd))
       return error;
     waited = true;
   }
@@ -248,8 +260,10 @@ fz_tun_writer_write_packet (FzTunWriter *self, const uint8_t *packet, size_t len
 
   if (self->queue.fd < 0)
     return FZ_TUN_GONE;
-  error =
-      write_pieces (self, self->queue.has_vnet ? pieces : &pieces[1], self->queue.has_vnet ? 2 : 1);
+  error = write_pieces (self,
+                        self->queue.write_fd,
+                        self->queue.has_vnet ? pieces : &pieces[1],
+                        self->queue.has_vnet ? 2 : 1);
   self->single_error = error;
   count (error == 0 ? &self->counters.written_packets : &self->counters.lost_packets, 1);
   return error == 0 ? FZ_TUN_MORE : judge_write_error (self, error);
@@ -301,7 +315,8 @@ write_run (FzTunWriter *self, FzLaneRx *rx, const FzRun *run, unsigned *refused)
   int error = EINVAL;
 
   if (self->queue.has_vnet || run->n_packets == 1)
-    error = write_pieces (self, run->iov + skip, run->n_iov - skip);
+    error = write_pieces (
+        self, pick_fd (self, run->iov[1].iov_base), run->iov + skip, run->n_iov - skip);
   if (error == 0) {
     count (&self->counters.written_packets, run->n_packets);
     return FZ_TUN_MORE;

@@ -147,6 +147,8 @@ configure (FzUdpSocket *socket, FzUdpFamily family, const FzUdpConfig *config)
       kernel_version () >= SEGMENTS_EXACT_SINCE ? FZ_UDP_SEGMENTS_MAX : FZ_UDP_SEGMENTS_MAX - 1;
   if (config->use_offloads)
     probe_offloads (socket);
+  if (config->is_shut && !fz_udp_steering_shut (fd))
+    return false;
   if (config->join_port && !set_int (fd, SOL_SOCKET, SO_REUSEPORT, 1))
     return false;
   if (!bind_port (fd, family, config->port) &&
@@ -229,8 +231,10 @@ share_port (const FzUdpConfig *config,
   if (is_complete) {
     bool is_steered = fz_udp_steering_attach (first->fd, steering);
 
-    for (uint32_t i = 0; i < steering->n_lanes; i++)
+    for (uint32_t i = 0; i < steering->n_lanes; i++) {
       lanes[i].sockets[family].is_steered = is_steered;
+      fz_udp_steering_admit (lanes[i].sockets[family].fd);
+    }
     return;
   }
   for (uint32_t i = 0; i < steering->n_lanes; i++) {
@@ -247,15 +251,17 @@ fz_udp_lanes_open (const FzUdpConfig *config,
                    GError **error)
 {
   FzUdpPair lanes[FZ_LANES_MAX];
+  FzUdpConfig own = *config;
 
   g_assert (steering->n_lanes <= FZ_LANES_MAX);
+  own.is_shut = steering->n_lanes > 1;
   for (unsigned i = 0; i < FZ_LANES_MAX; i++)
     lanes[i] = FZ_UDP_PAIR_CLOSED;
-  if (!fz_udp_pair_open (config, &lanes[0], error))
+  if (!fz_udp_pair_open (&own, &lanes[0], error))
     return false;
   for (int family = 0; family < FZ_N_UDP_FAMILIES && steering->n_lanes > 1; family++) {
     if (lanes[0].sockets[family].fd >= 0)
-      share_port (config, steering, (FzUdpFamily) family, lanes);
+      share_port (&own, steering, (FzUdpFamily) family, lanes);
     else
       for (uint32_t i = 1; i < steering->n_lanes; i++)
         lanes[i].sockets[family] = lanes[0].sockets[family];

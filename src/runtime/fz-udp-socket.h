@@ -39,7 +39,8 @@ typedef enum {
 typedef struct {
   uint16_t port;     /* preferred; 0: any */
   bool require_port; /* fail instead of taking another one */
-  bool join_port;    /* beside the sockets of ours that have it: fz_udp_lanes_open's affair */
+  bool is_shut;      /* the next two are fz_udp_lanes_open's affair: nothing comes in yet */
+  bool join_port;    /* beside the sockets of ours that have it */
   FzUdpMark mark;
   bool use_offloads;
   uint32_t receive_buffer_bytes;

@@ -49,3 +49,20 @@ fz_udp_steering_attach (int fd, const FzSteering *steering)
 
   return setsockopt (fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program) == 0;
 }
+
+bool
+fz_udp_steering_shut (int fd)
+{
+  struct sock_filter nothing = BPF_STMT (BPF_RET | BPF_K, 0);
+  const struct sock_fprog program = { 1, &nothing };
+
+  return setsockopt (fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
+}
+
+void
+fz_udp_steering_admit (int fd)
+{
+  int unused = 0;
+
+  setsockopt (fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused);
+}

@@ -29,3 +29,8 @@
  * Returns: false with errno set if the kernel refuses; the hash of the addresses then decides
  */
 bool fz_udp_steering_attach (int fd, const FzSteering *steering);
+
+/* Lets nothing into a socket, until it is opened again: what came before the group is complete and
+ * steered would wait in another lane than what follows it. Before its bind. */
+bool fz_udp_steering_shut (int fd);
+void fz_udp_steering_admit (int fd);
