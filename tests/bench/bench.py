@@ -12,7 +12,6 @@ import argparse
 import datetime
 import os
 import re
-import subprocess
 import sys
 import time
 
@@ -25,10 +24,9 @@ import plots  # noqa: E402
 import report  # noqa: E402
 import rival  # noqa: E402
 import topologies  # noqa: E402
-from bed import Bed, BedError, require_rights  # noqa: E402
+from bed import Bed, require_rights  # noqa: E402
 
-MISHAPS = (BedError, OSError, ValueError, KeyError, subprocess.SubprocessError)
-SET_UP_S = {"gateway": 6, "handshakes": 5}  # for the estimate; others take about two
+SET_UP_S = {"gateway": 6, "handshakes": 5, "many": 15}  # for the estimate; others take about two
 
 
 class Progress:
@@ -89,7 +87,7 @@ class Run:
         return total
 
     def fail(self, topology, what, contender, error):
-        text = " ".join(str(error).split()) or type(error).__name__
+        text = f"{type(error).__name__}: {' '.join(str(error).split())}"
         self.failures.append(f"{topology}, {what}, {contender}: {text[:600]}")
         print(f"\nbench: FAILED: {self.failures[-1]}", file=sys.stderr, flush=True)
 
@@ -97,7 +95,7 @@ class Run:
         for name in self.names:
             try:
                 self.measure_topology(name)
-            except MISHAPS as error:
+            except Exception as error:
                 self.fail(name, "set-up", "all", error)
 
     def measure_topology(self, name):
@@ -109,10 +107,10 @@ class Run:
                 self.progress.say(f"{name}: setting up {contender.name}")
                 try:
                     contender.set_up(bed, f"{name[0]}{i}")
-                    measure = measures.Measure(contender, self.options)
+                    measure = measures.Measure(name, contender, self.options)
                     measure.prepare()
                     alive.append(measure)
-                except MISHAPS as error:
+                except Exception as error:
                     self.fail(name, "set-up", contender.name, error)
             self.results[name] = alive
             self.progress.done(SET_UP_S.get(name, 2))
@@ -132,7 +130,7 @@ class Run:
                               f"{measure.contender.name}")
             try:
                 self.attempt(test, measure)
-            except MISHAPS as error:
+            except Exception as error:
                 self.fail(topology, test.name, measure.contender.name, error)
             self.progress.done(test.cost(self.options) + 0.3)
 
@@ -141,7 +139,7 @@ class Run:
         """What could not be measured is tried once more: a slow moment of this machine is no result."""
         try:
             test.run(measure)
-        except MISHAPS as error:
+        except Exception as error:
             print(f"\nbench: {test.name}, {measure.contender.name}, once more: {error}", file=sys.stderr, flush=True)
             test.run(measure)
 
@@ -159,7 +157,8 @@ class Run:
         if counts["gigabytes"] > 0:
             measure.add("retransmits_per_gb", counts["retransmits"] / counts["gigabytes"])
         if counts["reordered"] and measure.contender.kind not in (topologies.RAW, topologies.RIVAL):
-            self.fail("order", "all tests", measure.contender.name, f"{counts['reordered']} datagrams out of order")
+            self.fail(measure.topology, "order", measure.contender.name,
+                      ValueError(f"{counts['reordered']} datagrams out of order"))
 
 
 # -- the program --
@@ -244,7 +243,7 @@ def main():
     print(file=sys.stderr)
     ladders = [measure.ladder for found in run.results.values() for measure in found if measure.ladder]
     facts = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "machine": machine,
-             "rival": about_rival, "ladder": ladders[0] if ladders else "–", "rounds": options.rounds,
+             "rival": about_rival, "has_rival": rival_found is not None, "ladder": ladders[0] if ladders else "–", "rounds": options.rounds,
              "seconds": options.seconds, "short": options.short, "quick": options.quick, "failures": run.failures}
     write_report(run, options, facts)
     if run.failures:

@@ -74,7 +74,11 @@ ROWS = [
     at_most("TCP retransmits per GB without link loss", "", 20, 2, own("direct", "retransmits_per_gb")),
     at_least("fairness: 1 flow of A beside 16 of B, from the gateway", "", 0.40, 0.48, own("peers", "fair_down_share")),
     at_least("fairness: 1 flow of A beside 16 of B, to the gateway", "", 0.40, 0.48, own("peers", "fair_up_share")),
+    at_most("memory of a peer with a session, of 10,000", "KB", 12, 6, own("many", "many_kb_per_session")),
+    at_most("wake-ups per second, 10,000 idle peers", "", 2, 1, own("many", "many_idle_wakeups_per_s")),
     at_most("wake-ups per second, one idle peer", "", 0.5, 0.5, own("direct", "idle_wakeups_per_s")),
+    *(at_most(f"request beside 1 flow at a round trip of {2 * ms:g} ms, p50 beyond it", "ms", 5, 5,
+              own(name, "rr1_p50_beyond_wire_ms")) for name, ms in HOPS_MS.items()),
     *(at_least(f"goodput of 1 flow at a round trip of {2 * ms:g} ms, share of that without AQM", "", 0.95, 1,
                quotient(name, "tcp1_up_gbit", OURS, NO_AQM)) for name, ms in HOPS_MS.items()),
 ]

@@ -27,7 +27,7 @@
 #define MAGIC        UINT32_C (0x665a7374)
 #define EXIT_USAGE   2
 #define WAIT_US      20000 /* of a blocking receive */
-#define SUB_BITS     5u    /* 32 buckets per power of two */
+#define SUB_BITS     7u    /* 128 buckets per power of two */
 #define BUFFER_BYTES (32 << 20)
 #define SINK_DEFAULTS                                                                              \
   {                                                                                                \

@@ -71,8 +71,8 @@ int fz_stream_bind (const FzStreamOptions *options); /* a socket that listens, b
 int fz_stream_connect (const FzStreamOptions *options); /* one that sends, the same */
 _Noreturn void fz_stream_fail (const char *what);       /* with errno's text */
 
-/* Delays, in buckets 1/32 of their value wide. */
-#define FZ_STREAM_BUCKETS 2048u
+/* Delays, in buckets at most 1/128 of their value wide. */
+#define FZ_STREAM_BUCKETS 8192u
 
 typedef struct {
   uint64_t buckets[FZ_STREAM_BUCKETS];

@@ -39,6 +39,7 @@ ROWS = [
     ("owd1_load_gbit", "one way beside 1 bulk flow, its Gbit/s", "{:.2f}", True),
     ("rr1_p50_us", "requests beside 1 bulk flow, p50, us", "{:.0f}", False),
     ("rr1_p99_us", "requests beside 1 bulk flow, p99, us", "{:.0f}", False),
+    ("rr1_p50_beyond_wire_ms", "requests beside 1 bulk flow, p50 beyond the wire's time, ms", "{:.2f}", None),
     ("rr1_load_gbit", "requests beside 1 bulk flow, its Gbit/s", "{:.2f}", True),
     ("rr8_p50_us", "requests beside 8 bulk flows, p50, us", "{:.0f}", False),
     ("rr8_p99_us", "requests beside 8 bulk flows, p99, us", "{:.0f}", False),
@@ -66,6 +67,9 @@ ROWS = [
     ("hs_lost_percent", "handshakes unanswered within a second, %", "{:.2f}", None),
     ("hs_bulk_share", "1 bulk flow beside 2,000 handshakes/s, share", "{:.2f}", True),
     ("hs_bulk_done_per_second", "handshakes per second then", "{:.0f}", True),
+    ("many_kb_per_peer", "resident for each peer without a session, KB", "{:.1f}", False),
+    ("many_kb_per_session", "resident for each peer with a session, KB", "{:.1f}", False),
+    ("many_idle_wakeups_per_s", "wake-ups per second, idle, all with sessions", "{:.2f}", False),
     ("fair_down_share", "A's share, from the gateway", "{:.2f}", None),
     ("fair_down_gbit", "both together, from the gateway, Gbit/s", "{:.2f}", True),
     ("fair_up_share", "A's share, to the gateway", "{:.2f}", None),
@@ -109,23 +113,25 @@ def of_kind(measures, *kinds):
     return None
 
 
-def table(measures):
+def table(measures, has_rival):
     summaries = {measure: measure.summary() for measure in measures}
     ours, rival = of_kind(measures, CHAIN, OURS), of_kind(measures, RIVAL)
-    lines = ["| | " + " | ".join(measure.contender.name for measure in measures) + " | ours : rival |",
-             "|---|" + "---|" * (len(measures) + 1)]
+    # a topology without the rival on purpose has nothing to compare
+    columns = [measure.contender.name for measure in measures]
+    columns += ["ours : rival"] if rival or not has_rival else []
+    lines = ["| | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
     for key, title, form, is_compared in ROWS:
         if any(key in summary for summary in summaries.values()):
             cells = [cell(summary, key, form) for summary in summaries.values()]
-            if is_compared is None:
-                compared = ""
-            else:
-                compared = ratio(summaries[ours], summaries[rival], key) if rival else "rival not to be had"
-            lines.append(f"| {title} | " + " | ".join(cells) + f" | {compared} |")
+            if not has_rival:
+                cells.append("RIVAL NOT TO BE HAD" if is_compared is not None else "")
+            elif rival:
+                cells.append(ratio(summaries[ours], summaries[rival], key) if is_compared is not None and ours else "")
+            lines.append(f"| {title} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-MET = {"aim": "**yes**, aim too", "must": "**yes**", "missed": "**NO**", None: "not measured"}
+MET = {"aim": "**yes**, aim too", "must": "**yes**", "missed": "**NO**", None: "not measured in this run"}
 
 
 def number(value):
@@ -190,7 +196,7 @@ def markdown(results, judged, facts):
     if facts["failures"]:
         lines += ["", "## FAILED", ""] + [f"- {text}" for text in facts["failures"]]
     for name, measures in results.items():
-        lines += ["", f"## {TITLES[name]}", "", table(measures)]
+        lines += ["", f"## {TITLES[name]}", "", table(measures, facts["has_rival"])]
     for name in facts["plots"]:
         lines += ["", f"![{name}]({name})"]
     return "\n".join(lines) + "\n"

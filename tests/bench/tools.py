@@ -68,10 +68,11 @@ class Initiators:
         return [self._program, "--peers", self._file, "--responder", public_key, "--seconds", seconds, *options,
                 address, port]
 
-    def shake(self, public_key, address, port, seconds, *options):
-        """A dictionary with done, lost, cookies, per_second, p50_us, p99_us."""
+    def shake(self, public_key, address, port, seconds, *options, may_exhaust=False):
+        """A dictionary with done, lost, cookies, per_second, p50_us, p99_us. `may_exhaust`: until each prepared message
+        is used, rather than for all of `seconds`."""
         result = json.loads(self._host.run(*self.command(public_key, address, port, seconds, *options),
                                            timeout=seconds + 60).stdout)
-        if result["exhausted"]:
+        if result["exhausted"] and not may_exhaust:
             raise BedError(f"fz-handshakes: its messages were used up, make more: {result}")
         return result

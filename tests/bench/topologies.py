@@ -22,6 +22,8 @@ from wgpeers import GoPeer, OurPeer  # noqa: E402
 SERVER_NET = "10.20.0.0/24"
 SERVER = "10.20.0.10"
 N_INITIATORS = 4000  # so many that no limit by source is met: each sends a few times a second
+N_MANY = 10000
+READY_S = 120.0  # with so many
 HOPS_MS = {"delay01": 0.05, "delay20": 10, "delay100": 50}  # one way
 
 RAW, OURS, CHAIN, RIVAL, NO_AQM = "raw", "ours", "chain", "rival", "no-aqm"
@@ -31,6 +33,7 @@ TITLES = {
     "gateway": "Through a gateway with NAT to a server behind it",
     "peers": "Two clients of one gateway: one flow of A beside 16 of B",
     "handshakes": f"Handshakes of {N_INITIATORS} peers",
+    "many": f"{N_MANY} peers",
     "cold": "A cold tunnel",
     "lanes": "Several lanes",
     "delay01": "A wire with a round trip of 0.1 ms",
@@ -126,6 +129,7 @@ class WireGuard(Contender):
         self.client, gateway = bed.host(f"{prefix}c"), bed.host(f"{prefix}g")
         if self._delay_ms is None:
             self.link, _ = bed.link(self.client, "10.0.0.1/24", gateway, "10.0.0.2/24")
+            self.client.sysctl(**{f"net__ipv4__conf__{self.link}__promote_secondaries": 1})  # for move()
         else:
             build, delay_ms = self._delay_ms
             DelayLine(bed, build, self.client, "10.0.0.1/24", gateway, "10.0.0.2/24", "line0", "--delay", delay_ms)
@@ -151,7 +155,7 @@ class WireGuard(Contender):
             a.peers, b.peers = [], self._more_peers()
             b.add(a)
             a.add(b, "10.0.0.2", networks=networks)
-            b.start()
+            b.start(timeout=READY_S)
             a.start()
         self.processes = [a.process, b.process]
         if self._has_server:
@@ -185,14 +189,15 @@ class WireGuard(Contender):
 class Responder(WireGuard):
     """A pair whose second end knows many more peers, which shake hands from the client's host."""
 
-    def __init__(self, name, kind, make_peer, build):
+    def __init__(self, name, kind, make_peer, build, n_initiators):
         super().__init__(name, kind, make_peer)
-        self._build = build
-        self.initiators = None
+        self._build, self.n_initiators = build, n_initiators
+        self.initiators = self.alone_kb = None
 
     def set_up(self, bed, prefix):
         super().set_up(bed, prefix)
-        self.initiators = Initiators(bed, self._build, self.client, N_INITIATORS)
+        self.alone_kb = self.processes[1].resident_kb()  # before there are many peers
+        self.initiators = Initiators(bed, self._build, self.client, self.n_initiators)
         self.server.ip("route", "add", Initiators.NETWORK, "via", "10.0.0.1")
         if isinstance(self.responder, GoPeer):
             config = bed.path(f"peers-{prefix}.conf")
@@ -314,7 +319,8 @@ def contenders(build, rival):
         "gateway": [RawChain(), WireGuard("firezone-c, bare engine", OURS, ours(), True), WholeChain(build),
                     *pair(WireGuard, True)[1:]],
         "peers": pair(TwoClients),
-        "handshakes": pair(Responder, build),
+        "handshakes": pair(Responder, build, N_INITIATORS),
+        "many": pair(Responder, build, N_MANY),
         "cold": pair(WireGuard),
     }
     if has_option(program, "lanes"):

@@ -60,12 +60,12 @@ class OurPeer(Peer):
             parts.append(f"psk={psk}")
         self.peers += ["--peer", ",".join(parts)]
 
-    def start(self, wrapper=()):
+    def start(self, wrapper=(), timeout=15.0):
         self.process = self.host.spawn(
             f"fz-wg-{self.number}", self.program, "--tun", self.device, "--private-key", self.private_key,
             "--listen-port", self.port, "--address", self.v4, "--address", self.v6,
             *self.peers, *self.options, notify=True, wrapper=wrapper)
-        self.process.wait_ready()
+        self.process.wait_ready(timeout)
 
     def metrics(self):
         """All counters as they are now."""
