@@ -7,7 +7,8 @@ struct _FzRemoteList {
   GType item_type;
   GPtrArray *shown;    /* what the list model says */
   GPtrArray *pending;  /* appended to @shown at the end of this turn */
-  GHashTable *by_path; /* path -> item, of both; owns path, not item */
+  GHashTable *gone;    /* items of @shown that are taken out then */
+  GHashTable *by_path; /* path -> item, of both but @gone; owns path, not item */
   guint flush_id;
 };
 
@@ -46,13 +47,44 @@ list_model_init (GListModelInterface *iface)
   iface->get_item = get_item;
 }
 
+static bool
+is_gone (FzRemoteList *self, guint position)
+{
+  return g_hash_table_contains (self->gone, self->shown->pdata[position]);
+}
+
+/* Takes out what is gone and tells it as one change, from the first of them to the last. */
+static void
+flush_gone (FzRemoteList *self)
+{
+  g_autoptr (GPtrArray) kept = NULL;
+  guint first = 0, end = self->shown->len, n_between;
+
+  if (g_hash_table_size (self->gone) == 0)
+    return;
+  while (!is_gone (self, first))
+    first++;
+  while (!is_gone (self, end - 1))
+    end--;
+  kept = g_ptr_array_new_full (self->shown->len, g_object_unref);
+  for (guint i = 0; i < self->shown->len; i++)
+    if (i < first || i >= end || !is_gone (self, i))
+      g_ptr_array_add (kept, g_object_ref (self->shown->pdata[i]));
+  n_between = end - first - g_hash_table_size (self->gone);
+  g_hash_table_remove_all (self->gone);
+  g_ptr_array_unref (self->shown);
+  self->shown = g_steal_pointer (&kept);
+  g_list_model_items_changed (G_LIST_MODEL (self), first, end - first, n_between);
+}
+
 static void
 flush (FzRemoteList *self)
 {
-  guint n_before = self->shown->len;
-  guint n_added = self->pending->len;
+  guint n_before, n_added = self->pending->len;
 
   g_clear_handle_id (&self->flush_id, g_source_remove);
+  flush_gone (self);
+  n_before = self->shown->len;
   if (n_added == 0)
     return;
   g_ptr_array_extend_and_steal (self->shown, g_steal_pointer (&self->pending));
@@ -68,6 +100,14 @@ on_turn_over (gpointer user_data)
   self->flush_id = 0;
   flush (self);
   return G_SOURCE_REMOVE;
+}
+
+/* After everything that has arrived already, and before the next frame. */
+static void
+queue_flush (FzRemoteList *self)
+{
+  if (self->flush_id == 0)
+    self->flush_id = g_idle_add_full (G_PRIORITY_HIGH_IDLE, on_turn_over, self, NULL);
 }
 
 /* (transfer full) */
@@ -91,25 +131,21 @@ fz_remote_list_add (FzRemoteList *self, const char *path, GVariant *properties)
     return;
   }
   g_ptr_array_add (self->pending, make_item (self, path, properties));
-  if (self->flush_id == 0)
-    self->flush_id = g_idle_add_full (G_PRIORITY_DEFAULT, on_turn_over, self, NULL);
+  queue_flush (self);
 }
 
 void
 fz_remote_list_remove (FzRemoteList *self, const char *path)
 {
   gpointer item = g_hash_table_lookup (self->by_path, path);
-  guint position;
 
   if (item == NULL)
     return;
   g_hash_table_remove (self->by_path, path);
-  if (g_ptr_array_remove (self->pending, item))
+  if (self->pending->len > 0 && g_ptr_array_remove (self->pending, item))
     return;
-  if (g_ptr_array_find (self->shown, item, &position)) {
-    g_ptr_array_remove_index (self->shown, position);
-    g_list_model_items_changed (G_LIST_MODEL (self), position, 1, 0);
-  }
+  g_hash_table_add (self->gone, item);
+  queue_flush (self);
 }
 
 void
@@ -143,6 +179,7 @@ fz_remote_list_remove_all (FzRemoteList *self)
 
   g_clear_handle_id (&self->flush_id, g_source_remove);
   g_hash_table_remove_all (self->by_path);
+  g_hash_table_remove_all (self->gone);
   g_ptr_array_set_size (self->pending, 0);
   g_ptr_array_set_size (self->shown, 0);
   if (n > 0)
@@ -171,6 +208,7 @@ finalize (GObject *object)
   FzRemoteList *self = FZ_REMOTE_LIST (object);
 
   g_clear_handle_id (&self->flush_id, g_source_remove);
+  g_hash_table_unref (self->gone);
   g_hash_table_unref (self->by_path);
   g_ptr_array_unref (self->pending);
   g_ptr_array_unref (self->shown);
@@ -189,5 +227,6 @@ fz_remote_list_init (FzRemoteList *self)
   self->item_type = FZ_TYPE_REMOTE_OBJECT;
   self->shown = g_ptr_array_new_with_free_func (g_object_unref);
   self->pending = g_ptr_array_new_with_free_func (g_object_unref);
+  self->gone = g_hash_table_new (NULL, NULL);
   self->by_path = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
 }

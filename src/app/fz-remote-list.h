@@ -1,8 +1,9 @@
 /* fz-remote-list.h
  *
  * Objects of one interface as a GListModel of FzRemoteObjects, kept by their object paths. Objects
- * that appear one by one are shown once per turn of the main loop: five thousand of them make one
- * "items-changed". An object that a new snapshot still has keeps its place and its identity.
+ * that appear or go one by one are told together, once all that has arrived from the bus was read:
+ * five thousand of them make one "items-changed". A look-up knows of them at once. An object that a
+ * new snapshot still has keeps its place and its identity.
  *
  * Main thread.
  */

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""What the desktop programs cost: time from start to first frame, to the bus, to the tray, and memory at rest.
+"""What the desktop programs cost: time from start to first frame, to the bus, to the tray, and memory at rest; and how
+smoothly thousands of resources move.
 
 Usage: desktop.py [--build BUILD] [--rounds N] [--json FILE]
 
@@ -14,7 +15,9 @@ import os
 import statistics
 import subprocess
 import sys
+import threading
 import time
+import uuid
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "gui"))
@@ -24,6 +27,10 @@ from desk import APP_ID, Desk, DeskError, until  # noqa: E402
 N_MANY = 5000  # resources of a large account
 REST_S = 2.0  # before memory is read: what a start leaves over has been freed by then
 N_RESOURCES = 50
+N_MANY = 5000
+PAGE_DOWNS = 60
+CHANGES_PER_S = 50
+MOVES = ("scroll", "page_down", "scroll_live", "gone_and_back")
 
 
 def memory(process):
@@ -126,6 +133,83 @@ def measure_bus(build):
         desk.close()
 
 
+class View:
+    """bench-resources on a desk: the resources' view alone, which tells of its frames."""
+
+    def __init__(self, desk, build):
+        self.process = desk.spawn([os.path.join(build, "tests", "bench", "bench-resources"), str(N_MANY)], "view",
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def say(self, text):
+        self.process.stdin.write(text.encode() + b"\n")
+        self.process.stdin.flush()
+
+    def ask(self, text, word=None):
+        if text:
+            self.say(text)
+        while True:
+            line = self.process.stdout.readline().decode().split()
+            if not line:
+                raise DeskError("bench-resources ended")
+            if word is None or line[0] == word:
+                return [float(x) for x in line[1:]]
+
+    def frames(self, name):
+        _, p50, p95, longest, cpu95, cpu_longest, missed = self.ask("frames", "frames")
+        return {f"{name}_p50_ms": p50, f"{name}_p95_ms": p95, f"{name}_max_ms": longest, f"{name}_cpu95_ms": cpu95,
+                f"{name}_cpumax_ms": cpu_longest, f"{name}_missed": missed}
+
+
+def change_some(desk, stop):
+    """Counters, round-trip times and states of resources all over the list, until told to stop."""
+    number = 0
+    while not stop.is_set():
+        number += 1
+        resource = str(uuid.UUID(int=100 + number * 37 % N_MANY))
+        desk.mock.SetResource(resource, {"TxBytes": 2**33 + number, "Rtt": 1000 * (number % 90),
+                                         "State": ("direct", "relayed", "idle")[number % 3]})
+        stop.wait(1 / CHANGES_PER_S)
+
+
+def measure_resources(build):
+    desk = Desk(build, width=1000, height=800)
+    try:
+        desk.start_service("connected", N_MANY)
+        view = View(desk, build)
+        figures = dict(zip(("many_ready_ms", "many_stall_ms"), view.ask(None, "ready")))
+        for key, order in (("search_ms", "search host-42"), ("search_end_ms", "search "), ("order_ms", "order 2"), ("reorder_ms", "order 0")):
+            figures[key] = view.ask(order, "drawn")[0]
+        view.frames("")
+        view.ask("scroll", "scrolled")
+        figures.update(view.frames("scroll"))
+        stop = threading.Event()
+        changes = threading.Thread(target=change_some, args=(desk, stop))
+        changes.start()
+        view.ask("scroll", "scrolled")
+        stop.set()
+        changes.join()
+        figures.update(view.frames("scroll_live"))
+        view.ask("focus", "focused")
+        desk.key("Home")
+        view.frames("")
+        desk.key("--delay", "60", *["Page_Down"] * PAGE_DOWNS)
+        figures.update(view.frames("page_down"))
+        begun = time.monotonic()
+        desk.mock.Resources(N_MANY)
+        view.ask("focus", "focused")  # answered when all has been taken in
+        figures["gone_and_back_ms"] = (time.monotonic() - begun) * 1e3
+        figures.update(view.frames("gone_and_back"))
+        return figures
+    finally:
+        desk.close()
+
+
+MOVE_TITLES = {
+    "scroll": "from top to bottom in 4 s",
+    "scroll_live": f"the same while {CHANGES_PER_S} resources a second change",
+    "page_down": f"{PAGE_DOWNS} times Page Down",
+    "gone_and_back": "all go and come, one by one",
+}
 TITLES = {
     "app_on_bus_ms": "app: start to its name on the session bus, ms",
     "app_first_frame_ms": "app: start to the first frame, ms",

@@ -92,6 +92,54 @@ test_many_are_one_change (void)
   g_assert_cmpint (n_changes, ==, 2);
 }
 
+/* Takes @changes as a reader of the model would: places, not names. */
+static void
+mirror (GListModel *model, guint position, guint removed, guint added, gpointer user_data)
+{
+  GPtrArray *copy = user_data;
+
+  if (removed > 0)
+    g_ptr_array_remove_range (copy, position, removed);
+  for (guint i = 0; i < added; i++)
+    g_ptr_array_insert (copy, (int) (position + i), g_list_model_get_item (model, position + i));
+}
+
+static void
+test_what_goes_goes_at_once (void)
+{
+  g_autoptr (FzRemoteList) list = fz_remote_list_new (FZ_TYPE_RESOURCE_ITEM);
+  g_autoptr (GPtrArray) copy = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (GVariant) properties = make_properties ("{'Name': <'one'>}");
+  g_autoptr (GRand) rand = g_rand_new_with_seed (7);
+  int n_changes = 0;
+
+  g_signal_connect (list, "items-changed", G_CALLBACK (on_items_changed), &n_changes);
+  g_signal_connect (list, "items-changed", G_CALLBACK (mirror), copy);
+  for (int turn = 0; turn < 200; turn++) {
+    n_changes = 0;
+    for (int k = g_rand_int_range (rand, 0, 30); k > 0; k--) {
+      g_autofree char *path = g_strdup_printf ("/r/%d", g_rand_int_range (rand, 0, 40));
+
+      if (g_rand_boolean (rand)) {
+        fz_remote_list_add (list, path, properties);
+        g_assert_nonnull (fz_remote_list_lookup (list, path));
+      } else {
+        fz_remote_list_remove (list, path);
+        g_assert_null (fz_remote_list_lookup (list, path));
+      }
+    }
+    while (g_main_context_iteration (NULL, FALSE))
+      ;
+    g_assert_cmpint (n_changes, <=, 2);
+    g_assert_cmpuint (g_list_model_get_n_items (G_LIST_MODEL (list)), ==, copy->len);
+    for (guint i = 0; i < copy->len; i++) {
+      g_autoptr (GObject) item = g_list_model_get_item (G_LIST_MODEL (list), i);
+
+      g_assert_true (item == copy->pdata[i]);
+    }
+  }
+}
+
 static void
 test_a_snapshot_keeps_what_stays (void)
 {
@@ -159,6 +207,7 @@ main (int argc, char **argv)
   g_test_add_func ("/remote/fields", test_fields);
   g_test_add_func ("/remote/strange-members", test_strange_members);
   g_test_add_func ("/remote/many-are-one-change", test_many_are_one_change);
+  g_test_add_func ("/remote/what-goes-goes-at-once", test_what_goes_goes_at_once);
   g_test_add_func ("/remote/a-snapshot-keeps-what-stays", test_a_snapshot_keeps_what_stays);
   g_test_add_func ("/remote/words", test_words);
   return g_test_run ();
