@@ -18,6 +18,7 @@ typedef struct {
   bool (*clean_up) (FzPlatform *self, GError **error);
   FzTun *(*open_tun) (
       FzPlatform *self, const char *name, unsigned n_queues, bool use_offloads, GError **error);
+  bool (*get_statistics) (const FzTun *tun, FzTunStatistics *out);
   /* Closes the queues and frees @tun. Its platform is NULL if that was freed before. */
   void (*close_tun) (FzTun *tun);
   bool (*set_addresses) (

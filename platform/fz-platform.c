@@ -97,6 +97,12 @@ fz_tun_get_features (const FzTun *tun)
   return &tun->features;
 }
 
+bool
+fz_tun_get_statistics (const FzTun *tun, FzTunStatistics *out)
+{
+  return tun->platform != NULL && tun->functions->get_statistics (tun, out);
+}
+
 void
 fz_tun_close (FzTun *tun)
 {

@@ -34,7 +34,8 @@ typedef enum {
 #define FZ_TABLE_DEFAULT    0x2021fd02u /* 300 */
 #define FZ_TUN_NAME         "tun-firezone"
 #define FZ_TUN_MTU          1280u /* bytes */
-#define FZ_TUN_TXQUEUELEN   128u  /* entries of up to 64 KiB; the lanes' flow queues empty it each turn */
+#define FZ_TUN_TXQUEUELEN                                                                          \
+  128u /* entries of up to 64 KiB; the lanes' flow queues empty it each turn */
 
 typedef struct {
   int fd;        /* non-blocking, close-on-exec; owned by the FzTun */
@@ -52,6 +53,12 @@ typedef struct {
   bool uso; /* UDP over IPv4 and IPv6 */
   unsigned n_queues;
 } FzTunFeatures;
+
+/* What the kernel counts at the device; from zero again when it is made again. */
+typedef struct {
+  uint64_t tx_dropped; /* packets for the tunnel: the queue was full */
+  uint64_t rx_dropped; /* packets from the tunnel that were not taken */
+} FzTunStatistics;
 
 typedef struct FzPlatform FzPlatform;
 typedef struct FzTun FzTun;
@@ -95,6 +102,9 @@ FzTun *fz_platform_open_tun (
     FzPlatform *self, const char *name, unsigned n_queues, bool use_offloads, GError **error);
 const FzTunQueue *fz_tun_get_queues (const FzTun *tun, size_t *out_n);
 const FzTunFeatures *fz_tun_get_features (const FzTun *tun);
+
+/* Asks the kernel; false if it does not say. */
+bool fz_tun_get_statistics (const FzTun *tun, FzTunStatistics *out);
 void fz_tun_close (FzTun *tun); /* the kernel removes the device with its routes */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FzTun, fz_tun_close)
 

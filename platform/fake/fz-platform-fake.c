@@ -139,6 +139,13 @@ is_name_taken (const FzPlatform *platform, const char *name)
   return false;
 }
 
+static bool
+get_statistics (const FzTun *tun, FzTunStatistics *out)
+{
+  *out = (FzTunStatistics){ 0 };
+  return true;
+}
+
 static FzTun *
 open_tun (
     FzPlatform *platform, const char *name, unsigned n_queues, bool use_offloads, GError **error)
@@ -262,6 +269,7 @@ static const FzPlatformFunctions functions = {
   .check_rights = check_rights,
   .clean_up = clean_up,
   .open_tun = open_tun,
+  .get_statistics = get_statistics,
   .close_tun = close_tun,
   .set_addresses = set_addresses,
   .set_routes = set_routes,

@@ -62,6 +62,7 @@ static const FzPlatformFunctions functions = {
   .check_rights = check_rights,
   .clean_up = clean_up,
   .open_tun = fz_linux_open_tun,
+  .get_statistics = fz_linux_get_statistics,
   .close_tun = fz_linux_close_tun,
   .set_addresses = fz_linux_set_addresses,
   .set_routes = fz_linux_set_routes,

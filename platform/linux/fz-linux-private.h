@@ -67,6 +67,7 @@ void fz_linux_make_control_node (void);
 /* Takes @step, or the next lower one that the kernel grants. */
 FzTun *fz_linux_open_tun_at (
     FzPlatform *platform, const char *name, unsigned n_queues, FzTunStep step, GError **error);
+bool fz_linux_get_statistics (const FzTun *tun, FzTunStatistics *out);
 FzTun *fz_linux_open_tun (
     FzPlatform *platform, const char *name, unsigned n_queues, bool use_offloads, GError **error);
 void fz_linux_close_tun (FzTun *tun);

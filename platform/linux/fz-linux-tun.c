@@ -316,3 +316,52 @@ fz_linux_close_tun (FzTun *tun)
   }
   g_free (tun);
 }
+
+/* -- statistics -- */
+
+typedef struct {
+  uint32_t index;
+  bool is_found;
+  struct rtnl_link_stats64 values;
+} Statistics;
+
+static void
+forget_statistics (void *user_data)
+{
+  ((Statistics *) user_data)->is_found = false;
+}
+
+static void
+collect_statistics (const struct nlmsghdr *header, void *user_data)
+{
+  const struct ifinfomsg *info = NLMSG_DATA (header);
+  Statistics *statistics = user_data;
+  struct nlattr *attributes[IFLA_MAX + 1];
+  const struct nlattr *at;
+
+  if (header->nlmsg_type != RTM_NEWLINK || (uint32_t) info->ifi_index != statistics->index ||
+      nlmsg_parse ((struct nlmsghdr *) header, sizeof *info, attributes, IFLA_MAX, NULL) != 0)
+    return;
+  at = attributes[IFLA_STATS64];
+  if (at == NULL || nla_len (at) < (int) sizeof statistics->values)
+    return;
+  memcpy (&statistics->values, nla_data (at), sizeof statistics->values);
+  statistics->is_found = true;
+}
+
+bool
+fz_linux_get_statistics (const FzTun *tun, FzTunStatistics *out)
+{
+  const struct ifinfomsg header = { .ifi_family = AF_UNSPEC };
+  Statistics statistics = { .index = ((const FzLinuxTun *) tun)->index };
+
+  if (fz_netlink_dump (&((FzLinux *) tun->platform)->route,
+                       fz_netlink_message_new (RTM_GETLINK, 0, &header, sizeof header),
+                       collect_statistics,
+                       forget_statistics,
+                       &statistics) != 0 ||
+      !statistics.is_found)
+    return false;
+  *out = (FzTunStatistics){ statistics.values.tx_dropped, statistics.values.rx_dropped };
+  return true;
+}

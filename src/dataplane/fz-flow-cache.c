@@ -26,6 +26,7 @@ struct FzFlowCache {
   uint64_t snapshot_serial;
   uint32_t epoch;
   uint32_t turn; /* which way is replaced next */
+  uint64_t evictions;
   Entry sets[FZ_FLOW_CACHE_SETS][WAYS];
 };
 
@@ -145,8 +146,10 @@ put (FzFlowCache *self,
   for (size_t i = 0; i < WAYS && victim == NULL; i++)
     if (set[i].epoch != self->epoch || is_entry_of (&set[i], self->epoch, flow, owner))
       victim = &set[i];
-  if (victim == NULL)
+  if (victim == NULL) {
     victim = &set[self->turn++ % WAYS];
+    self->evictions++;
+  }
   *victim = (Entry){
     .flow = *flow, .epoch = self->epoch, .owner = owner, .peer = peer, .rights = rights
   };
@@ -199,4 +202,10 @@ fz_flow_cache_receive (FzFlowCache *self,
   if (verdict.kind == FZ_VERDICT_PASS)
     put (self, hash, flow, peer, NULL, rights);
   return verdict;
+}
+
+uint64_t
+fz_flow_cache_get_evictions (const FzFlowCache *self)
+{
+  return self->evictions;
 }

@@ -38,3 +38,6 @@ FzVerdict fz_flow_cache_receive (FzFlowCache *self,
                                  const FzPeer *peer,
                                  const FzFlow *flow,
                                  bool *out_is_hit);
+
+/* How many valid entries have given way to others. */
+uint64_t fz_flow_cache_get_evictions (const FzFlowCache *self);

@@ -68,6 +68,7 @@ struct FzFlowQueue {
   uint64_t n_items_max;
   uint64_t n_bytes_max;
   uint64_t n_large_max_seen;
+  uint64_t sojourn_ns;
   Round groups;
   List paused;
   FzQueueCounters counters;
@@ -282,6 +283,7 @@ count_sojourn (FzFlowQueue *self, uint64_t sojourn_ns)
   while (i < FZ_SOJOURN_BUCKETS - 1 && sojourn_ns >= limits_us[i] * FZ_US)
     i++;
   count (&self->counters.sojourn[i]);
+  self->sojourn_ns += sojourn_ns;
 }
 
 /* A flow that fills the places for large items is told so before there are none left. */
@@ -386,6 +388,7 @@ fz_flow_queue_publish (FzFlowQueue *self)
   set (&self->counters.items_max, self->n_items_max);
   set (&self->counters.bytes_max, self->n_bytes_max);
   set (&self->counters.large_max, self->n_large_max_seen);
+  set (&self->counters.sojourn_ns, self->sojourn_ns);
 }
 
 const FzQueueCounters *

@@ -40,6 +40,7 @@ typedef struct {
   _Atomic uint64_t bytes_max;
   _Atomic uint64_t large_max;
   _Atomic uint64_t sojourn[FZ_SOJOURN_BUCKETS]; /* items that have left, by how long they waited */
+  _Atomic uint64_t sojourn_ns;                  /* of all together */
   _Atomic uint64_t sparse;  /* items that left ahead of flows with a backlog, or past them all */
   _Atomic uint64_t crowded; /* signals to a flow that held most of the large places */
   _Atomic uint64_t paused;  /* times that a flow had to wait for its owner's condition */

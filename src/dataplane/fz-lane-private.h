@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "src/dataplane/fz-flow-cache.h"
 #include "src/dataplane/fz-lane.h"
 
 #define FZ_LANE_SEAL_BATCH 16u /* packets per AEAD call: their bytes are still in the L1 cache */
@@ -30,6 +31,16 @@ fz_count_length (FzLaneCounters *counters, unsigned n)
   unsigned bucket = n <= 1 ? 0 : n <= 4 ? 1 : n <= 16 ? 2 : n <= 32 ? 3 : 4;
 
   fz_count (&counters->lengths[bucket], 1);
+}
+
+/* What the flow cache said of a packet. */
+static inline void
+fz_count_cache (FzLaneCounters *counters, const FzFlowCache *cache, bool is_hit)
+{
+  fz_count (is_hit ? &counters->cache_hits : &counters->cache_misses, 1);
+  if (!is_hit)
+    atomic_store_explicit (
+        &counters->cache_evictions, fz_flow_cache_get_evictions (cache), memory_order_relaxed);
 }
 
 /* How long something waited before it was taken up, into the histogram. */

@@ -301,7 +301,7 @@ may_pass (FzLaneRx *self, const FzIpPacket *packet, const FzFlow *flow, const Fz
   FzVerdict verdict =
       fz_flow_cache_receive (self->cache, self->snapshot, self->session.peer, flow, &is_hit);
 
-  fz_count (is_hit ? &self->counters.cache_hits : &self->counters.cache_misses, 1);
+  fz_count_cache (&self->counters, self->cache, is_hit);
   switch ((FzVerdictKind) verdict.kind) {
   case FZ_VERDICT_DROP:
     fz_count_drop (&self->counters, (FzDrop) verdict.reason, 1);
@@ -487,6 +487,7 @@ open_sealed (FzLaneRx *self)
   if (n == 0)
     return;
   self->n_sealed = 0;
+  fz_count (&self->counters.to_open, n);
   is_good = fz_aead_open (self->aead, self->session.keypair->receive_key, self->ops, n);
   is_new = accept_opened (self, n, is_good, &newest);
   if (is_new != (UINT64_C (1) << n) - 1)
@@ -546,6 +547,14 @@ mark (FzLaneRx *self, uint8_t *ecn)
 }
 
 static FzDrop
+count_replay (FzLaneRx *self, uint64_t counter)
+{
+  if (fz_replay_window_is_behind (&self->session.keypair->window, counter))
+    fz_count (&self->counters.replays_old, 1);
+  return FZ_DROP_REPLAY;
+}
+
+static FzDrop
 receive_data (FzLaneRx *self, uint8_t *datagram, uint32_t length, const FzUdpBuffer *buffer)
 {
   uint64_t counter = fz_get_u64le (datagram + 8);
@@ -559,7 +568,7 @@ receive_data (FzLaneRx *self, uint8_t *datagram, uint32_t length, const FzUdpBuf
   if (drop != FZ_DROP_NONE)
     return drop;
   if (!self->is_shared && !fz_replay_window_may_accept (&self->session.keypair->window, counter))
-    return FZ_DROP_REPLAY;
+    return count_replay (self, counter);
   if (length > FZ_WIREGUARD_OVERHEAD && fz_receive_aqm_signals (&self->aqm, buffer) &&
       !mark (self, &ecn))
     return FZ_DROP_CODEL;
@@ -663,15 +672,18 @@ fz_lane_rx_push (FzLaneRx *self, FzUdpBuffer *buffers, size_t n_buffers, FzInsta
 size_t
 fz_lane_rx_take (FzLaneRx *self, const FzRun **out_runs)
 {
-  size_t n_runs = 0;
+  size_t n_runs = 0, n_packets = 0;
 
   *out_runs = NULL;
   if (!self->is_taken)
     n_runs = fz_coalescer_finish (self->coalescer, out_runs);
   self->is_taken = true;
   fz_count (&self->counters.super_packets, n_runs);
-  for (size_t i = 0; i < n_runs; i++)
+  for (size_t i = 0; i < n_runs; i++) {
     fz_count_length (&self->counters, (*out_runs)[i].n_packets);
+    n_packets += (*out_runs)[i].n_packets;
+  }
+  fz_count (&self->counters.run_packets, n_packets);
   return n_runs;
 }
 

@@ -516,7 +516,7 @@ route_frame (FzLaneTx *self, FzStagedFrame *frame)
   frame->verdict =
       fz_flow_cache_transmit (self->cache, self->snapshot, &frame->flow, frame->hash, &is_hit);
   frame->verdict_turn = self->turn;
-  fz_count (is_hit ? &self->counters.cache_hits : &self->counters.cache_misses, 1);
+  fz_count_cache (&self->counters, self->cache, is_hit);
   return FZ_DROP_NONE;
 }
 

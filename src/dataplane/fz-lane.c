@@ -34,6 +34,7 @@ fz_count_sojourn (FzLaneCounters *counters, uint64_t sojourn_ns)
   while (bucket < FZ_N_SOJOURNS - 1 && sojourn_ns > limits[bucket])
     bucket++;
   fz_count (&counters->sojourns[bucket], 1);
+  fz_count (&counters->sojourn_ns, sojourn_ns);
 }
 
 void

@@ -64,13 +64,18 @@ typedef struct {
   _Atomic uint64_t to_engine; /* messages handed over */
   _Atomic uint64_t cache_hits;
   _Atomic uint64_t cache_misses;
-  _Atomic uint64_t foreign; /* receive: datagrams of another lane's sessions */
+  _Atomic uint64_t cache_evictions;
+  _Atomic uint64_t foreign;     /* receive: datagrams of another lane's sessions */
+  _Atomic uint64_t to_open;     /* receive: given to the cipher; less FZ_DROP_BAD_TAG were good */
+  _Atomic uint64_t replays_old; /* receive: of FZ_DROP_REPLAY those that fell behind the window */
+  _Atomic uint64_t run_packets; /* receive: packets of all runs out */
   _Atomic uint64_t drops[FZ_N_DROPS];
   _Atomic uint64_t lengths[5]; /* train or run length: 1, 2-4, 5-16, 17-32, 33-64 */
   _Atomic uint64_t marks; /* congestion experienced, set by CoDel; its drops are FZ_DROP_CODEL */
   /* how long a frame or buffer waited before this half took it up: up to 0.1, 0.5, 1, 2, 5, 10,
    * 50 ms, longer */
   _Atomic uint64_t sojourns[FZ_N_SOJOURNS];
+  _Atomic uint64_t sojourn_ns; /* of all together */
 } FzLaneCounters;
 
 /* -- transmit: TUN to UDP --

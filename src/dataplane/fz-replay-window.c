@@ -20,13 +20,19 @@ make_bit (uint64_t counter)
 }
 
 bool
+fz_replay_window_is_behind (const FzReplayWindow *window, uint64_t counter)
+{
+  return counter < window->next && window->next - counter > FZ_REPLAY_WINDOW_BITS;
+}
+
+bool
 fz_replay_window_may_accept (const FzReplayWindow *window, uint64_t counter)
 {
   if (counter > COUNTER_MAX)
     return false;
   if (counter >= window->next)
     return true;
-  if (counter + FZ_REPLAY_WINDOW_BITS < window->next)
+  if (fz_replay_window_is_behind (window, counter))
     return false;
   return (window->seen[counter % FZ_REPLAY_WINDOW_BITS / 64] & make_bit (counter)) == 0;
 }

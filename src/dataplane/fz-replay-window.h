@@ -19,6 +19,9 @@ typedef struct {
 /* Cheap test before decryption: false if @counter is certainly too old or seen. */
 bool fz_replay_window_may_accept (const FzReplayWindow *window, uint64_t counter);
 
+/* Whether @counter is so old that the window does not remember it. */
+bool fz_replay_window_is_behind (const FzReplayWindow *window, uint64_t counter);
+
 /**
  * fz_replay_window_accept:
  * @window: window of the key that authenticated the packet

@@ -62,6 +62,7 @@ typedef struct {
   GPtrArray *retired_peers; /* of FzPeer: to be retired after the next snapshot */
   FzTunnelCounters tunnels;
   uint64_t cookies_sent;
+  uint64_t bad_mac1; /* handshake messages that were not made for our key */
   uint64_t drops[FZ_N_DROPS];
 } FzConnectionContext;
 

@@ -113,6 +113,7 @@ typedef struct {
   uint64_t handshakes_started;
   uint64_t handshakes_completed;
   uint64_t handshakes_received;
+  uint64_t handshakes_bad_mac1;
   uint64_t cookies_sent;
   uint64_t packets_buffered;
   uint32_t n_peers;

@@ -144,6 +144,7 @@ admit (FzNode *self, const FzWireguardMessage *message, const FzEndpoint *origin
   FzDrop reason =
       fz_identity_admit (self->context.identity, message, &origin->remote, now, reply, &has_reply);
 
+  self->context.bad_mac1 += reason == FZ_DROP_BAD_MAC ? 1 : 0;
   /* Through a relay we would not know which: a peer behind one tries again. */
   if (has_reply && reason == FZ_DROP_RATE_LIMITED && origin->local.family != FZ_IP_NONE &&
       fz_out_queue_push (&self->context.transmits,

@@ -658,6 +658,7 @@ fz_node_add_counters (const FzNode *self, FzEngineCounters *counters)
   counters->handshakes_completed += context->tunnels.handshakes_completed;
   counters->handshakes_received += context->tunnels.handshakes_received;
   counters->cookies_sent += context->cookies_sent;
+  counters->handshakes_bad_mac1 += context->bad_mac1;
   counters->n_peers += (uint32_t) fz_node_get_n_connections (self);
   counters->n_relays += (uint32_t) fz_relay_pool_get_n_relays (context->relays);
 }

@@ -152,3 +152,9 @@ fz_device_get_features (const FzDevice *self)
 {
   return self->features;
 }
+
+bool
+fz_device_get_statistics (const FzDevice *self, FzTunStatistics *out)
+{
+  return self->tun != NULL && fz_tun_get_statistics (self->tun, out);
+}

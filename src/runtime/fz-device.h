@@ -44,3 +44,4 @@ void fz_device_undo (FzDevice *self);
 /* As many as its features say; NULL while closed. */
 const FzTunQueue *fz_device_get_queues (const FzDevice *self);
 FzTunFeatures fz_device_get_features (const FzDevice *self);
+bool fz_device_get_statistics (const FzDevice *self, FzTunStatistics *out); /* false: no device */

@@ -6,12 +6,15 @@
 
 #include "src/runtime/fz-health.h"
 
+#include "src/runtime/fz-metrics.h"
+
 #include <gio/gio.h>
 #include <string.h>
 
 #define HEAD_BYTES_MAX  4096u
 #define CONNECTIONS_MAX 16u
 #define DEADLINE_S      5u
+#define TEXT            "text/plain; charset=utf-8"
 
 struct FzHealth {
   FzHealthCallbacks callbacks;
@@ -42,11 +45,12 @@ client_free (Client *client)
 }
 
 static char *
-make_answer (const char *status, const char *body)
+make_answer (const char *status, const char *mime_type, const char *body)
 {
-  return g_strdup_printf ("HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
+  return g_strdup_printf ("HTTP/1.1 %s\r\nContent-Type: %s\r\n"
                           "Content-Length: %" G_GSIZE_FORMAT "\r\nConnection: close\r\n\r\n%s",
                           status,
+                          mime_type,
                           strlen (body),
                           body);
 }
@@ -68,16 +72,16 @@ answer (const Client *client)
   g_autofree char *metrics = NULL;
 
   if (asks_for (client, "/healthz"))
-    return make_answer ("200 OK", "ok\n");
+    return make_answer ("200 OK", TEXT, "ok\n");
   if (asks_for (client, "/readyz"))
     return callbacks->is_ready (callbacks->user_data)
-               ? make_answer ("200 OK", "ready\n")
-               : make_answer ("503 Service Unavailable", "not ready\n");
+               ? make_answer ("200 OK", TEXT, "ready\n")
+               : make_answer ("503 Service Unavailable", TEXT, "not ready\n");
   if (asks_for (client, "/metrics") && callbacks->dump_metrics != NULL) {
     metrics = callbacks->dump_metrics (callbacks->user_data);
-    return make_answer ("200 OK", metrics);
+    return make_answer ("200 OK", FZ_METRICS_MIME_TYPE, metrics);
   }
-  return make_answer ("404 Not Found", "not found\n");
+  return make_answer ("404 Not Found", TEXT, "not found\n");
 }
 
 static void

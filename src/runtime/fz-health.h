@@ -15,7 +15,8 @@ typedef struct FzHealth FzHealth;
 
 typedef struct {
   bool (*is_ready) (gpointer user_data);
-  char *(*dump_metrics) (gpointer user_data); /* g_free'd by the server; NULL: /metrics is 404 */
+  /* FZ_METRICS_MIME_TYPE, g_free'd by the server; NULL: /metrics is 404 */
+  char *(*dump_metrics) (gpointer user_data);
   gpointer user_data;
 } FzHealthCallbacks;
 

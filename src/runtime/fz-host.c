@@ -23,6 +23,7 @@
 #include "src/runtime/fz-lane-count.h"
 #include "src/runtime/fz-lanes.h"
 #include "src/runtime/fz-outbox.h"
+#include "src/runtime/fz-process-metrics.h"
 #include "src/runtime/fz-resume-watch.h"
 
 #include <errno.h>
@@ -405,36 +406,16 @@ on_released (void *context)
 /* -- what the lanes report -- */
 
 static void
-log_demotions (FzHost *self, unsigned reports)
-{
-  static const struct {
-    unsigned bit;
-    const char *what;
-  } steps[] = {
-    { FZ_LANE_REPORT_REFUSED_TCP4, "tun tcp4 runs" },
-    { FZ_LANE_REPORT_REFUSED_TCP6, "tun tcp6 runs" },
-    { FZ_LANE_REPORT_REFUSED_UDP, "tun udp runs" },
-    { FZ_LANE_REPORT_NO_GSO_V4, "udp4 segmentation, for a minute" },
-    { FZ_LANE_REPORT_NO_GSO_V6, "udp6 segmentation, for a minute" },
-  };
-
-  for (size_t i = 0; i < G_N_ELEMENTS (steps); i++)
-    if ((reports & steps[i].bit) != 0)
-      fz_log (&self->config.log,
-              FZ_LOG_WARNING,
-              "ladder-demoted",
-              "the system refused an offload; going on without it",
-              FZ_KV_TEXT ("offload", steps[i].what));
-}
-
-static void
 take_reports (FzHost *self)
 {
   unsigned reports = fz_lanes_take_reports (self->lanes);
 
   if (reports == 0)
     return;
-  log_demotions (self, reports);
+  fz_ladder_note_reports (&self->ladder,
+                          reports,
+                          fz_clock_unix_ns_at_zero (self->clock) + fz_clock_now (self->clock),
+                          &self->config.log);
   if ((reports & FZ_LANE_REPORT_UNREACHABLE) != 0) {
     FzLogLevel level = self->warned_unreachable ? FZ_LOG_DEBUG : FZ_LOG_INFO;
 
@@ -757,18 +738,17 @@ static FzMetrics *
 collect_metrics (FzHost *self)
 {
   FzMetrics *metrics = fz_metrics_new ();
-  const FzOutboxCounters *outbox = fz_outbox_get_counters (self->outbox);
+  FzTunStatistics statistics;
+  bool has_statistics = fz_device_get_statistics (self->device, &statistics);
   FzEngineCounters engine;
 
   fz_engine_get_counters (self->engine, &engine);
   fz_host_metrics_add_engine (metrics, &engine);
   fz_lanes_add_metrics (self->lanes, metrics);
-  fz_host_metrics_add_send (metrics, "engine_udp", fz_outbox_get_send_counters (self->outbox));
-  fz_host_metrics_add_writer (metrics, "engine_tun", fz_tun_writer_get_counters (self->writer));
-  fz_metrics_add (metrics, "engine_udp", "waited", outbox->waited);
-  fz_metrics_add (metrics, "engine_udp", "lost_full", outbox->lost_full);
-  fz_metrics_add (metrics, "engine_udp", "lost_repairing", outbox->lost_sockets);
-  fz_metrics_add (metrics, "tun", "reopened", self->n_reopened);
+  fz_host_metrics_add_engine_io (metrics, self->outbox, self->writer);
+  fz_host_metrics_add_device (metrics, has_statistics ? &statistics : NULL, self->n_reopened);
+  fz_host_metrics_add_ladder (metrics, &self->ladder);
+  fz_process_metrics_add (metrics);
   return metrics;
 }
 
@@ -815,7 +795,15 @@ fz_host_dump_metrics (FzHost *self, FzMetricsFormat format)
 {
   g_autoptr (FzMetrics) metrics = collect_metrics (self);
 
-  return format == FZ_METRICS_JSON ? fz_metrics_to_json (metrics) : fz_metrics_to_text (metrics);
+  switch (format) {
+  case FZ_METRICS_TEXT:
+    return fz_metrics_to_text (metrics);
+  case FZ_METRICS_JSON:
+    return fz_metrics_to_json (metrics);
+  case FZ_METRICS_PROMETHEUS:
+    return fz_metrics_to_prometheus (metrics);
+  }
+  g_assert_not_reached ();
 }
 
 void

@@ -108,11 +108,12 @@ FzInstant fz_host_now (const FzHost *self);
 uint16_t fz_host_get_port (const FzHost *self, FzIpFamily family); /* 0: family not available */
 
 typedef enum {
-  FZ_METRICS_TEXT, /* one "name value" a line */
-  FZ_METRICS_JSON, /* one object of numbers */
+  FZ_METRICS_TEXT,       /* one "name value" a line */
+  FZ_METRICS_JSON,       /* one object of numbers */
+  FZ_METRICS_PROMETHEUS, /* FZ_METRICS_MIME_TYPE, with families, labels and zeros */
 } FzMetricsFormat;
 
-/* All counters of engine, lanes, sockets and TUN; zero ones are left out. Yours to free. */
+/* What engine, lanes, sockets, TUN and process count. Yours to free. */
 FzMetrics *fz_host_get_metrics (FzHost *self);
 
 /* What kernel, sockets and ciphers gave us; borrowed until the network is reset. */

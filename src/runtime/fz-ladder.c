@@ -2,6 +2,44 @@
 
 #include "src/runtime/fz-ladder.h"
 
+#include "src/runtime/fz-lane-thread.h"
+
+static const struct {
+  unsigned report;
+  const char *name;
+  const char *what;
+} demotions[] = {
+  { FZ_LANE_REPORT_REFUSED_TCP4, "tun-tcp4-runs", "tun tcp4 runs" },
+  { FZ_LANE_REPORT_REFUSED_TCP6, "tun-tcp6-runs", "tun tcp6 runs" },
+  { FZ_LANE_REPORT_REFUSED_UDP, "tun-udp-runs", "tun udp runs" },
+  { FZ_LANE_REPORT_NO_GSO_V4, "udp-v4-gso", "udp4 segmentation, for a minute" },
+  { FZ_LANE_REPORT_NO_GSO_V6, "udp-v6-gso", "udp6 segmentation, for a minute" },
+};
+
+G_STATIC_ASSERT (G_N_ELEMENTS (demotions) == FZ_N_LADDER_DEMOTIONS);
+
+const char *
+fz_ladder_demotion_name (unsigned i)
+{
+  return demotions[i].name;
+}
+
+void
+fz_ladder_note_reports (FzLadder *self, unsigned reports, uint64_t unix_ns, const FzLog *log)
+{
+  for (unsigned i = 0; i < FZ_N_LADDER_DEMOTIONS; i++) {
+    if ((reports & demotions[i].report) == 0)
+      continue;
+    self->demotions[i].n++;
+    self->demotions[i].last_unix_ns = unix_ns;
+    fz_log (log,
+            FZ_LOG_WARNING,
+            "ladder-demoted",
+            "the system refused an offload; going on without it",
+            FZ_KV_TEXT ("offload", demotions[i].what));
+  }
+}
+
 static const char *
 yes (bool value)
 {

@@ -9,6 +9,15 @@
 #include "src/dataplane/fz-lane.h"
 #include "src/runtime/fz-udp-socket.h"
 
+/* What may be given up while running, and comes back no earlier than with a new device or socket,
+ * or after a minute (segmentation). */
+#define FZ_N_LADDER_DEMOTIONS 5u
+
+typedef struct {
+  uint64_t n;            /* times, by all lanes */
+  uint64_t last_unix_ns; /* 0: never */
+} FzLadderDemotion;
+
 typedef struct {
   FzTunFeatures tun;
   const FzUdpPair *pair; /* the first lane's */
@@ -16,7 +25,14 @@ typedef struct {
   FzAeadReport reports[FZ_N_AEAD_BACKENDS];
   unsigned n_lanes;
   unsigned n_threads; /* of each lane */
+  FzLadderDemotion demotions[FZ_N_LADDER_DEMOTIONS];
 } FzLadder;
+
+/* "udp-v4-gso", for counters; @i < FZ_N_LADDER_DEMOTIONS. */
+const char *fz_ladder_demotion_name (unsigned i);
+
+/* Counts and logs those among @reports, FZ_LANE_REPORT_…. */
+void fz_ladder_note_reports (FzLadder *self, unsigned reports, uint64_t unix_ns, const FzLog *log);
 
 FzLaneLimits fz_ladder_get_limits (const FzLadder *self);
 

@@ -57,6 +57,7 @@ typedef struct {
   FzTurnCounters counters;
 
   /* the thread's own */
+  FzTurn turn;
   unsigned ready; /* sources, as bits */
   FzInstant polled_at;
   FzInstant tun_down_at; /* 0: not down */
@@ -169,6 +170,7 @@ serve_udp (Worker *worker, FzUdpFamily family, FzInstant now)
     worker->ready &= ~BIT (family == FZ_UDP_V4 ? SOURCE_UDP_V4 : SOURCE_UDP_V6);
   if (n == 0)
     return;
+  worker->turn.n_works += (unsigned) n;
   fz_lane_rx_push (self->rx, buffers, n, now);
   write_runs (self);
   announce (self, self->rings[1], before);
@@ -227,6 +229,7 @@ read_tun (Worker *worker, FzInstant now)
       break;
     n_bytes += frame->length;
     fz_lane_tx_commit (self->tx);
+    worker->turn.n_works++;
   }
   if (status == FZ_TUN_DOWN)
     worker->tun_down_at = now;
@@ -356,8 +359,10 @@ wait (Worker *worker, FzInstant now)
     timeout = DOWN_MS;
 
   count (timeout != 0 ? &worker->counters.sleeps : &worker->counters.polls);
-  if (timeout != 0)
+  if (timeout != 0) {
+    fz_turn_end (&worker->turn, &worker->counters, fz_clock_now (self->config.clock));
     fz_reclaim_offline (self->config.published->reclaim, worker->reader);
+  }
   if (poll (polled, N_SOURCES + 1, timeout) > 0)
     note_events (worker, polled);
 }
@@ -419,9 +424,11 @@ work (void *data)
 
   pthread_setname_np (pthread_self (), worker->name);
   worker->ready = worker->serves;
+  worker->turn = (FzTurn){ 0 };
   while (!atomic_load (&self->stopping)) {
     FzInstant now = fz_clock_now (self->config.clock);
 
+    fz_turn_begin (&worker->turn, &worker->counters, now);
     fz_reclaim_quiesce (self->config.published->reclaim, worker->reader);
     if ((worker->ready & BIT (SOURCE_UDP_V4)) != 0)
       serve_udp (worker, FZ_UDP_V4, now);
@@ -429,7 +436,6 @@ work (void *data)
       serve_udp (worker, FZ_UDP_V6, now);
     if ((worker->ready & BIT (SOURCE_TUN)) != 0)
       serve_tun (worker, now);
-    count (&worker->counters.turns);
     if (is_poll_due (worker, now))
       wait (worker, now);
   }
@@ -656,8 +662,10 @@ fz_lane_thread_get_counters (const FzLaneThread *self)
     .tx = fz_lane_tx_get_counters (self->tx),
     .rx = fz_lane_rx_get_counters (self->rx),
     .staging = fz_lane_tx_get_staging (self->tx),
-    .send = fz_udp_sender_get_counters (self->sender),
-    .receive = fz_udp_receiver_get_counters (self->receiver),
+    .send = { fz_udp_sender_get_counters (self->sender, FZ_UDP_V4),
+              fz_udp_sender_get_counters (self->sender, FZ_UDP_V6) },
+    .receive = { fz_udp_receiver_get_counters (self->receiver, FZ_UDP_V4),
+                 fz_udp_receiver_get_counters (self->receiver, FZ_UDP_V6) },
     .tun_read = fz_tun_reader_get_counters (self->reader),
     .tun_write = fz_tun_writer_get_counters (self->writer),
     .turns = { &self->workers[0].counters,

@@ -15,6 +15,7 @@
 #include "src/runtime/fz-bell.h"
 #include "src/runtime/fz-clock.h"
 #include "src/runtime/fz-tun-queue.h"
+#include "src/runtime/fz-turn-counters.h"
 #include "src/runtime/fz-udp-receive.h"
 #include "src/runtime/fz-udp-send.h"
 
@@ -28,13 +29,6 @@
 #define FZ_LANE_REPORT_NO_GSO_V4    16u /* the system cannot cut trains for us, for a minute */
 #define FZ_LANE_REPORT_NO_GSO_V6    32u
 #define FZ_LANE_REPORT_UNREACHABLE  64u /* datagrams could not leave; at most once per second */
-
-/* Scheduling of one thread. Owner writes (relaxed), anyone reads. */
-typedef struct {
-  _Atomic uint64_t turns;
-  _Atomic uint64_t polls;  /* looks at the descriptors without sleeping */
-  _Atomic uint64_t sleeps; /* polls that could block */
-} FzTurnCounters;
 
 typedef struct {
   unsigned index;         /* names the threads: fz-lane0 */
@@ -92,8 +86,8 @@ typedef struct {
   const FzLaneCounters *tx;
   const FzLaneCounters *rx;
   const FzStagingCounters *staging;
-  const FzSendCounters *send;
-  const FzReceiveCounters *receive;
+  const FzSendCounters *send[FZ_N_UDP_FAMILIES];
+  const FzReceiveCounters *receive[FZ_N_UDP_FAMILIES];
   const FzTunCounters *tun_read;
   const FzTunCounters *tun_write;
   const FzTurnCounters *turns[2]; /* the second one only with two threads, else NULL */

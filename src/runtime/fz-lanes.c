@@ -112,14 +112,12 @@ fz_lanes_take_reports (FzLanes *self)
 void
 fz_lanes_add_metrics (const FzLanes *self, FzMetrics *metrics)
 {
-  for (unsigned i = 0; i < self->n_lanes; i++)
-    fz_host_metrics_add_lane (metrics, self->lanes[i]);
-  for (unsigned i = 0; i < self->n_lanes && self->n_lanes > 1; i++) {
-    char scope[16];
+  for (unsigned i = 0; i < self->n_lanes; i++) {
+    char lane[8];
 
-    g_snprintf (scope, sizeof scope, "lane%u", i);
-    fz_metrics_set_scope (metrics, scope);
+    g_snprintf (lane, sizeof lane, "%u", i);
+    fz_metrics_set_lane (metrics, lane, self->n_lanes > 1);
     fz_host_metrics_add_lane (metrics, self->lanes[i]);
-    fz_metrics_set_scope (metrics, NULL);
   }
+  fz_metrics_set_lane (metrics, NULL, false);
 }

@@ -172,7 +172,7 @@ fz_outbox_get_counters (const FzOutbox *self)
 }
 
 const FzSendCounters *
-fz_outbox_get_send_counters (const FzOutbox *self)
+fz_outbox_get_send_counters (const FzOutbox *self, FzUdpFamily family)
 {
-  return fz_udp_sender_get_counters (self->sender);
+  return fz_udp_sender_get_counters (self->sender, family);
 }

@@ -42,4 +42,4 @@ void fz_outbox_send (FzOutbox *self, const FzTransmit *transmit);
 void fz_outbox_drain (FzOutbox *self, unsigned limit_ms);
 
 const FzOutboxCounters *fz_outbox_get_counters (const FzOutbox *self);
-const FzSendCounters *fz_outbox_get_send_counters (const FzOutbox *self);
+const FzSendCounters *fz_outbox_get_send_counters (const FzOutbox *self, FzUdpFamily family);

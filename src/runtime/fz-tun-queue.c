@@ -119,7 +119,7 @@ judge_read_error (FzTunReader *self, int error)
     return FZ_TUN_DRAINED;
   if (error == EINTR)
     return FZ_TUN_MORE;
-  count (&self->counters.errors, 1);
+  fz_errno_counters_add (&self->counters.errors, error);
   if (error == EBADFD || error == EBADF || (error != ENOMEM && is_gone (self->queue.fd)))
     return FZ_TUN_GONE;
   if (error == EIO)
@@ -234,8 +234,10 @@ write_pieces (FzTunWriter *self, int fd, const struct iovec *pieces, int n_piece
     error = errno;
     if (error == EINTR)
       continue;
-    if (error != EAGAIN || waited || !wait_until_writable (self, fd))
+    if (error != EAGAIN || waited || !wait_until_writable (self, fd)) {
+      fz_errno_counters_add (&self->counters.errors, error);
       return error;
+    }
     waited = true;
   }
 }

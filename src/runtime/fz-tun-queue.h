@@ -11,6 +11,7 @@
 
 #include "platform/fz-platform.h"
 #include "src/dataplane/fz-lane.h"
+#include "src/runtime/fz-errno-counters.h"
 #include "src/runtime/fz-io.h"
 
 typedef enum {
@@ -30,7 +31,8 @@ typedef struct {
   _Atomic uint64_t refused_runs; /* cut up and written one by one */
   _Atomic uint64_t lost_packets; /* not accepted even alone */
   _Atomic uint64_t waits;        /* writes that would have blocked */
-  _Atomic uint64_t errors;       /* reads that failed */
+  FzErrnoCounters errors;        /* of a reader: reads that failed, EAGAIN and EINTR apart; of a
+                                    writer: what packets were lost or runs refused for */
 } FzTunCounters;
 
 /* -- reading -- */

@@ -28,7 +28,7 @@ struct FzUdpReceiver {
   const FzUdpPair *pair;
   bool has_recvmmsg;
   uint32_t overflowed[FZ_N_UDP_FAMILIES]; /* the kernel's running number */
-  FzReceiveCounters counters;
+  FzReceiveCounters counters[FZ_N_UDP_FAMILIES];
   uint8_t *memory;  /* FZ_RX_BATCH buffers */
   uint64_t unix_ns; /* when the batch was received: the kernel stamps by the wall clock */
 
@@ -103,7 +103,7 @@ int_of (const struct cmsghdr *at)
 static void
 note_overflow (FzUdpReceiver *self, FzUdpFamily family, uint32_t total)
 {
-  count (&self->counters.overflowed, (uint32_t) (total - self->overflowed[family]));
+  count (&self->counters[family].overflowed, (uint32_t) (total - self->overflowed[family]));
   self->overflowed[family] = total;
 }
 
@@ -145,16 +145,16 @@ read_control (FzUdpReceiver *self, FzUdpFamily family, const struct cmsghdr *at,
 }
 
 static void
-account (FzUdpReceiver *self, const FzUdpBuffer *buffer)
+account (FzReceiveCounters *counters, const FzUdpBuffer *buffer)
 {
   uint32_t n = 1;
 
   if (buffer->stride != 0 && buffer->stride < buffer->length)
     n = (buffer->length + buffer->stride - 1) / buffer->stride;
-  count (&self->counters.buffers, 1);
-  count (&self->counters.datagrams, n);
-  count (&self->counters.bytes, buffer->length);
-  count (&self->counters.lengths[n < 2 ? 0 : n < 5 ? 1 : n < 17 ? 2 : n < 33 ? 3 : 4], 1);
+  count (&counters->buffers, 1);
+  count (&counters->datagrams, n);
+  count (&counters->bytes, buffer->length);
+  count (&counters->lengths[n < 2 ? 0 : n < 5 ? 1 : n < 17 ? 2 : n < 33 ? 3 : 4], 1);
 }
 
 /* False if the message is of no use. */
@@ -167,16 +167,16 @@ take_message (FzUdpReceiver *self, FzUdpFamily family, unsigned i, FzUdpBuffer *
   for (struct cmsghdr *at = CMSG_FIRSTHDR (header); at != NULL; at = CMSG_NXTHDR (header, at))
     read_control (self, family, at, &buffer);
   if ((header->msg_flags & MSG_TRUNC) != 0) {
-    count (&self->counters.truncated, 1);
+    count (&self->counters[family].truncated, 1);
     return false;
   }
   if (buffer.to.ip.family == FZ_IP_NONE ||
       !fz_udp_address_from_kernel (&self->names[i], header->msg_namelen, &buffer.from)) {
-    count (&self->counters.no_address, 1);
+    count (&self->counters[family].no_address, 1);
     return false;
   }
   buffer.to.port = self->pair->sockets[family].port;
-  account (self, &buffer);
+  account (&self->counters[family], &buffer);
   *out = buffer;
   return true;
 }
@@ -232,11 +232,12 @@ fz_udp_receiver_receive (FzUdpReceiver *self,
 
   for (unsigned tries = 0; n < 0 && fd >= 0 && tries < ERRORS_IN_A_ROW; tries++) {
     n = receive_batch (self, fd);
-    count (&self->counters.calls, 1);
+    count (&self->counters[family].calls, 1);
     if (n < 0 && errno == EAGAIN)
       break;
     if (n < 0 && errno != EINTR)
-      count (&self->counters.errors, 1); /* mostly ECONNREFUSED: ICMP for an earlier datagram */
+      fz_errno_counters_add (&self->counters[family].errors,
+                             errno); /* mostly ECONNREFUSED: ICMP for an earlier datagram */
     if (n < 0 && tries == ERRORS_IN_A_ROW - 1)
       nanosleep (&(struct timespec){ .tv_nsec = BACK_OFF_NS }, NULL); /* never a spinning loop */
   }
@@ -248,7 +249,7 @@ fz_udp_receiver_receive (FzUdpReceiver *self,
 }
 
 const FzReceiveCounters *
-fz_udp_receiver_get_counters (const FzUdpReceiver *self)
+fz_udp_receiver_get_counters (const FzUdpReceiver *self, FzUdpFamily family)
 {
-  return &self->counters;
+  return &self->counters[family];
 }

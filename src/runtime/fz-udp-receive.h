@@ -9,6 +9,7 @@
 #pragma once
 
 #include "src/dataplane/fz-lane.h"
+#include "src/runtime/fz-errno-counters.h"
 #include "src/runtime/fz-io.h"
 #include "src/runtime/fz-udp-socket.h"
 
@@ -23,8 +24,8 @@ typedef struct {
   _Atomic uint64_t truncated;  /* buffers dropped: longer than we read */
   _Atomic uint64_t no_address; /* buffers dropped: nobody says which of our addresses */
   _Atomic uint64_t overflowed; /* datagrams the kernel dropped for want of buffer space */
-  _Atomic uint64_t errors;     /* calls that failed, ICMP errors included */
   _Atomic uint64_t lengths[5]; /* datagrams per buffer: 1, 2-4, 5-16, 17-32, 33-64 */
+  FzErrnoCounters errors;      /* calls that failed, ICMP errors included */
 } FzReceiveCounters;
 
 typedef struct FzUdpReceiver FzUdpReceiver;
@@ -44,4 +45,5 @@ size_t fz_udp_receiver_receive (FzUdpReceiver *self,
                                 FzUdpFamily family,
                                 FzUdpBuffer *out,
                                 bool *out_is_drained);
-const FzReceiveCounters *fz_udp_receiver_get_counters (const FzUdpReceiver *self);
+const FzReceiveCounters *fz_udp_receiver_get_counters (const FzUdpReceiver *self,
+                                                       FzUdpFamily family);

@@ -57,7 +57,7 @@ struct FzUdpSender {
   unsigned reports;
   FzInstant reported_unreachable_at;
   Outlet outlets[FZ_N_UDP_FAMILIES];
-  FzSendCounters counters;
+  FzSendCounters counters[FZ_N_UDP_FAMILIES];
 
   /* one call's worth */
   Plan plans[MESSAGES_MAX];
@@ -223,10 +223,10 @@ send_batch (FzUdpSender *self, int fd, unsigned n)
 }
 
 static void
-lose_first (FzUdpSender *self, Outlet *outlet, FzSendError why)
+lose_first (FzUdpSender *self, FzUdpFamily family, FzSendError why)
 {
-  count (&self->counters.lost[why], self->plans[0].n_datagrams);
-  outlet->cursor = self->plans[0].after;
+  count (&self->counters[family].lost[why], self->plans[0].n_datagrams);
+  self->outlets[family].cursor = self->plans[0].after;
 }
 
 static void
@@ -260,7 +260,7 @@ demoted (FzUdpSender *self, FzUdpFamily family, FzInstant now)
     return false;
   outlet->no_segments_until = fz_instant_add (now, RETRY_AFTER_NS);
   outlet->bad_source_until = 0; /* it was not the source then */
-  count (&self->counters.demotions, 1);
+  count (&self->counters[family].demotions, 1);
   self->reports |= family == FZ_UDP_V4 ? FZ_SEND_REPORT_DEMOTED_V4 : FZ_SEND_REPORT_DEMOTED_V6;
   return true;
 }
@@ -272,68 +272,71 @@ handle_error (FzUdpSender *self, FzUdpFamily family, int error, unsigned *pendin
 {
   Outlet *outlet = &self->outlets[family];
 
+  if (error != EAGAIN && error != EINTR)
+    fz_errno_counters_add (&self->counters[family].errors, error);
   switch (error) {
   case EINTR:
     return true;
   case EAGAIN:
-    count (&self->counters.blocked, 1);
+    count (&self->counters[family].blocked, 1);
     return false;
   case EINVAL:
   case EADDRNOTAVAIL:
     if (gave_up_source (self, outlet, now) || demoted (self, family, now))
       return true;
-    lose_first (self, outlet, error == EINVAL ? FZ_SEND_ERROR_OTHER : FZ_SEND_ERROR_UNREACHABLE);
+    lose_first (self, family, error == EINVAL ? FZ_SEND_ERROR_OTHER : FZ_SEND_ERROR_UNREACHABLE);
     return true;
   case EIO:
   case EMSGSIZE:
     if (!demoted (self, family, now))
-      lose_first (self, outlet, error == EIO ? FZ_SEND_ERROR_OTHER : FZ_SEND_ERROR_TOO_LARGE);
+      lose_first (self, family, error == EIO ? FZ_SEND_ERROR_OTHER : FZ_SEND_ERROR_TOO_LARGE);
     return true;
   case ENOBUFS:
   case ENOMEM:
-    lose_first (self, outlet, FZ_SEND_ERROR_NO_BUFFER);
+    lose_first (self, family, FZ_SEND_ERROR_NO_BUFFER);
     return true;
   case ECONNREFUSED: /* an earlier datagram's ICMP answer, delivered here */
     if ((*pending)++ < PENDING_ERRORS)
       return true;
-    lose_first (self, outlet, FZ_SEND_ERROR_OTHER);
+    lose_first (self, family, FZ_SEND_ERROR_OTHER);
     return true;
   case ENETUNREACH: /* what IPv4 says to a source address that is not ours */
     if (gave_up_source (self, outlet, now))
       return true;
     outlet->bad_source_until = 0; /* it was not the source */
-    lose_first (self, outlet, FZ_SEND_ERROR_UNREACHABLE);
+    lose_first (self, family, FZ_SEND_ERROR_UNREACHABLE);
     report_unreachable (self, now);
     return true;
   case EHOSTUNREACH:
   case ENETDOWN:
   case EPERM:
   case EACCES:
-    lose_first (self, outlet, FZ_SEND_ERROR_UNREACHABLE);
+    lose_first (self, family, FZ_SEND_ERROR_UNREACHABLE);
     report_unreachable (self, now);
     return true;
   default:
-    lose_first (self, outlet, FZ_SEND_ERROR_OTHER);
+    lose_first (self, family, FZ_SEND_ERROR_OTHER);
     return true;
   }
 }
 
 static void
-account (FzUdpSender *self, Outlet *outlet, unsigned sent, unsigned offered)
+account (FzUdpSender *self, FzUdpFamily family, unsigned sent, unsigned offered)
 {
+  FzSendCounters *counters = &self->counters[family];
   uint64_t datagrams = 0, bytes = 0;
 
   for (unsigned i = 0; i < sent; i++) {
     datagrams += self->plans[i].n_datagrams;
     bytes += self->plans[i].length;
   }
-  outlet->cursor = self->plans[sent - 1].after;
-  count (&self->counters.messages, sent);
-  count (&self->counters.datagrams, datagrams);
-  count (&self->counters.bytes, bytes);
+  self->outlets[family].cursor = self->plans[sent - 1].after;
+  count (&counters->messages, sent);
+  count (&counters->datagrams, datagrams);
+  count (&counters->bytes, bytes);
   /* Without sendmmsg one at a time is all we ask for. */
   if (sent < offered && self->has_sendmmsg)
-    count (&self->counters.partial, 1);
+    count (&counters->partial, 1);
 }
 
 static void
@@ -343,7 +346,7 @@ lose_rest (FzUdpSender *self, FzUdpFamily family, FzSendError why)
 
   while (settle (self, family, &outlet->cursor)) {
     lay_out (self, family, 0, outlet->cursor);
-    lose_first (self, outlet, why);
+    lose_first (self, family, why);
   }
 }
 
@@ -372,9 +375,9 @@ flush_family (FzUdpSender *self, FzUdpFamily family, FzInstant now)
   while ((n = lay_out_batch (self, family)) > 0) {
     int sent = send_batch (self, fd, n);
 
-    count (&self->counters.calls, 1);
+    count (&self->counters[family].calls, 1);
     if (sent > 0) {
-      account (self, outlet, (unsigned) sent, n);
+      account (self, family, (unsigned) sent, n);
     } else if (!handle_error (self, family, sent < 0 ? errno : EAGAIN, &pending, now)) {
       outlet->is_blocked = true;
       return false;
@@ -467,7 +470,7 @@ fz_udp_sender_take_reports (FzUdpSender *self)
 }
 
 const FzSendCounters *
-fz_udp_sender_get_counters (const FzUdpSender *self)
+fz_udp_sender_get_counters (const FzUdpSender *self, FzUdpFamily family)
 {
-  return &self->counters;
+  return &self->counters[family];
 }

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "src/dataplane/fz-lane.h"
+#include "src/runtime/fz-errno-counters.h"
 #include "src/runtime/fz-io.h"
 #include "src/runtime/fz-udp-socket.h"
 
@@ -35,6 +36,7 @@ typedef struct {
   _Atomic uint64_t blocked;                /* calls that took none: EAGAIN */
   _Atomic uint64_t demotions;              /* segmentation refused */
   _Atomic uint64_t lost[FZ_N_SEND_ERRORS]; /* datagrams */
+  FzErrnoCounters errors;                  /* messages that were refused, EAGAIN and EINTR apart */
 } FzSendCounters;
 
 /* What the owner should pass on, once. */
@@ -70,4 +72,4 @@ void fz_udp_sender_recall (FzUdpSender *self);
 
 /* FZ_SEND_REPORT_… bits since the last call. */
 unsigned fz_udp_sender_take_reports (FzUdpSender *self);
-const FzSendCounters *fz_udp_sender_get_counters (const FzUdpSender *self);
+const FzSendCounters *fz_udp_sender_get_counters (const FzUdpSender *self, FzUdpFamily family);

@@ -183,7 +183,7 @@ dump_metrics (gpointer user_data)
 {
   Program *self = user_data;
 
-  return fz_host_dump_metrics (fz_session_get_host (self->session), FZ_METRICS_TEXT);
+  return fz_host_dump_metrics (fz_session_get_host (self->session), FZ_METRICS_PROMETHEUS);
 }
 
 /* A gateway without its health endpoint still does its job. */

@@ -13,6 +13,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import exposition  # noqa: E402
 from bed import Bed, BedError, lose, require_rights  # noqa: E402
 from chain import PAGE, PORTAL_PORT, PRIVATE_V4, PRIVATE_V6, Chain  # noqa: E402
 
@@ -186,6 +187,23 @@ class Rights(ChainCase):
         self.assertEqual(status("/healthz"), "200")
         self.assertEqual(status("/readyz"), "200")
         self.assertEqual(status("/elsewhere"), "404")
+
+    def test_metrics(self):
+        """The gateway's counters are valid, follow the traffic, and name nobody."""
+        host = self.chain.gateway_host
+        self.chain.wait_fetch(True)
+        answer = host.run("curl", "-si", "http://127.0.0.1:8080/metrics").stdout
+        head, text = answer.replace("\r\n", "\n").split("\n\n", 1)
+        self.assertIn("Content-Type: text/plain; version=0.0.4; charset=utf-8", head)
+        families = exposition.check(text)
+        for direction in ("transmit", "receive"):
+            self.assertGreater(exposition.total(families, "firezone_lane_packets_total", direction=direction), 0)
+        self.assertGreaterEqual(exposition.total(families, "firezone_handshakes_received_total"), 1)
+        self.assertEqual(exposition.total(families, "firezone_peers"), 1)
+        self.assertEqual(exposition.total(families, "firezone_lane_drops_total", reason="bad-tag"), 0)
+        self.assertGreater(exposition.total(families, "firezone_udp_received_datagrams_total", family="v4"), 0)
+        self.assertIn("firezone_tun_kernel_drops_total", families)
+        self.assertNotRegex(text, r"\b(\d{1,3}\.){3}\d{1,3}\b|web|engineers|[0-9a-f]{8}-[0-9a-f]{4}")
 
     def test_policy_removed_and_back(self):
         portal = self.chain.portal

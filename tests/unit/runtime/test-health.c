@@ -19,7 +19,7 @@ ask_ready (gpointer user_data)
 static char *
 dump (gpointer user_data)
 {
-  return g_strdup ("tx_packets 7\n");
+  return g_strdup ("# HELP a_total A.\n# TYPE a_total counter\na_total 7\n");
 }
 
 static const FzHealthCallbacks callbacks = { .is_ready = ask_ready, .dump_metrics = dump };
@@ -105,6 +105,22 @@ test_answers (void)
     g_test_message ("%s", rows[i].why);
     g_assert_true (g_str_has_prefix (answer, rows[i].status));
   }
+}
+
+/* The type tells a scraper which format it is. */
+static void
+test_content_type (void)
+{
+  g_autoptr (FzHealth) server = open_server (&callbacks);
+  g_autofree char *metrics = ask (server, "GET /metrics HTTP/1.1\r\nAccept: text/plain\r\n\r\n");
+  g_autofree char *health = ask (server, "GET /healthz HTTP/1.1\r\n\r\n");
+
+  g_assert_nonnull (
+      strstr (metrics, "\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
+  g_assert_true (g_str_has_suffix (metrics,
+                                   "\r\n\r\n# HELP a_total A.\n# TYPE a_total counter\n"
+                                   "a_total 7\n"));
+  g_assert_nonnull (strstr (health, "\r\nContent-Type: text/plain; charset=utf-8\r\n"));
 }
 
 static void
@@ -208,6 +224,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/health/answers", test_answers);
+  g_test_add_func ("/health/content-type", test_content_type);
   g_test_add_func ("/health/long-request", test_long_request);
   g_test_add_func ("/health/too-many", test_too_many);
   g_test_add_func ("/health/freed-with-clients", test_freed_with_clients);

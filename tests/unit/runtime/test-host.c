@@ -7,7 +7,7 @@
 #include "src/runtime/fz-host.h"
 #include "src/runtime/fz-resume-watch.h"
 
-#include <glib.h>
+#include <gio/gio.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -255,6 +255,30 @@ metric (const End *end, const char *name)
   return 0;
 }
 
+/* What GET /metrics says is valid, says zeros too, and agrees with the flat names. */
+static void
+assert_exposition (const End *end)
+{
+  g_autofree char *text = fz_host_dump_metrics (end->host, FZ_METRICS_PROMETHEUS);
+  g_autofree char *sent = g_strdup_printf ("\nfirezone_lane_packets_total{lane=\"0\","
+                                           "direction=\"transmit\"} %" G_GUINT64_FORMAT "\n",
+                                           metric (end, "tx_packets"));
+  const char *const argv[] = { "/usr/bin/python3", g_getenv ("FZ_EXPOSITION"), NULL };
+  g_autoptr (GSubprocess) judge = NULL;
+  g_autofree char *complaint = NULL;
+
+  g_assert_nonnull (argv[1]);
+  g_assert_nonnull (strstr (text, sent));
+  g_assert_nonnull (strstr (text, "reason=\"bad-tag\"} 0\n"));
+  judge = g_subprocess_newv (argv,
+                             G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE |
+                                 G_SUBPROCESS_FLAGS_STDERR_PIPE,
+                             NULL);
+  g_assert_nonnull (judge);
+  g_assert_true (g_subprocess_communicate_utf8 (judge, text, NULL, NULL, &complaint, NULL));
+  g_assert_cmpstr (complaint, ==, "");
+}
+
 static uint64_t
 count_handshakes (const End ends[2])
 {
@@ -287,6 +311,7 @@ test_traffic (void)
   assert_carries (&ends[1], &ends[0], 50);
   g_assert_cmpuint (metric (&ends[0], "engine_handshakes_completed"), ==, 1);
   g_assert_cmpuint (metric (&ends[0], "tx_packets"), >=, 49); /* all but the first by the lane */
+  assert_exposition (&ends[0]);
   g_assert_cmpuint (ends[0].events[FZ_EVENT_INTERFACE_CHANGED], >=, 1);
   g_assert_true (fz_platform_fake_has_route (ends[0].platform, "10.9.0.2/32"));
   g_assert_false (fz_platform_fake_has_rules (ends[0].platform));

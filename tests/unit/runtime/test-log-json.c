@@ -1,10 +1,9 @@
-/* test-log-json.c: the log sink, metrics, the clock and the bell */
+/* test-log-json.c: the log sink, the clock and the bell */
 
 #include "src/runtime/fz-bell.h"
 #include "src/runtime/fz-clock.h"
 #include "src/runtime/fz-log-journal.h"
 #include "src/runtime/fz-log-json.h"
-#include "src/runtime/fz-metrics.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -371,22 +370,6 @@ test_bad_path (void)
 }
 
 static void
-test_metrics (void)
-{
-  g_autoptr (FzMetrics) metrics = fz_metrics_new ();
-  g_autofree char *text = NULL, *json = NULL;
-
-  fz_metrics_add (metrics, "tx", "packets", 3);
-  fz_metrics_add (metrics, "tx", "nothing", 0);
-  fz_metrics_add (metrics, NULL, "drop-bad-tag", 1);
-  fz_metrics_add (metrics, "tx", "packets", 4);
-  text = fz_metrics_to_text (metrics);
-  json = fz_metrics_to_json (metrics);
-  g_assert_cmpstr (text, ==, "tx_packets 7\ndrop_bad_tag 1\n");
-  g_assert_cmpstr (json, ==, "{\"tx_packets\":7,\"drop_bad_tag\":1}");
-}
-
-static void
 test_clock (void)
 {
   FzClock clock;
@@ -451,7 +434,6 @@ main (int argc, char **argv)
   ADD ("/log-json/threads", test_threads);
   g_test_add_func ("/log-json/bad-path", test_bad_path);
   g_test_add_func ("/log-journal/fields", test_journal);
-  g_test_add_func ("/metrics/render", test_metrics);
   g_test_add_func ("/clock/skip", test_clock);
   g_test_add_func ("/bell/only-when-armed", test_bell);
   return g_test_run ();
