@@ -312,6 +312,7 @@ run_session (const Options *o, const FzToken *token, const char *device_id, cons
     .session.host = {
       .receive_buffer_bytes = fz_options_bytes ("FIREZONE_UDP_RECV_BUFFER_SIZE"),
       .send_buffer_bytes = fz_options_bytes ("FIREZONE_UDP_SEND_BUFFER_SIZE"),
+      .n_lanes = o->n_lanes,
     },
     .session.is_internet_on = o->activates_internet_resource,
     .log = *log,

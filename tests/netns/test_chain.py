@@ -509,14 +509,57 @@ class Internet(ChainCase):
         self.assert_page()
 
 
+def close_direct_way(chain):
+    """No datagram passes between client and gateway directly: coturn carries everything."""
+    chain.net.nft(
+        "table inet firewall {\n  chain block {\n    type filter hook forward priority filter;\n"
+        '    iifname "to-client" oifname "to-gateway" counter drop\n'
+        '    iifname "to-gateway" oifname "to-client" counter drop\n  }\n}\n')
+
+
+class Lanes(ChainCase):
+    """Several lanes on both sides, directly and through the relay; here nobody asks how many CPUs there are."""
+
+    N_GATEWAY, N_CLIENT = 4, 2
+
+    @classmethod
+    def start_both(cls):
+        cls.chain.start_gateway(cls.gateway_token, FIREZONE_LANES=str(cls.N_GATEWAY))
+        cls.chain.start_client(cls.client_token, FIREZONE_LANES=str(cls.N_CLIENT))
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.start_both()
+
+    test_page_over_ipv4_and_ipv6 = Traffic.test_page_over_ipv4_and_ipv6
+    test_bulk_is_bit_exact_both_ways = Traffic.test_bulk_is_bit_exact_both_ways
+    test_no_reordering_within_a_flow = Traffic.test_no_reordering_within_a_flow
+
+    def test_as_many_as_asked_for(self):
+        for process, n_lanes in ((self.chain.gateway, self.N_GATEWAY), (self.chain.client, self.N_CLIENT)):
+            self.assertIn(f"lanes={n_lanes} threads=1 reuseport_cbpf=yes", process.log())
+            self.assertIn(f"queues={n_lanes} ", process.log())
+
+    def test_relayed(self):
+        try:
+            close_direct_way(self.chain)
+            self.chain.wait_fetch(True, timeout=40, each=5)
+            for options in ([], ["-R"]):
+                with self.subTest(options=options):
+                    result = self.chain.client_host.run(
+                        "iperf3", "-c", PRIVATE_V4, "-u", "-b", "20M", "-l", "1200", "-t", "2", "-P", "8", "-J", *options)
+                    for stream in json.loads(result.stdout)["end"]["streams"]:
+                        self.assertEqual(stream["udp"]["out_of_order"], 0)
+        finally:
+            self.chain.net.run("nft", "delete", "table", "inet", "firewall")
+
+
 class Relayed(ChainCase):
     """No datagram passes between client and gateway directly: coturn carries everything."""
 
     def test_page_and_bulk_through_the_relay(self):
-        self.chain.net.nft(
-            "table inet firewall {\n  chain block {\n    type filter hook forward priority filter;\n"
-            '    iifname "to-client" oifname "to-gateway" counter drop\n'
-            '    iifname "to-gateway" oifname "to-client" counter drop\n  }\n}\n')
+        close_direct_way(self.chain)
         self.start_both()
         self.chain.wait_fetch(True, timeout=20)
         self.assert_page(PRIVATE_V6)
