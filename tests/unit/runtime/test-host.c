@@ -25,7 +25,9 @@ typedef struct {
   FzIp ipv4;
   FzIp ipv6;
   unsigned events[FZ_EVENT_RESOLVE_DOMAIN + 1];
-  char *fatal; /* the error's text */
+  char *fatal;      /* the error's text */
+  unsigned n_lanes; /* 0: the host's choice */
+  unsigned queue;   /* that the next packet is put into */
 } End;
 
 static FzIp
@@ -66,6 +68,7 @@ config_of (End *end, FzRole role)
     .callbacks = { .on_event = on_event, .on_fatal = on_fatal, .user_data = end },
     .private_key = end->private_key,
     .no_mark = true,
+    .n_lanes = end->n_lanes,
     .clock = &end->clock,
   };
 }
@@ -143,16 +146,23 @@ add_peer (End *end, const End *other, uint16_t port)
 
 /* Two bare hosts that know each other; the first one knows where the second is. */
 static void
-pair_open (End ends[2])
+pair_open_with (End ends[2], unsigned n_lanes)
 {
   for (unsigned i = 0; i < 2; i++) {
     end_prepare (&ends[i], i);
+    ends[i].n_lanes = n_lanes;
     end_open (&ends[i], FZ_ROLE_BARE);
   }
   add_peer (&ends[0], &ends[1], fz_host_get_port (ends[1].host, FZ_IP_V4));
   add_peer (&ends[1], &ends[0], 0);
   set_interface (&ends[0]);
   set_interface (&ends[1]);
+}
+
+static void
+pair_open (End ends[2])
+{
+  pair_open_with (ends, 0);
 }
 
 static void
@@ -194,7 +204,24 @@ put_packet (const End *from, const End *to, uint32_t number)
   fz_put_u16be (packet + 22, 7001);
   fz_put_u16be (packet + 24, 44);
   fz_put_u32be (packet + 28, number);
-  return write (fz_platform_fake_get_kernel_fd (from->platform, 0), frame, sizeof frame) > 0;
+  return write (fz_platform_fake_get_kernel_fd (from->platform, from->queue), frame, sizeof frame) >
+         0;
+}
+
+static bool
+get_packet_now (const End *to, uint32_t *out)
+{
+  uint8_t frame[2048];
+
+  for (unsigned i = 0; i < MAX (to->n_lanes, 1); i++) {
+    ssize_t n = read (fz_platform_fake_get_kernel_fd (to->platform, i), frame, sizeof frame);
+
+    if (n == (ssize_t) sizeof (FzVnetHeader) + 64) {
+      *out = fz_get_u32be (frame + sizeof (FzVnetHeader) + 28);
+      return true;
+    }
+  }
+  return false;
 }
 
 /* The number of the next packet out of @to's device; false if none comes in time. */
@@ -202,15 +229,10 @@ static bool
 get_packet (const End *to, uint32_t *out, gint64 patience_us)
 {
   gint64 deadline = g_get_monotonic_time () + patience_us;
-  uint8_t frame[2048];
 
   do {
-    ssize_t n = read (fz_platform_fake_get_kernel_fd (to->platform, 0), frame, sizeof frame);
-
-    if (n == (ssize_t) sizeof (FzVnetHeader) + 64) {
-      *out = fz_get_u32be (frame + sizeof (FzVnetHeader) + 28);
+    if (get_packet_now (to, out))
       return true;
-    }
     while (g_main_context_iteration (NULL, FALSE))
       ;
     g_usleep (200); /* polls */
@@ -623,11 +645,66 @@ test_stop_under_load (void)
   }
 }
 
+/* -- several lanes -- */
+
+static void
+carry_through_all_queues (End ends[2], uint32_t n)
+{
+  for (unsigned i = 0; i < 2; i++)
+    for (ends[i].queue = 0; ends[i].queue < ends[i].n_lanes; ends[i].queue++)
+      assert_carries (&ends[i], &ends[1 - i], n);
+}
+
+static void
+test_lanes (void)
+{
+  End ends[2];
+
+  pair_open_with (ends, 3);
+  carry_through_all_queues (ends, 10);
+  for (unsigned i = 0; i < 2; i++) {
+    g_autofree char *ladder = fz_ladder_format (fz_host_get_ladder (ends[i].host));
+    uint64_t n_sent = 0;
+
+    g_assert_nonnull (strstr (ladder, "queues=3 "));
+    g_assert_nonnull (strstr (ladder, "lanes=3 threads=1 reuseport_cbpf=yes"));
+    for (unsigned lane = 0; lane < 3; lane++) {
+      g_autofree char *name = g_strdup_printf ("lane%u_tx_packets", lane);
+      uint64_t n = metric (&ends[i], name);
+
+      g_assert_cmpuint (n, >=, 8); /* the first ones go by the engine */
+      n_sent += n;
+    }
+    g_assert_cmpuint (metric (&ends[i], "tx_packets"), ==, n_sent);
+    g_assert_cmpuint (metric (&ends[i], "rx_foreign"), ==, 0);
+  }
+  pair_clear (ends);
+}
+
+/* Device and sockets are made anew, with all their queues. */
+static void
+test_lanes_again (void)
+{
+  End ends[2];
+
+  pair_open_with (ends, 2);
+  carry_through_all_queues (ends, 3);
+  fz_platform_fake_delete_tun (ends[0].platform);
+  wait_until (is_reopened, &ends[0]);
+  carry_through_all_queues (ends, 3);
+  fz_host_reset_network (ends[0].host);
+  carry_through_all_queues (ends, 3);
+  g_assert_null (ends[0].fatal);
+  pair_clear (ends);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/host/traffic", test_traffic);
+  g_test_add_func ("/host/lanes/traffic", test_lanes);
+  g_test_add_func ("/host/lanes/made-again", test_lanes_again);
   g_test_add_func ("/host/burst-before-session", test_burst_before_session);
   g_test_add_func ("/host/rekey", test_rekey);
   g_test_add_func ("/host/ports", test_ports);
