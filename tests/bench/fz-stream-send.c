@@ -1,9 +1,11 @@
 /* fz-stream-send.c
  *
  * The sender: one socket a flow, datagrams dealt to the flows in turn. Pace is kept by absolute
- * deadlines, so that a late wake-up is caught up and the rate asked for is the rate sent; but
- * no more than a few milliseconds are ever made good in one burst: what a machine without CPU
- * to spare could not send in time is forfeited and told, or the burst would be the test.
+ * deadlines, so that a late wake-up is caught up and the rate asked for is the rate sent. What
+ * was missed is made good at twice the pace, never in one burst: a burst that only this
+ * machine's scheduler made would be the test of somebody's queue. What a machine without CPU to
+ * spare could not send within some milliseconds is forfeited and told. For the same reason the
+ * sender runs before others where it may: it stands for a machine of its own.
  */
 
 #include "tests/bench/fz-stream.h"
@@ -13,11 +15,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define BATCH         32u
 #define TICK_NS       (100 * FZ_US) /* the shortest time between two bursts */
-#define CATCH_UP_NS   (5 * FZ_MS)
+#define CATCH_UP_NS   (20 * FZ_MS)
+#define HASTE         2.0 /* times the pace, at most, while catching up */
+#define NICENESS      (-10)
 #define END_REPEAT_NS (20 * FZ_MS)
 #define END_WAIT_NS   (5 * FZ_S)
 
@@ -107,6 +112,7 @@ send_all (Sender *self)
   while (!fz_stream_is_ended () && self->n_sent < limit) {
     double elapsed_s = (double) (now - started) / 1e9;
     uint64_t due = (uint64_t) (elapsed_s * rate) + 1, burst, catch_up;
+    uint64_t most = (uint64_t) (rate * (double) TICK_NS / 1e9 * HASTE) + 1;
     FzInstant next;
 
     if (self->options->count == 0 && elapsed_s >= until_s)
@@ -117,6 +123,7 @@ send_all (Sender *self)
       self->n_forfeited += burst - catch_up;
       burst = catch_up;
     }
+    burst = burst < most ? burst : most;
     send_burst (self, burst < limit - self->n_sent ? burst : limit - self->n_sent);
     next = started + (uint64_t) ((double) (self->n_sent + self->n_forfeited) / rate * 1e9);
     fz_stream_sleep_until (next > now + TICK_NS ? next : now + TICK_NS);
@@ -201,6 +208,7 @@ fz_stream_send (const FzStreamOptions *options)
   }
   self->options = options;
   self->run = fz_stream_new_run ();
+  (void) !setpriority (PRIO_PROCESS, 0, NICENESS); /* refused without privilege */
   open_flows (self);
   took_ns = send_all (self);
   is_heard = tell_end (self);
