@@ -1,0 +1,212 @@
+#!/usr/bin/python3
+"""Every step down the ladder of abilities (src/runtime/fz-ladder.h), forced while traffic flows: nothing is lost but
+what was injected, nothing comes twice or out of order, and log and counters say what happened.
+
+Usage: test_ladder.py --fz-wg PROGRAM --build BUILD [CASE …]
+"""
+
+import argparse
+import errno
+import os
+import re
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import faults  # noqa: E402
+from bed import Bed, BedError, require_rights  # noqa: E402
+from duo import Duo, delta, expect  # noqa: E402
+
+MEGABYTES = 5
+
+
+def log_has_demotion(duo, what, after):
+    return re.search(r'"event":"ladder-demoted"[^\n]*"offload":"%s"' % what, duo.left.process.log()[after:])
+
+
+def average_train(duo, what):
+    """Datagrams per message, of a run's traffic from the left."""
+    before = duo.left.metrics()
+    duo.carry(what, lambda: duo.transfers(MEGABYTES))
+    change = delta(duo.left.metrics(), before)
+    return change["udp_send_datagrams"] / change["udp_send_messages"]
+
+
+def case_segmentation(options):
+    """UDP_SEGMENT refused in mid-flow, in each way that kernels do it; tried again after a minute."""
+    with Bed("segment") as bed:
+        duo = Duo(bed, options, "--skip", "61")
+        refusals = {name: duo.faults.rule("sendmmsg", getattr(errno, name), segmented=True)
+                    for name in ("EIO", "EINVAL", "EMSGSIZE")}
+        duo.start()
+        expect(average_train(duo, "trains") > 1.5, "no trains to begin with")
+        for name, refusal in refusals.items():
+            before, log = duo.left.metrics(), len(duo.left.process.log())
+
+            def refuse():
+                refusal.on()
+                duo.transfers(MEGABYTES)
+
+            duo.carry(f"segmentation refused: {name}", refuse)
+            change = delta(duo.left.metrics(), before)
+            tries = 2 if name == "EINVAL" else 1  # that may be about the source address, which is given up first
+            expect(refusal.hits == tries, f"{name}: asked {refusal.hits} times")
+            expect(change["udp_send_demotions"] == 1, f"{name}: {change}")
+            expect(log_has_demotion(duo, "udp4 segmentation, for a minute", log), f"{name}: not in the log")
+            duo.left.skip_time()
+            duo.carry(f"{name}, a minute later", lambda: duo.transfers(MEGABYTES))
+            expect(refusal.hits == 2 * tries, f"{name}: not tried again after a minute ({refusal.hits} times)")
+            refusal.off()
+            expect(average_train(duo, f"{name}, and no more") == 1, "trains before the minute is over")
+            duo.left.skip_time()
+            expect(average_train(duo, f"{name}, all is well again") > 1.5, "no trains after another minute")
+        left, _ = duo.finish()
+        expect(left["udp_send_demotions"] == 6, f"{left}")
+
+
+def case_send(options):
+    """Calls that take half of a batch, or nothing; and losses that are injected."""
+    with Bed("send") as bed:
+        duo = Duo(bed, options)
+        refused = duo.faults.rule("sendmmsg", errno.EIO, segmented=True)
+        rules = {
+            "half of a batch": duo.faults.rule("sendmmsg", partial=True, every=2),
+            "EAGAIN every other time": duo.faults.rule("sendmmsg", errno.EAGAIN, every=2),
+            "EINTR every third time": duo.faults.rule("sendmmsg", errno.EINTR, every=3),
+            "ENOBUFS now and then": duo.faults.rule("sendmmsg", errno.ENOBUFS, every=200),
+        }
+        duo.start()
+        for is_demoted in (False, True):
+            if is_demoted:
+                refused.on()  # many messages in a call instead of a few trains
+            for name, rule in rules.items():
+                before = duo.left.metrics()
+                struck = rule.hits
+                rule.on()
+                what = f"{name}, {'datagrams' if is_demoted else 'trains'}"
+                _, lost, _ = duo.carry(what, lambda: duo.transfers(1))
+                rule.off()
+                expect(rule.hits > struck, f"{name}: never happened")
+                change = delta(duo.left.metrics(), before)
+                if name.startswith("half") and is_demoted:
+                    expect(change.get("udp_send_partial", 0) > 0, f"{what}: not counted: {change}")
+                if name.startswith("EAGAIN"):
+                    expect(change.get("udp_send_blocked", 0) > 0, f"{what}: not counted: {change}")
+                if name.startswith("ENOBUFS"):
+                    expect(change.get("udp_send_lost_no_buffer", 0) > 0, f"{what}: not counted: {change}")
+        duo.finish()
+
+
+def case_device(options):
+    """Runs that the device refuses in mid-flow, one kind after the other."""
+    with Bed("device") as bed:
+        duo = Duo(bed, options)
+        kinds = {"tun tcp4 runs": duo.faults.rule("writev", errno.EINVAL, what=faults.RUN_TCP4),
+                 "tun tcp6 runs": duo.faults.rule("writev", errno.EIO, what=faults.RUN_TCP6),
+                 "tun udp runs": duo.faults.rule("writev", errno.EINVAL, what=faults.RUN_UDP)}
+        blocks = duo.faults.rule("readv", errno.EINTR, every=7)
+        pending = duo.faults.rule("recvmmsg", errno.ECONNREFUSED, every=7)
+        duo.start()
+        blocks.on()
+        pending.on()
+        for name, rule in kinds.items():
+            before, log = duo.left.metrics(), len(duo.left.process.log())
+
+            def refuse():
+                rule.on()
+                duo.transfers(MEGABYTES)
+
+            duo.carry(f"{name} refused", refuse)
+            change = delta(duo.left.metrics(), before)
+            # the batch in hand may hold several runs that were made before the first was refused
+            expect(1 <= rule.hits <= 64, f"{name}: refused {rule.hits} times")
+            expect(change["tun_write_refused_runs"] == rule.hits, f"{name}: {change}")
+            expect(log_has_demotion(duo, name, log), f"{name}: not in the log")
+            # a kind that is refused does not cost the others
+            others = change["rx_packets"] / change["rx_super_packets"]
+            print(f"  {change['rx_packets']} packets written in {change['rx_super_packets']} calls ({others:.1f} each)")
+        expect(blocks.hits > 0 and pending.hits > 0, "interrupted reads never happened")
+        left, _ = duo.finish()
+        expect(left.get("tun_write_lost_packets", 0) == 0, f"{left}")
+
+
+def case_old_kernel(options):
+    """A kernel without sendmmsg and recvmmsg: found out in mid-flow."""
+    with Bed("old") as bed:
+        duo = Duo(bed, options)
+        send, receive = (duo.faults.rule(name, errno.ENOSYS) for name in ("sendmmsg", "recvmmsg"))
+        duo.start()
+        for name, rule in (("sendmmsg", send), ("recvmmsg", receive)):
+            def refuse():
+                rule.on()
+                duo.transfers(1)
+
+            duo.carry(f"no {name}", refuse)
+            # once for the lane and once for the engine, which sends by itself
+            expect(1 <= rule.hits <= 2, f"{name} called {rule.hits} times without success")
+        duo.finish()
+
+
+STARTS = (
+    # (name, what is refused: call, what), what the ladder's line says
+    ("no uso, no gro", [("tunsetoffload", faults.OFFLOAD_USO), ("setsockopt", faults.UDP_GRO)],
+     r"vnet_hdr=yes csum=yes tso=yes tso_ecn=yes uso=no .*udp4 [^|]*gso=yes[^|]* gro=no timestamp=yes"),
+    ("no tso, no timestamps", [("tunsetoffload", faults.OFFLOAD_TSO), ("setsockopt", faults.TIMESTAMPS)],
+     r"vnet_hdr=yes csum=yes tso=no tso_ecn=no uso=no .*udp4 [^|]* gro=yes timestamp=no"),
+    ("no vnet header, no gso", [("tungetfeatures", 0), ("setsockopt", faults.UDP_SEGMENT)],
+     r"vnet_hdr=no csum=no tso=no tso_ecn=no uso=no .*udp4 [^|]*gso=no gro=yes"),
+    ("nothing at all", [("tungetfeatures", 0), ("setsockopt", faults.UDP_SEGMENT), ("setsockopt", faults.UDP_GRO),
+                        ("setsockopt", faults.TIMESTAMPS), ("sendmmsg", 0), ("recvmmsg", 0)],
+     r"vnet_hdr=no .*udp4 [^|]*gso=no gro=no timestamp=no"),
+)
+
+
+def case_start(options):
+    """What is found missing at the start."""
+    for i, (name, refusals, line) in enumerate(STARTS):
+        with Bed(f"start{i}") as bed:
+            duo = Duo(bed, options)
+            rules = []
+            for call, what in refusals:
+                error = faults.FEATURE_VNET_HEADER if call == "tungetfeatures" else errno.ENOSYS
+                rules.append(duo.faults.rule(call, error, what=what))
+                rules[-1].on()
+            duo.start()
+            duo.left.process.wait_for_log(r'"event":"dataplane-ready"')
+            ladder = re.search(r'[^\n]*"event":"dataplane-ready"[^\n]*', duo.left.process.log()).group(0)
+            expect(re.search(line, ladder), f"{name}: {ladder}")
+            for rule, (call, _) in zip(rules, refusals):
+                expect(rule.hits > 0, f"{name}: {call} never happened")
+            duo.carry(name, lambda: duo.transfers(MEGABYTES))
+            left, _ = duo.finish()
+            expect(not any(left.get(key, 0) for key in ("udp_send_demotions", "tun_write_refused_runs")),
+                   f"{name}: what was known at the start is not tried: {left}")
+
+
+CASES = {name.removeprefix("case_").replace("_", "-"): function
+         for name, function in list(globals().items()) if name.startswith("case_")}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--fz-wg", required=True)
+    parser.add_argument("--build", required=True)
+    parser.add_argument("cases", nargs="*")
+    options = parser.parse_args()
+    require_rights()
+    options.fz_wg = os.path.abspath(options.fz_wg)
+    failed = 0
+    for name in options.cases or CASES:
+        started = time.monotonic()
+        try:
+            CASES[name](options)
+            print(f"ok {name} ({time.monotonic() - started:.1f} s)", flush=True)
+        except (BedError, subprocess.SubprocessError) as error:
+            failed += 1
+            print(f"not ok {name}: {error}", flush=True)
+    sys.exit(1 if failed else 0)
+
+
+main()
