@@ -60,8 +60,8 @@ struct FzFlowQueue {
   FzCodelConfig codel;
   uint32_t n_large_max;
   FzInstant now;
-  uint64_t absent_ns; /* time that nobody is to blame for, in total */
-  bool has_signalled; /* a flow for its size, in this turn */
+  uint64_t absent_ns;   /* time that nobody is to blame for, in total */
+  FzInstant crowded_at; /* when a flow was last signalled for its size */
   uint64_t n_items;
   uint64_t n_bytes;
   uint64_t n_large;
@@ -197,7 +197,6 @@ fz_flow_queue_begin (FzFlowQueue *self, FzInstant now, bool was_held_up)
   if (gap > self->codel.target_ns && !was_held_up)
     self->absent_ns += gap;
   self->now += gap; /* never back */
-  self->has_signalled = false;
 }
 
 FzInstant
@@ -286,13 +285,18 @@ count_sojourn (FzFlowQueue *self, uint64_t sojourn_ns)
   self->sojourn_ns += sojourn_ns;
 }
 
-/* A flow that fills the places for large items is told so before there are none left. */
+/* Hardly a place is left, and most are this flow's: it is told so before all have to wait outside.
+ * Once in an interval, since it takes a round trip to answer. A burst that leaves places free is
+ * CoDel's alone: at a round trip of 20 ms, 2 MB at once are nothing to punish. */
 static bool
 is_crowding (FzFlowQueue *self, const FzQueueFlow *flow)
 {
-  if (self->has_signalled || flow->n_large <= self->n_large_max / 2)
+  uint32_t most = self->n_large_max - self->n_large_max / 8;
+
+  if (self->n_large <= most || flow->n_large <= self->n_large_max / 2 ||
+      fz_instant_since (self->crowded_at, self->now) < self->codel.interval_ns)
     return false;
-  self->has_signalled = true;
+  self->crowded_at = self->now;
   count (&self->counters.crowded);
   return true;
 }

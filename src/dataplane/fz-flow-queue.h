@@ -48,8 +48,8 @@ typedef struct {
 
 typedef struct FzFlowQueue FzFlowQueue;
 
-/* @n_large_max: how many large items there can be; a flow with more than half of them is signalled
- * once per turn, whatever CoDel says. Aborts without memory. */
+/* @n_large_max: how many large items there can be; when nearly all of them are staged and more than
+ * half are one flow's, that flow is signalled once in an interval. Aborts without memory. */
 FzFlowQueue *fz_flow_queue_new (const FzCodelConfig *codel, uint32_t n_large_max);
 void fz_flow_queue_free (FzFlowQueue *self);
 
