@@ -610,6 +610,7 @@ void
 fz_lane_tx_note_held_up (FzLaneTx *self)
 {
   self->is_held_up = true;
+  fz_flow_queue_publish (self->queue);
 }
 
 /* -- emission -- */
