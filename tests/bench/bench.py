@@ -82,7 +82,7 @@ class Run:
     def cost(self, topology):
         total = SET_UP_S.get(topology, 2)
         for test in self.tests(topology):
-            rounds = 1 if test.once else self.options.rounds
+            rounds = 1 if test.is_once(self.options) else self.options.rounds
             total += len(self.takers(topology, test)) * rounds * (test.cost(self.options) + 0.3)
         return total
 
@@ -117,7 +117,7 @@ class Run:
             self.note_memory(alive, "idle_mb")
             for number in range(self.options.rounds):
                 for test in self.tests(name):
-                    if number == 0 or not test.once:
+                    if number == 0 or not test.is_once(self.options):
                         self.measure_test(name, test, alive, number)
             self.note_memory(alive, "peak_mb", peak=True)
             self.note_memory(alive, "after_mb")
@@ -204,7 +204,7 @@ def find_rival(options):
         print("bench: THE RIVAL IS NOT TO BE HAD: no wireguard-go, neither from Debian's unstable nor by Go nor of this "
               "machine. Ratios to it are missing.", file=sys.stderr)
         return None, "NOT TO BE HAD: no ratios"
-    os.environ["FZ_WIREGUARD_GO"] = found.program  # kept over unshare's restart of this program
+    rival.keep(found)  # over unshare's restart of this program
     return found, f"wireguard-go {found.version} ({found.note})"
 
 

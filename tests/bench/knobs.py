@@ -60,7 +60,10 @@ class CpuQuota:
         self.share = share
         self._home, is_v2 = self._find()
         self._folder = os.path.join(self._home, f"fz-bench-{os.getpid()}")
-        os.mkdir(self._folder)
+        try:
+            os.mkdir(self._folder)
+        except PermissionError as error:
+            raise BedError("a CPU quota needs root: no cgroup can be made") from error
         quota = int(share * QUOTA_PERIOD_US)
         try:
             if is_v2:

@@ -36,18 +36,22 @@ TESTS = []
 
 
 class Test:
-    """kinds: contenders that it is for; topologies; quick: topologies of the short form; once: not every round;
-    cost(options): seconds for one contender, for the estimate."""
+    """kinds: contenders that it is for; topologies; quick: topologies of the short form; once, quick_once: in the first
+    round only, always or in the short form; cost(options): seconds for one contender, for the estimate."""
 
-    def __init__(self, name, title, run, topologies, quick, kinds, once, cost):
+    def __init__(self, name, title, run, topologies, quick, kinds, once, quick_once, cost):
         self.name, self.title, self.run = name, title, run
-        self.topologies, self.quick, self.kinds, self.once, self.cost = topologies, quick, kinds, once, cost
+        self.topologies, self.quick, self.kinds, self.cost = topologies, quick, kinds, cost
+        self._once, self._quick_once = once, quick_once
+
+    def is_once(self, options):
+        return self._once or (self._quick_once and options.quick)
 
 
 def test(name, title, topologies=("direct",), quick=(), kinds=(RAW, OURS, CHAIN, RIVAL, NO_AQM), once=False,
-         cost=lambda o: o.seconds + 0.5):
+         quick_once=False, cost=lambda o: o.seconds + 0.5):
     def register(function):
-        TESTS.append(Test(name, title, function, topologies, quick, kinds, once, cost))
+        TESTS.append(Test(name, title, function, topologies, quick, kinds, once, quick_once, cost))
         return function
     return register
 
@@ -103,16 +107,10 @@ class Measure:
 
     def iperf(self, seconds, *flags, port=IPERF_PORT):
         result = self.contender.client.run(*self.iperf_command(seconds, *flags, port=port), timeout=seconds + 40)
-        return self.transfer(result.stdout)
+        return Transfer.parse(result.stdout)
 
     def iperf_command(self, seconds, *flags, port=IPERF_PORT):
         return ["iperf3", "-c", self.contender.address, "-p", port, "-J", "-t", seconds, "-C", "cubic", *flags]
-
-    def transfer(self, text):
-        transfer = Transfer(json.loads(text))
-        self.counts["retransmits"] += transfer.retransmits
-        self.counts["gigabytes"] += transfer.n_bytes / 1e9
-        return transfer
 
     @contextlib.contextmanager
     def beside(self, key, seconds, *flags):
@@ -128,7 +126,7 @@ class Measure:
         if load.popen.poll() is not None:
             raise BedError(f"{self.contender.name}: the load ended before what was measured beside it")
         load.popen.wait(seconds + 60)
-        self.add(f"{key}_load_gbit", self.transfer(load.log()).bits / 1e9)
+        self.add(f"{key}_load_gbit", Transfer.parse(load.log()).bits / 1e9)
 
     def ping(self, key, seconds, interval=0.01):
         """Adds p50 and p99, ms, and what was lost, %."""
@@ -167,6 +165,13 @@ class Transfer:
         self.n_bytes = sum(end[f"sum_received{way}"]["bytes"] for way in ways)
         self.bits = sum(end[f"sum_received{way}"]["bits_per_second"] for way in ways)
         self.retransmits = sum(end[f"sum_sent{way}"].get("retransmits", 0) for way in ways)
+
+    @classmethod
+    def parse(cls, text):
+        try:
+            return cls(json.loads(text))
+        except json.JSONDecodeError as error:
+            raise BedError(f"iperf3 said no JSON: {text[-300:]!r}") from error
 
 
 def machine_busy_s():
@@ -208,6 +213,8 @@ def run_bulk(measure, key, flags):
     if gigabytes == 0:
         raise BedError(f"{contender.name}: nothing arrived")
     measure.add(f"{key}_retransmits_per_gb", transfer.retransmits / gigabytes)
+    measure.counts["retransmits"] += transfer.retransmits
+    measure.counts["gigabytes"] += gigabytes
     if is_delayed:
         return
     if "-R" not in flags:
@@ -262,7 +269,7 @@ def run_pps(measure, size, flows, with_overload=False):
 
 
 def pps_cost(options):
-    return 12 * (options.probe_seconds + 0.35)
+    return 9 * (options.probe_seconds + 0.25)
 
 
 @test("pps_64_1", "64-byte UDP, highest rate, then twice that", quick=("direct",), kinds=(OURS, RIVAL), cost=pps_cost)
@@ -286,7 +293,7 @@ def _pps_1200_8(measure):
 
 
 @test("order", "order within 8 UDP flows beside TCP both ways", ("direct", "gateway", "lanes"), ("direct",),
-      kinds=(OURS, CHAIN, RIVAL), cost=lambda o: o.short + 3)
+      kinds=(OURS, CHAIN, RIVAL), quick_once=True, cost=lambda o: o.short + 3)
 def _order(measure):
     seconds = measure.options.short
     with measure.beside("order", seconds, "-P", "4", "--bidir"):
@@ -304,7 +311,7 @@ def _rr(measure):
 
 
 def beside_cost(options):
-    return options.short + 3
+    return options.short + 2.2
 
 
 @test("owd1", "one way beside 1 bulk flow", quick=("direct",), kinds=(OURS, RIVAL), cost=beside_cost)
@@ -424,7 +431,7 @@ def _hs(measure):
 
 
 @test("hs_bulk", f"1 bulk flow beside {HANDSHAKES_BESIDE} handshakes/s", ("handshakes",), ("handshakes",),
-      cost=lambda o: 2 * o.short + 5)
+      quick_once=True, cost=lambda o: 2 * o.short + 5)
 def _hs_bulk(measure):
     contender, seconds = measure.contender, measure.options.short
     peer = contender.responder
@@ -461,7 +468,7 @@ def _many(measure):
 
 # -- peers --
 
-@test("fair", "1 flow of A beside 16 of B", ("peers",), ("peers",), cost=lambda o: 2 * (o.short + 2))
+@test("fair", "1 flow of A beside 16 of B", ("peers",), ("peers",), quick_once=True, cost=lambda o: 2 * (o.short + 2))
 def _fair(measure):
     for key, flags in (("fair_down", ["-R"]), ("fair_up", [])):
         a, b = measure.contender.clients
@@ -472,7 +479,7 @@ def _fair(measure):
             loads.append(peer.host.spawn(f"fair-{peer.host.name}-{time.monotonic_ns()}", *command))
         for load in loads:
             load.popen.wait(seconds + 60)
-        of_b, of_a = (measure.transfer(load.log()).bits for load in loads)
+        of_b, of_a = (Transfer.parse(load.log()).bits for load in loads)
         if of_a + of_b == 0:
             raise BedError(f"{measure.contender.name}: nothing arrived")
         measure.add(f"{key}_share", of_a / (of_a + of_b))
@@ -515,7 +522,7 @@ def _soak(measure):
     while load.popen.poll() is None:
         curve.append((time.monotonic() - started, resident_mb(measure.contender)))
         time.sleep(2)
-    measure.transfer(load.log())
+    Transfer.parse(load.log())
     settled = [mb for at, mb in curve if at > min(60, 15 * minutes)]
     if len(settled) < 2:
         raise BedError("the soak's load ended too early")

@@ -84,7 +84,7 @@ ROWS = [
     ("peak_mb", "resident, one end, at most, MB", "{:.1f}", False),
     ("after_mb", "resident, one end, afterwards, MB", "{:.1f}", False),
     ("soak_growth_mb", "growth through a long bulk, MB", "{:.2f}", None),
-    ("retransmits_per_gb", "TCP retransmits per GB, all tests", "{:.1f}", None),
+    ("retransmits_per_gb", "TCP retransmits per GB, all bulk tests", "{:.1f}", None),
 ]
 
 

@@ -86,12 +86,20 @@ def _unpacked(folder):
     return None
 
 
+def keep(found):
+    """For when this program starts itself again without a way to any mirror."""
+    os.environ.update(FZ_WIREGUARD_GO=found.program, FZ_WIREGUARD_GO_VERSION=found.version,
+                      FZ_WIREGUARD_GO_NOTE=found.note)
+
+
 def find(folder):
     """The rival from `folder`, fetched if need be; the system's own one, with a note, if that fails.
     None if there is none at all."""
     given = os.environ.get("FZ_WIREGUARD_GO")
     if given:
-        return Rival(given, _version_of(given), "given by FZ_WIREGUARD_GO")
+        # found by an earlier start of this program, outside of its namespace, or by whoever calls it
+        return Rival(given, os.environ.get("FZ_WIREGUARD_GO_VERSION") or _version_of(given),
+                     os.environ.get("FZ_WIREGUARD_GO_NOTE") or "given by FZ_WIREGUARD_GO")
     folder = os.path.abspath(folder)
     found = _unpacked(folder)
     if found is None or time.time() - os.path.getmtime(folder) > MAX_AGE_S:
