@@ -25,6 +25,7 @@
 #include "src/dataplane/fz-steering.h"
 #include "src/engine/fz-command.h"
 #include "src/engine/fz-event.h"
+#include "src/engine/fz-handshake-times.h"
 #include "src/engine/fz-view.h"
 
 #include <glib.h>
@@ -112,6 +113,7 @@ typedef struct {
   uint64_t drops[FZ_N_DROPS];
   uint64_t handshakes_started;
   uint64_t handshakes_completed;
+  FzHandshakeTimes handshake_times;
   uint64_t handshakes_received;
   uint64_t handshakes_bad_mac1;
   uint64_t cookies_sent;

@@ -657,6 +657,9 @@ fz_node_add_counters (const FzNode *self, FzEngineCounters *counters)
   counters->handshakes_started += context->tunnels.handshakes_started;
   counters->handshakes_completed += context->tunnels.handshakes_completed;
   counters->handshakes_received += context->tunnels.handshakes_received;
+  for (unsigned i = 0; i < FZ_N_HANDSHAKE_TIMES; i++)
+    counters->handshake_times.n[i] += context->tunnels.handshake_times.n[i];
+  counters->handshake_times.total_ns += context->tunnels.handshake_times.total_ns;
   counters->cookies_sent += context->cookies_sent;
   counters->handshakes_bad_mac1 += context->bad_mac1;
   counters->n_peers += (uint32_t) fz_node_get_n_connections (self);

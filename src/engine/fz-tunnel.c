@@ -640,6 +640,25 @@ find_outstanding (const FzTunnel *self, uint32_t local_index)
   return NULL;
 }
 
+/* What we had asked for is answered. */
+static void
+count_handshake_time (FzTunnel *self, FzInstant now)
+{
+  static const uint64_t limits[FZ_N_HANDSHAKE_TIMES - 1] = { 1 * FZ_MS,  5 * FZ_MS,   10 * FZ_MS,
+                                                             50 * FZ_MS, 100 * FZ_MS, 500 * FZ_MS,
+                                                             1 * FZ_S,   5 * FZ_S };
+  uint64_t elapsed_ns;
+  unsigned i = 0;
+
+  if (self->first_attempt_at == FZ_INSTANT_NEVER)
+    return; /* an answer that came after we had given up */
+  elapsed_ns = fz_instant_since (self->first_attempt_at, now);
+  while (i < FZ_N_HANDSHAKE_TIMES - 1 && elapsed_ns > limits[i])
+    i++;
+  self->counters->handshake_times.n[i]++;
+  self->counters->handshake_times.total_ns += elapsed_ns;
+}
+
 FzDrop
 fz_tunnel_handle_response (FzTunnel *self,
                            const FzWireguardMessage *message,
@@ -659,6 +678,7 @@ fz_tunnel_handle_response (FzTunnel *self,
 
   keypair = make_session (self, &keys, message->receiver_index, message->sender_index, true, now);
   self->secrets->jar.is_waiting = false;
+  count_handshake_time (self, now);
   end_attempt (self);
   fz_traffic_note_received (&self->traffic, now);
   follow_origin (self, origin);

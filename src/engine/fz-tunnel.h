@@ -34,6 +34,7 @@
 #include "src/crypto/fz-aead.h"
 #include "src/dataplane/fz-peer.h"
 #include "src/dataplane/fz-reclaim.h"
+#include "src/engine/fz-handshake-times.h"
 #include "src/engine/fz-identity.h"
 #include "src/engine/fz-noise.h"
 #include "src/proto/fz-wireguard.h"
@@ -64,6 +65,7 @@ typedef struct {
   uint64_t handshakes_started;   /* initiations written, repetitions too */
   uint64_t handshakes_received;  /* initiations accepted */
   uint64_t handshakes_completed; /* sessions that we may send on */
+  FzHandshakeTimes handshake_times;
   uint64_t cookies_received;
   uint64_t keepalives_sent;
 } FzTunnelCounters;

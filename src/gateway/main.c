@@ -125,8 +125,8 @@ parse_command_line (Options *o, int *argc, char ***argv)
       "FIREZONE_TOKEN; the first two are wiped from the process list.\n"
       "Names in brackets are environment variables; RUST_LOG filters the log "
       "(\"info,ice=debug\").\n"
-      "HEALTH_CHECK_ADDR is where GET /healthz and /readyz are answered; " DEFAULT_HEALTH_ADDRESS
-      ", or off.",
+      "HEALTH_CHECK_ADDR is where GET /healthz, /readyz and /metrics are "
+      "answered; " DEFAULT_HEALTH_ADDRESS ", or off.",
       FZ_PORTAL_COMPONENT_GATEWAY,
       entries,
       argc,

@@ -34,6 +34,7 @@ typedef struct {
   char *dns_control;
   char *firezone_id;
   char *firezone_name;
+  char *health_address;
   char *lanes;
   char *log_dir;
   char *log_format;
@@ -154,6 +155,7 @@ parse_command_line (Options *o, int *argc, char ***argv)
       "SLUG" },
     { "force", 'f', 0, G_OPTION_ARG_NONE, &o->force, "sign-out: do not ask", NULL },
     { "api-url", 'u', hidden, G_OPTION_ARG_STRING, &o->api_url, NULL, NULL },
+    { "health-check-addr", 0, hidden, G_OPTION_ARG_STRING, &o->health_address, NULL, NULL },
     { "metrics", 0, hidden, G_OPTION_ARG_STRING, &o->metrics, NULL, NULL },
     { "otlp-grpc-endpoint", 0, hidden, G_OPTION_ARG_STRING, &o->otlp_endpoint, NULL, NULL },
     { "inc-buf", 0, hidden, G_OPTION_ARG_NONE, &o->inc_buf, NULL, NULL },
@@ -170,7 +172,10 @@ parse_command_line (Options *o, int *argc, char ***argv)
       "The token comes from FIREZONE_TOKEN, from the systemd credential FIREZONE_TOKEN, or from "
       "the "
       "token file. It is never an option: it would show in process lists.\n"
-      "Names in brackets are environment variables; RUST_LOG filters the log (\"info,ice=debug\").",
+      "Names in brackets are environment variables; RUST_LOG filters the log "
+      "(\"info,ice=debug\").\n"
+      "HEALTH_CHECK_ADDR is where GET /healthz, /readyz and /metrics are answered, such as "
+      "127.0.0.1:8080; off if not set.",
       FZ_PORTAL_COMPONENT_HEADLESS,
       entries,
       argc,
@@ -220,6 +225,7 @@ read_environment (Options *o)
   fz_options_text (&o->log_dir, "LOG_DIR", NULL);
   fz_options_text (&o->log_format, "FIREZONE_LOG_FORMAT", NULL);
   fz_options_text (&o->metrics, "FIREZONE_METRICS", "sentry");
+  fz_options_text (&o->health_address, "HEALTH_CHECK_ADDR", "off");
   fz_options_text (&o->token_path, "FIREZONE_TOKEN_PATH", FZ_TOKEN_FILE);
   fz_options_flag (&o->activates_internet_resource, "FIREZONE_ACTIVATE_INTERNET_RESOURCE");
   fz_options_flag (&o->has_flow_logs, "FIREZONE_FLOW_LOGS");
@@ -248,6 +254,7 @@ clear_options (Options *o)
   g_free (o->log_format);
   g_free (o->max_partition_time);
   g_free (o->metrics);
+  g_free (o->health_address);
   g_free (o->otlp_endpoint);
   g_free (o->token_path);
 }
@@ -316,6 +323,7 @@ run_session (const Options *o, const FzToken *token, const char *device_id, cons
     },
     .session.is_internet_on = o->activates_internet_resource,
     .log = *log,
+    .health_address = o->health_address,
     .token_advice = advice,
     .dns_mode = &o->dns_mode,
     .ends_when_ready = o->exits,

@@ -591,6 +591,38 @@ fz_host_metrics_add_engine_io (FzMetrics *metrics,
                   counters->lost_sockets);
 }
 
+static const FzMetricBounds handshake_times = {
+  FZ_N_HANDSHAKE_TIMES,
+  { "0.001", "0.005", "0.01", "0.05", "0.1", "0.5", "1", "5" },
+  { "handshake_1ms",
+    "handshake_5ms",
+    "handshake_10ms",
+    "handshake_50ms",
+    "handshake_100ms",
+    "handshake_500ms",
+    "handshake_1s",
+    "handshake_5s",
+    "handshake_longer" },
+};
+
+static void
+add_handshake_times (FzMetrics *metrics, const FzEngineCounters *counters)
+{
+  static const FzMetricFamily family = {
+    "firezone_handshake_seconds",
+    "How long it took until a handshake of ours was answered, repetitions included.",
+    FZ_METRIC_HISTOGRAM,
+    true,
+    &handshake_times
+  };
+  _Atomic uint64_t buckets[FZ_N_HANDSHAKE_TIMES];
+
+  for (unsigned i = 0; i < FZ_N_HANDSHAKE_TIMES; i++)
+    atomic_init (&buckets[i], counters->handshake_times.n[i]);
+  fz_metrics_add_histogram (
+      metrics, &family, NULL, "engine", buckets, counters->handshake_times.total_ns);
+}
+
 void
 fz_host_metrics_add_engine (FzMetrics *metrics, const FzEngineCounters *counters)
 {
@@ -625,6 +657,7 @@ fz_host_metrics_add_engine (FzMetrics *metrics, const FzEngineCounters *counters
 
   for (size_t i = 0; i < G_N_ELEMENTS (rows); i++)
     fz_metrics_add (metrics, &rows[i].family, NULL, "engine", rows[i].flat_name, values[i]);
+  add_handshake_times (metrics, counters);
   for (int i = FZ_DROP_NONE + 1; i < FZ_N_DROPS; i++) {
     const char *reason = fz_drop_name ((FzDrop) i);
     char flat[FZ_METRIC_NAME_MAX];

@@ -203,6 +203,10 @@ class Rights(ChainCase):
         self.assertEqual(exposition.total(families, "firezone_lane_drops_total", reason="bad-tag"), 0)
         self.assertGreater(exposition.total(families, "firezone_udp_received_datagrams_total", family="v4"), 0)
         self.assertIn("firezone_tun_kernel_drops_total", families)
+        with open(f"{os.path.dirname(__file__)}/../../README.md", encoding="utf-8") as file:
+            told = set(re.findall(r"firezone_\w+?(?=_bucket|\b)", file.read().split("## Metrics")[1].split("\n## ")[0]))
+        self.assertEqual(len(told), 3)
+        self.assertLessEqual(told, set(families))
         self.assertNotRegex(text, r"\b(\d{1,3}\.){3}\d{1,3}\b|web|engineers|[0-9a-f]{8}-[0-9a-f]{4}")
 
     def test_policy_removed_and_back(self):

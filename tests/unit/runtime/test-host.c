@@ -292,6 +292,7 @@ assert_exposition (const End *end)
   g_assert_nonnull (argv[1]);
   g_assert_nonnull (strstr (text, sent));
   g_assert_nonnull (strstr (text, "reason=\"bad-tag\"} 0\n"));
+  g_assert_nonnull (strstr (text, "\nfirezone_handshake_seconds_count 1\n"));
   judge = g_subprocess_newv (argv,
                              G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE |
                                  G_SUBPROCESS_FLAGS_STDERR_PIPE,
