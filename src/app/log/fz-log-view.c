@@ -3,7 +3,7 @@
 
 #include "src/app/log/fz-log-columns.h"
 #include "src/app/log/fz-log-details.h"
-#include "src/app/log/fz-log-export.h"
+#include "src/app/log/fz-log-files.h"
 #include "src/app/log/fz-log-filter-bar.h"
 #include "src/app/log/fz-log-list.h"
 #include "src/app/log/fz-log-reader.h"
@@ -31,6 +31,7 @@ struct _FzLogView {
   GtkSpinner *spinner;
 
   FzLogReader *reader;
+  FzLogFiles *files;
   FzLogColumns columns;
   FzLogList rows;
   GtkSingleSelection *selection; /* of the reader's model; NULL without one */
@@ -43,8 +44,6 @@ struct _FzLogView {
   bool follows;
   bool is_narrow;
   guint narrow_id;
-  GtkFileChooserNative *chooser; /* while it is open */
-  GCancellable *exporting;
 };
 
 enum {
@@ -146,7 +145,7 @@ update_actions (FzLogView *self)
   gtk_widget_action_set_enabled (widget,
                                  "log.export",
                                  fz_log_reader_get_model (self->reader) != NULL &&
-                                     self->exporting == NULL);
+                                     !fz_log_files_is_exporting (self->files));
   gtk_widget_action_set_enabled (
       widget, "log.show-service", !fz_log_reader_is_service (self->reader));
 }
@@ -511,120 +510,15 @@ ask_permission (GtkWidget *widget, const char *name, GVariant *parameter)
   fz_log_reader_retry (FZ_LOG_VIEW (widget)->reader, true);
 }
 
-/* -- files -- */
-
-static GtkFileChooserNative *
-new_chooser (FzLogView *self, const char *title, GtkFileChooserAction action, const char *accept)
-{
-  GtkRoot *root = gtk_widget_get_root (GTK_WIDGET (self));
-
-  g_clear_object (&self->chooser);
-  self->chooser = gtk_file_chooser_native_new (
-      title, GTK_IS_WINDOW (root) ? GTK_WINDOW (root) : NULL, action, accept, NULL);
-  gtk_native_dialog_set_modal (GTK_NATIVE_DIALOG (self->chooser), TRUE);
-  return self->chooser;
-}
-
-/* The path that was chosen; NULL if none was. Ends the chooser. */
-static char *
-take_chosen_path (FzLogView *self, int response)
-{
-  g_autoptr (GFile) file = response == GTK_RESPONSE_ACCEPT
-                               ? gtk_file_chooser_get_file (GTK_FILE_CHOOSER (self->chooser))
-                               : NULL;
-
-  if (file != NULL && g_file_peek_path (file) == NULL)
-    say (self, _ ("Only files on this computer can be used here"));
-  return file != NULL ? g_file_get_path (file) : NULL;
-}
-
-static void
-on_file_chosen (GtkNativeDialog *dialog, int response, FzLogView *self)
-{
-  g_autofree char *path = take_chosen_path (self, response);
-
-  g_clear_object (&self->chooser);
-  if (path != NULL)
-    fz_log_view_open_file (self, path);
-}
-
 static void
 open_file (GtkWidget *widget, const char *name, GVariant *parameter)
 {
-  FzLogView *self = FZ_LOG_VIEW (widget);
-  GtkFileChooserNative *chooser =
-      new_chooser (self, _ ("Open a Log"), GTK_FILE_CHOOSER_ACTION_OPEN, _ ("_Open"));
-
-  g_signal_connect_object (chooser, "response", G_CALLBACK (on_file_chosen), self, 0);
-  gtk_native_dialog_show (GTK_NATIVE_DIALOG (chooser));
+  fz_log_files_open (FZ_LOG_VIEW (widget)->files, widget);
 }
 
-static void
-on_exported (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (FzLogView) self = user_data;
-  g_autoptr (GError) error = NULL;
-  bool ok = fz_log_export_finish (result, &error);
-  g_autofree char *text = NULL;
-
-  g_clear_object (&self->exporting);
-  if (!ok && g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-    return;
-  if (!ok)
-    /* Translators: %s is the reason */
-    text = g_strdup_printf (_ ("The log could not be exported: %s"), error->message);
-  say (self, ok ? _ ("Log exported. Look through it before you pass it on") : text);
-  update_actions (self);
-}
-
-static bool
-is_chosen (FzLogView *self, const char *choice)
-{
-  return g_strcmp0 (gtk_file_chooser_get_choice (GTK_FILE_CHOOSER (self->chooser), choice),
-                    "true") == 0;
-}
-
-static void
-on_target_chosen (GtkNativeDialog *dialog, int response, FzLogView *self)
-{
-  g_autofree char *path = take_chosen_path (self, response);
-  FzLogModel *model = fz_log_reader_get_model (self->reader);
-  FzLogExport what = { .path = path };
-
-  if (path != NULL && model != NULL) {
-    if (fz_log_reader_is_service (self->reader))
-      what.bus = fz_log_reader_get_bus (self->reader);
-    what.index = fz_log_model_get_index (model);
-    if (is_chosen (self, "addresses"))
-      what.flags |= FZ_LOG_REDACT_ADDRESSES;
-    if (is_chosen (self, "names"))
-      what.flags |= FZ_LOG_REDACT_NAMES;
-    self->exporting = g_cancellable_new ();
-    fz_log_export_async (&what, self->exporting, on_exported, g_object_ref (self));
-  }
-  g_clear_object (&self->chooser);
-  update_actions (self);
-}
-
-/* The service redacts what it exports by its own rules; of a file the person decides. */
 static void export(GtkWidget *widget, const char *name, GVariant *parameter)
 {
-  FzLogView *self = FZ_LOG_VIEW (widget);
-  GtkFileChooserNative *chooser =
-      new_chooser (self, _ ("Export the Log"), GTK_FILE_CHOOSER_ACTION_SAVE, _ ("_Export"));
-  g_autofree char *suggestion = fz_log_export_suggest_name ();
-
-  gtk_file_chooser_set_current_name (GTK_FILE_CHOOSER (chooser), suggestion);
-  if (!fz_log_reader_is_service (self->reader)) {
-    gtk_file_chooser_add_choice (
-        GTK_FILE_CHOOSER (chooser), "addresses", _ ("Remove IP addresses"), NULL, NULL);
-    gtk_file_chooser_add_choice (
-        GTK_FILE_CHOOSER (chooser), "names", _ ("Remove names of hosts and resources"), NULL, NULL);
-    gtk_file_chooser_set_choice (GTK_FILE_CHOOSER (chooser), "addresses", "true");
-    gtk_file_chooser_set_choice (GTK_FILE_CHOOSER (chooser), "names", "true");
-  }
-  g_signal_connect_object (chooser, "response", G_CALLBACK (on_target_chosen), self, 0);
-  gtk_native_dialog_show (GTK_NATIVE_DIALOG (chooser));
+  fz_log_files_export (FZ_LOG_VIEW (widget)->files, widget);
 }
 
 /* -- width -- */
@@ -726,9 +620,9 @@ dispose (GObject *object)
 
   g_clear_handle_id (&self->narrow_id, g_source_remove);
   fz_log_list_clear (&self->rows);
-  if (self->exporting != NULL)
-    g_cancellable_cancel (self->exporting);
-  g_clear_object (&self->chooser);
+  if (self->files != NULL)
+    fz_log_files_close (self->files);
+  g_clear_object (&self->files);
   g_clear_object (&self->selection);
   g_clear_pointer (&self->index, fz_log_index_unref);
   if (self->reader != NULL)
@@ -829,6 +723,7 @@ fz_log_view_init (FzLogView *self)
 {
   self->selected_line = NO_LINE;
   self->reader = fz_log_reader_new ();
+  self->files = fz_log_files_new (self->reader);
   gtk_widget_init_template (GTK_WIDGET (self));
   gtk_widget_set_layout_manager (GTK_WIDGET (self),
                                  gtk_custom_layout_new (NULL, measure, allocate));
@@ -839,6 +734,11 @@ fz_log_view_init (FzLogView *self)
   g_signal_connect (self->reader, "replaced", G_CALLBACK (on_replaced), self);
   g_signal_connect (self->reader, "grew", G_CALLBACK (on_grew), self);
   g_signal_connect_swapped (self->reader, "changed", G_CALLBACK (update), self);
+  g_signal_connect_object (
+      self->files, "chosen", G_CALLBACK (fz_log_view_open_file), self, G_CONNECT_SWAPPED);
+  g_signal_connect_object (self->files, "said", G_CALLBACK (say), self, G_CONNECT_SWAPPED);
+  g_signal_connect_object (
+      self->files, "changed", G_CALLBACK (update_actions), self, G_CONNECT_SWAPPED);
   update (self);
 }
 
