@@ -10,13 +10,18 @@
  *   line TEXT          details of another line
  *   copied TEXT        on the clipboard
  *   popup open|closed  choices of a filter have the keys, or have given them back
+ *   place LINE PX      the first line on the screen, counted from 1, or the selected one if it is
+ *                      there, and how far below the list's upper edge; when a frame was painted
+ *                      with another one, and after F12
  *
  * Usage: log-window [--text-scale=2] FILE | --service
  */
 
 #include "src/app/fz-ui.h"
+#include "src/app/log/fz-log-model.h"
 #include "src/app/log/fz-log-view.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,6 +33,7 @@ static double text_scale = 1;
 static int64_t since_us;       /* of what the next line is told */
 static int64_t drawn_since_us; /* of the frame that is to be painted */
 static gulong painted_id;      /* on its clock; 0: none is */
+static bool is_place_asked;    /* it is told even if it is the same */
 
 static double
 milliseconds (void)
@@ -62,6 +68,54 @@ on_status (GtkLabel *status)
   drawn_since_us = since_us;
   painted_id = g_signal_connect (clock, "after-paint", G_CALLBACK (on_painted), status);
   gdk_frame_clock_request_phase (clock, GDK_FRAME_CLOCK_PHASE_AFTER_PAINT);
+}
+
+/* False: there is nothing to see. */
+static bool
+find_place (GtkColumnView *list, guint *out_line, int *out_px)
+{
+  GtkAdjustment *scroll = gtk_scrollable_get_vadjustment (GTK_SCROLLABLE (list));
+  GtkSelectionModel *rows = gtk_column_view_get_model (list);
+  const guint n_rows = rows != NULL ? g_list_model_get_n_items (G_LIST_MODEL (rows)) : 0;
+  const double above = gtk_adjustment_get_value (scroll);
+  const double height = n_rows > 0 ? gtk_adjustment_get_upper (scroll) / n_rows : 0;
+  guint row, selected;
+  g_autoptr (FzLogRow) item = NULL;
+
+  if (height <= 0)
+    return false;
+  row = MIN ((guint) (above / height), n_rows - 1);
+  selected = gtk_single_selection_get_selected (GTK_SINGLE_SELECTION (rows));
+  if (selected != GTK_INVALID_LIST_POSITION && (selected + 1) * height > above &&
+      selected * height < above + gtk_adjustment_get_page_size (scroll))
+    row = selected;
+  item = g_list_model_get_item (G_LIST_MODEL (rows), row);
+  *out_line = fz_log_row_get_line (item) + 1;
+  *out_px = (int) lround (row * height - above);
+  return true;
+}
+
+static void
+tell_place (GdkFrameClock *clock, GtkColumnView *list)
+{
+  static guint told_line;
+  static int told_px;
+  guint line;
+  int px;
+
+  if (!find_place (list, &line, &px) || (line == told_line && px == told_px && !is_place_asked))
+    return;
+  printf ("place %u %d\n", line, px);
+  told_line = line;
+  told_px = px;
+  is_place_asked = false;
+}
+
+static void
+on_realized (GtkWidget *list)
+{
+  g_signal_connect (
+      gtk_widget_get_frame_clock (list), "after-paint", G_CALLBACK (tell_place), list);
 }
 
 static void
@@ -101,13 +155,17 @@ on_popup_gone (void)
 /* The display server's clock is the monotonic one, in milliseconds, so that a key which waited for
  * us counts from its press; from its arrival where the clocks differ. */
 static gboolean
-on_key (GtkEventController *keys)
+on_key (GtkEventController *keys, guint key)
 {
   const int64_t now_us = g_get_monotonic_time ();
   const uint32_t pressed_ms = gtk_event_controller_get_current_event_time (keys);
   const uint32_t age_ms = (uint32_t) (now_us / 1000) - pressed_ms;
 
   since_us = now_us - (age_ms < AGE_MAX_MS ? (int64_t) age_ms * 1000 : 0);
+  if (key == GDK_KEY_F12) {
+    is_place_asked = true;
+    gtk_widget_queue_draw (gtk_event_controller_get_widget (keys));
+  }
   return GDK_EVENT_PROPAGATE;
 }
 
@@ -179,6 +237,7 @@ activate (GApplication *application)
 {
   GtkWidget *view = fz_log_view_new ();
 
+  g_signal_connect (find_by_id (view, "list"), "realize", G_CALLBACK (on_realized), NULL);
   g_object_set (gtk_settings_get_default (), "gtk-xft-dpi", (int) (DPI * 1024 * text_scale), NULL);
   gtk_window_present (GTK_WINDOW (new_window (GTK_APPLICATION (application), view)));
   tell_of (view);

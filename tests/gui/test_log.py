@@ -119,6 +119,19 @@ class LogDesk(Desk):
         self.key("ctrl+f")
         self.type(text)
 
+    def scroll_down(self, n_clicks):
+        """By the wheel over the rows, which selects none of them."""
+        window = self.wait_window()
+        width, height = self.geometry(window).split("+")[0].split("x")
+        subprocess.run(["xdotool", "mousemove", "--sync", "--window", window, str(int(width) // 2), str(int(height) // 2),
+                        "click", "--repeat", str(n_clicks), "5"], env=self.env, check=True, timeout=30)
+
+    def ask_place(self):
+        """Line and pixels when all that was pressed and scrolled before has come to rest."""
+        before = len(self.told("place"))
+        self.key("F12")
+        return until(lambda: self.told("place")[before:], "a place")[-1]
+
     def ask(self, script, *arguments):
         return subprocess.run([sys.executable, "-c", script, *arguments], env=self.env, capture_output=True, text=True, timeout=120,
                               check=False)
@@ -203,6 +216,40 @@ class Pane(LogCase):
                             f"event=line-{999 % 17} peer=c1f0-{999 * 7919 % 65536:04x} rtt_us=999")
         names = self.desk.names()
         self.assertTrue("rtt_us: 999" in names and "label | the device cannot be opened 999" in names, "details for a screen reader")
+        self.no_complaints()
+
+    def test_another_answer_leaves_the_place(self):
+        """What one looks at stays where it is when a filter comes and goes: the first row, or the selected one."""
+        write_lines(self.path(), 20_000)
+        self.desk.open(self.path())
+        self.desk.wait_status("20,000 lines")
+        self.desk.scroll_down(9)
+        place = self.desk.ask_place()
+        first, px = map(int, place.split())
+        self.assertGreater(first, 9)
+        self.assertLess(px, 0)  # partly above the edge
+        left = [number for number in range(1, 20_001) if "candidate" in line(number - 1)]
+        self.desk.search("candidate")
+        self.desk.wait_status(f"{len(left):,} of 20,000 lines")
+        self.desk.wait_told("place", f"{min(n for n in left if n >= first)} {px}")  # stands where the first one stood
+        self.desk.key("ctrl+a")
+        self.desk.type("no such thing")
+        self.desk.wait_page("no-match")
+        self.desk.key("ctrl+a", "BackSpace")
+        self.desk.wait_status("20,000 lines")
+        self.desk.wait_told("place", place)
+        for number in range(1000, 4001, 1000):
+            self.desk.key("F8")
+            self.desk.wait_told("line", f"· Line {number}")
+        until(lambda: self.desk.told("place")[-1].startswith("4000 "), "the selected line on the screen")
+        place = self.desk.ask_place()
+        peer = f"c1f0-{3999 * 7919 % 65536:04x}"[:-3]  # one line in sixteen has it
+        self.desk.search(peer)
+        self.desk.wait_status(f"{sum(peer in line(i) for i in range(20_000)):,} of 20,000 lines")
+        self.desk.wait_told("place", place)
+        self.desk.key("ctrl+a", "BackSpace")
+        self.desk.wait_status("20,000 lines")
+        self.desk.wait_told("place", place)
         self.no_complaints()
 
     def test_foreign_and_torn_lines_are_shown(self):

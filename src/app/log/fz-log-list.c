@@ -150,6 +150,8 @@ on_layout (GdkFrameClock *clock, gpointer user_data)
   GtkAdjustment *adjustment = get_adjustment (self);
 
   forget_place (self);
+  if (get_n_rows (self) == 0) /* they have gone since; an empty list is not laid out at all */
+    return;
   gtk_adjustment_set_value (adjustment, self->place.row * get_row_height (self) - self->place.y);
   self->placed_px = gtk_adjustment_get_value (adjustment);
 }
