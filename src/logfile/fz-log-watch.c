@@ -3,7 +3,6 @@
 #include "src/logfile/fz-log-watch.h"
 
 #define PATH_POLL_FACTOR 5u
-#define LOOK_INTERVAL_MS 250u /* nobody reads faster, and a look may cost a screenful */
 
 struct FzLogWatch {
   FzLogIndex *index;
@@ -41,13 +40,6 @@ look (FzLogWatch *self)
 }
 
 static gboolean
-on_poll (gpointer user_data)
-{
-  look (user_data);
-  return G_SOURCE_CONTINUE; /* of a source that look() may have removed: then it does not count */
-}
-
-static gboolean
 on_due (gpointer user_data)
 {
   FzLogWatch *self = user_data;
@@ -63,9 +55,16 @@ look_soon (FzLogWatch *self)
   const int64_t ago_ms = (g_get_monotonic_time () - self->looked_us) / 1000;
 
   if (self->look_id == 0)
-    self->look_id = ago_ms < LOOK_INTERVAL_MS
-                        ? g_timeout_add (LOOK_INTERVAL_MS - (guint) ago_ms, on_due, self)
+    self->look_id = ago_ms < FZ_LOG_WATCH_INTERVAL_MS
+                        ? g_timeout_add (FZ_LOG_WATCH_INTERVAL_MS - (guint) ago_ms, on_due, self)
                         : g_idle_add (on_due, self);
+}
+
+static gboolean
+on_poll (gpointer user_data)
+{
+  look_soon (user_data);
+  return G_SOURCE_CONTINUE;
 }
 
 static void

@@ -10,7 +10,8 @@
 
 #include "src/logfile/fz-log-index.h"
 
-#define FZ_LOG_WATCH_POLL_MS 400u /* for a descriptor without a path; with one, five times that */
+#define FZ_LOG_WATCH_POLL_MS     400u /* for a descriptor without a path; with one, 5 times that */
+#define FZ_LOG_WATCH_INTERVAL_MS 250u /* between looks at least: what follows costs something */
 
 typedef struct FzLogWatch FzLogWatch;
 

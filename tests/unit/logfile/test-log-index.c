@@ -523,6 +523,32 @@ test_watch_truncated (void)
   file_close (&file);
 }
 
+/* A file that grows all the time is looked at no oftener than the watch says. */
+static void
+test_watch_interval (void)
+{
+  const unsigned n_looks = 6;
+  File file;
+  g_autoptr (FzLogIndex) index = NULL;
+  g_autoptr (FzLogWatch) watch = NULL;
+  Watched watched = { 0 };
+  int64_t started_us;
+
+  file_open (&file);
+  watched.index = index = open_index (&file);
+  started_us = g_get_monotonic_time ();
+  watch = fz_log_watch_new (index, on_change, &watched);
+  while (watched.n_told < n_looks) {
+    append (&file, "one\n");
+    g_main_context_iteration (NULL, FALSE);
+    g_usleep (1000); /* watches the main loop */
+  }
+  g_assert_cmpint (g_get_monotonic_time () - started_us,
+                   >=,
+                   (n_looks - 1) * FZ_LOG_WATCH_INTERVAL_MS * INT64_C (1000));
+  file_close (&file);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -543,5 +569,6 @@ main (int argc, char **argv)
   g_test_add_func ("/log-watch/path", test_watch_path);
   g_test_add_func ("/log-watch/descriptor", test_watch_descriptor);
   g_test_add_func ("/log-watch/truncated", test_watch_truncated);
+  g_test_add_func ("/log-watch/interval", test_watch_interval);
   return g_test_run ();
 }
