@@ -9,6 +9,10 @@
  *                               REPAIRING ──5 tries in vain────► FAILED (on_fatal)
  *   any ──fz_host_stop──► STOPPED
  *
+ * New sockets are opened beside the old ones and take over from them, so that no
+ * datagram finds the port closed; what lies in the old ones is dealt with first.
+ * What the lanes have in hand stays there meanwhile, and leaves by the new ones.
+ *
  * While repairing, the engine goes on: handshakes and paths stay alive, packets
  * for the device are dropped.
  */
@@ -133,27 +137,22 @@ start_lanes (FzHost *self, GError **error)
   return false;
 }
 
-/* What the lanes had handed over is dealt with, so nothing waits for them when they come back; what
- * lies in sockets that go as well. */
+/* @is_end: what cannot leave soon is given up; else it waits for the next start. */
 static bool
-stop_lanes (FzHost *self, bool sockets_go, GError **error)
+halt_lanes (FzHost *self, bool is_end, GError **error)
 {
   unsigned lane;
 
   if (self->lanes == NULL)
     return true;
-  if (!fz_lanes_stop (self->lanes, &lane)) {
-    g_set_error (error,
-                 FZ_HOST_ERROR,
-                 FZ_HOST_ERROR_THREAD,
-                 "a thread of lane %u did not end within two seconds",
-                 lane);
-    return false;
-  }
-  if (sockets_go)
-    fz_lanes_empty_sockets (self->lanes);
-  fz_driver_drain_rings (self->driver);
-  return true;
+  if (is_end ? fz_lanes_stop (self->lanes, &lane) : fz_lanes_pause (self->lanes, &lane))
+    return true;
+  g_set_error (error,
+               FZ_HOST_ERROR,
+               FZ_HOST_ERROR_THREAD,
+               "a thread of lane %u did not end within two seconds",
+               lane);
+  return false;
 }
 
 /* -- sockets -- */
@@ -174,10 +173,10 @@ mark_policy (const FzHost *self)
   return self->config.role == FZ_ROLE_CLIENT ? FZ_UDP_MARK_REQUIRE : FZ_UDP_MARK_TRY;
 }
 
-static bool
-open_sockets (FzHost *self, GError **error)
+static FzUdpConfig
+make_udp_config (const FzHost *self)
 {
-  FzUdpConfig config = {
+  return (FzUdpConfig){
     .port = self->config.port != 0 ? self->config.port : FZ_HOST_PREFERRED_PORT,
     .require_port = self->config.require_port,
     .mark = mark_policy (self),
@@ -186,6 +185,12 @@ open_sockets (FzHost *self, GError **error)
     .send_buffer_bytes =
         self->config.send_buffer_bytes != 0 ? self->config.send_buffer_bytes : SEND_BYTES,
   };
+}
+
+static bool
+open_sockets (FzHost *self, GError **error)
+{
+  FzUdpConfig config = make_udp_config (self);
   g_autoptr (GError) local = NULL;
 
   if (!fz_udp_lanes_open (&config, &self->steering, self->pairs, &local)) {
@@ -194,6 +199,39 @@ open_sockets (FzHost *self, GError **error)
   }
   fz_outbox_set_sockets (self->outbox, &self->pairs[0]);
   return true;
+}
+
+/* What lies in sockets that go is dealt with, if there is a device for it. Between the lanes' halt
+ * and their start. */
+static void
+empty_sockets (FzHost *self)
+{
+  if (self->state == STATE_RUNNING && !self->sockets_wanted)
+    fz_lanes_empty_sockets (self->lanes);
+}
+
+/* @next take over: nothing has a gap, neither what comes nor what leaves. */
+static void
+change_sockets (FzHost *self, const FzUdpPair next[FZ_LANES_MAX])
+{
+  FzUdpPair former[FZ_LANES_MAX];
+
+  memcpy (former, self->pairs, sizeof former);
+  memcpy (self->pairs, next, sizeof self->pairs);
+  fz_outbox_set_sockets (self->outbox, &self->pairs[0]);
+  fz_udp_lanes_retire (&self->steering, former, self->pairs);
+  empty_sockets (self);
+  fz_udp_lanes_close (former);
+}
+
+/* The same where new sockets cannot be opened beside the old ones. */
+static void
+close_sockets (FzHost *self)
+{
+  empty_sockets (self);
+  fz_outbox_set_sockets (self->outbox, NULL);
+  fz_udp_lanes_close (self->pairs);
+  self->sockets_wanted = true;
 }
 
 static void
@@ -265,24 +303,40 @@ on_repair_timeout (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
-/* Takes the lanes down, replaces what is asked for, starts them again. */
+/* New sockets for the old ones, which go on until they are there. */
+static bool
+open_next_sockets (FzHost *self, FzUdpPair out[FZ_LANES_MAX])
+{
+  FzUdpConfig config = make_udp_config (self);
+
+  return !self->sockets_wanted &&
+         fz_udp_lanes_open_beside (&config, &self->steering, self->pairs, out);
+}
+
+/* Takes the lanes down, replaces what is asked for, starts them again. What the lanes had handed
+ * over is dealt with, so nothing waits for them when they come back. */
 static void
 replace (FzHost *self, bool sockets, bool tun)
 {
+  FzUdpPair next[FZ_LANES_MAX];
+  bool has_next;
   GError *error = NULL;
 
   if (self->state != STATE_RUNNING && self->state != STATE_REPAIRING)
     return;
-  if (!stop_lanes (self, sockets, &error)) {
+  has_next = sockets && open_next_sockets (self, next);
+  if (!halt_lanes (self, false, &error)) {
+    if (has_next)
+      fz_udp_lanes_close (next);
     fail (self, error);
     return;
   }
   g_clear_handle_id (&self->repair_id, g_source_remove);
-  if (sockets) {
-    fz_outbox_set_sockets (self->outbox, NULL);
-    fz_udp_lanes_close (self->pairs);
-    self->sockets_wanted = true;
-  }
+  if (has_next)
+    change_sockets (self, next);
+  else if (sockets)
+    close_sockets (self);
+  fz_driver_drain_rings (self->driver);
   if (tun)
     close_device (self);
   repair (self);
@@ -701,7 +755,7 @@ fz_host_stop (FzHost *self)
   g_clear_handle_id (&self->repair_id, g_source_remove);
   g_clear_handle_id (&self->fatal_id, g_source_remove);
   self->state = STATE_STOPPED;
-  if (self->driver != NULL && !stop_lanes (self, false, &error)) {
+  if (self->driver != NULL && !halt_lanes (self, true, &error)) {
     fz_log (&self->config.log,
             FZ_LOG_ERROR,
             "lane-hangs",

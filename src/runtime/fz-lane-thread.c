@@ -31,8 +31,8 @@
 #define LAST_FLUSH_MS 50           /* dataplane.md §18 */
 #define JOIN_MS       2000         /* dataplane.md §18 */
 #define DOWN_MS       100          /* how often a device that is down is looked at */
-#define EMPTY_TURNS   64u /* batches from a socket at its end: more than its buffer holds */
-#define EMIT_STEPS    4   /* emissions in a turn, then the other direction has its own */
+#define LAST_READ_MS  50 /* of sockets that are about to be closed; a full one takes some ten */
+#define EMIT_STEPS    4  /* emissions in a turn, then the other direction has its own */
 
 typedef enum {
   SOURCE_UDP_V4,
@@ -77,6 +77,7 @@ struct FzLaneThread {
   Worker workers[2];
   unsigned n_workers;
   atomic_bool stopping;     /* engine writes, workers read */
+  atomic_bool pausing;      /* likewise: stopping, to be started again soon */
   atomic_bool tun_is_gone;  /* either worker writes, both read */
   _Atomic unsigned reports; /* workers add, engine takes */
 
@@ -284,7 +285,7 @@ poll_udp (Worker *worker, FzUdpFamily family)
   const FzLaneThread *self = worker->lane;
   struct pollfd result = { .fd = self->pair.sockets[family].fd };
 
-  if ((worker->serves & RECEIVES) != 0)
+  if ((worker->serves & RECEIVES) != 0 && !atomic_load (&self->tun_is_gone))
     result.events |= POLLIN;
   if ((worker->serves & TRANSMITS) != 0 && fz_udp_sender_is_blocked (self->sender, family))
     result.events |= POLLOUT;
@@ -390,7 +391,7 @@ finish (Worker *worker)
   FzInstant now = fz_clock_now (self->config.clock);
   FzInstant deadline = fz_instant_add (now, LAST_FLUSH_MS * FZ_MS);
 
-  if ((worker->serves & TRANSMITS) == 0)
+  if ((worker->serves & TRANSMITS) == 0 || atomic_load (&self->pausing))
     return;
   for (bool is_open = flush_trains (self, now); now < deadline;
        now = fz_clock_now (self->config.clock)) {
@@ -430,6 +431,8 @@ work (void *data)
 
     fz_turn_begin (&worker->turn, &worker->counters, now);
     fz_reclaim_quiesce (self->config.published->reclaim, worker->reader);
+    if (atomic_load (&self->tun_is_gone)) /* what comes in waits for the next one */
+      worker->ready &= ~RECEIVES;
     if ((worker->ready & BIT (SOURCE_UDP_V4)) != 0)
       serve_udp (worker, FZ_UDP_V4, now);
     if ((worker->ready & BIT (SOURCE_UDP_V6)) != 0)
@@ -544,8 +547,9 @@ fz_lane_thread_start (FzLaneThread *self,
   fz_lane_rx_set_limits (self->rx, &self->limits);
   fz_lane_tx_set_limits (self->tx, &self->limits);
   atomic_store (&self->stopping, false);
+  atomic_store (&self->pausing, false);
   atomic_store (&self->tun_is_gone, false);
-  atomic_store (&self->reports, 0);
+  atomic_fetch_and (&self->reports, ~FZ_LANE_REPORT_TUN_GONE); /* what else there is still holds */
   for (unsigned i = 0; i < self->n_workers; i++)
     if (!start_worker (&self->workers[i])) {
       int error = errno;
@@ -590,29 +594,55 @@ fz_lane_thread_ask_to_stop (FzLaneThread *self)
       wake (&self->workers[i]);
 }
 
-bool
-fz_lane_thread_stop (FzLaneThread *self)
+static bool
+join_workers (FzLaneThread *self)
 {
   bool all_ended = true;
 
-  fz_lane_thread_ask_to_stop (self);
   for (unsigned i = 0; i < self->n_workers; i++)
     if (self->workers[i].is_running)
       all_ended = join_worker (&self->workers[i]) && all_ended;
   return all_ended;
 }
 
+bool
+fz_lane_thread_stop (FzLaneThread *self)
+{
+  fz_lane_thread_ask_to_stop (self);
+  if (!join_workers (self))
+    return false;
+  fz_udp_sender_abandon (self->sender); /* of a lane that was paused */
+  return true;
+}
+
+void
+fz_lane_thread_ask_to_pause (FzLaneThread *self)
+{
+  atomic_store (&self->pausing, true);
+  fz_lane_thread_ask_to_stop (self);
+}
+
+bool
+fz_lane_thread_pause (FzLaneThread *self)
+{
+  fz_lane_thread_ask_to_pause (self);
+  return join_workers (self);
+}
+
 void
 fz_lane_thread_empty_sockets (FzLaneThread *self)
 {
   Worker *receiver = &self->workers[self->n_workers - 1]; /* the one that receives is the last */
+  FzInstant now = fz_clock_now (self->config.clock);
+  FzInstant deadline = fz_instant_add (now, LAST_READ_MS * FZ_MS);
 
   for (unsigned source = SOURCE_UDP_V4; source <= SOURCE_UDP_V6; source++) {
-    if (self->pair.sockets[source].fd < 0)
-      continue;
-    receiver->ready |= BIT (source);
-    for (unsigned i = 0; i < EMPTY_TURNS && (receiver->ready & BIT (source)) != 0; i++)
-      serve_udp (receiver, (FzUdpFamily) source, fz_clock_now (self->config.clock));
+    if (self->pair.sockets[source].fd >= 0)
+      receiver->ready |= BIT (source);
+    while (now < deadline && (receiver->ready & BIT (source)) != 0) {
+      serve_udp (receiver, (FzUdpFamily) source, now);
+      now = fz_clock_now (self->config.clock);
+    }
   }
 }
 

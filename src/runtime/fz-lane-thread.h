@@ -59,13 +59,17 @@ void fz_lane_thread_ask_to_stop (FzLaneThread *self);
 /**
  * fz_lane_thread_stop:
  *
- * Lets the threads send what they hold (50 ms at most) and joins them. May be
- * started again, on other descriptors: what is staged stays so, nothing but
- * unsent trains is lost.
+ * Lets the threads send what they hold (50 ms at most) and joins them: the end. May be
+ * started again all the same; what is staged stays so, but unsent trains are lost.
  *
  * Returns: false if a thread has not ended within two seconds: it still runs, free nothing
  */
 bool fz_lane_thread_stop (FzLaneThread *self);
+
+/* The same for a change of descriptors: at once, and nothing is lost. What is staged or sealed
+ * stays so and leaves after the next start, through the sockets that are named there. */
+void fz_lane_thread_ask_to_pause (FzLaneThread *self);
+bool fz_lane_thread_pause (FzLaneThread *self);
 
 /* Of a stopped lane whose sockets are about to be closed: what lies in them goes to the TUN and to
  * the rings. On the caller's thread, and bounded. */

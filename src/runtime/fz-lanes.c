@@ -77,6 +77,21 @@ fz_lanes_stop (FzLanes *self, unsigned *out_lane)
   return all_ended;
 }
 
+bool
+fz_lanes_pause (FzLanes *self, unsigned *out_lane)
+{
+  bool all_ended = true;
+
+  for (unsigned i = 0; i < self->n_lanes; i++)
+    fz_lane_thread_ask_to_pause (self->lanes[i]);
+  for (unsigned i = 0; i < self->n_lanes; i++)
+    if (!fz_lane_thread_pause (self->lanes[i])) {
+      *out_lane = i;
+      all_ended = false;
+    }
+  return all_ended;
+}
+
 void
 fz_lanes_empty_sockets (FzLanes *self)
 {

@@ -26,6 +26,9 @@ bool fz_lanes_start (FzLanes *self,
 /* @out_lane: which one hangs, if false: it still runs, free nothing. See fz_lane_thread_stop. */
 bool fz_lanes_stop (FzLanes *self, unsigned *out_lane);
 
+/* The same, to be started again soon, see fz_lane_thread_pause. */
+bool fz_lanes_pause (FzLanes *self, unsigned *out_lane);
+
 /* Of stopped lanes, before their sockets are closed. See fz_lane_thread_empty_sockets. */
 void fz_lanes_empty_sockets (FzLanes *self);
 

@@ -68,6 +68,13 @@ on_writable (int fd, GIOCondition condition, gpointer user_data)
 }
 
 static void
+watch (Outlet *outlet, FzUdpFamily family)
+{
+  outlet->source_id =
+      g_unix_fd_add (outlet->outbox->pair->sockets[family].fd, G_IO_OUT, on_writable, outlet);
+}
+
+static void
 wait_for_room (FzOutbox *self, FzUdpFamily family, const FzTransmit *transmit)
 {
   Outlet *outlet = &self->outlets[family];
@@ -84,8 +91,7 @@ wait_for_room (FzOutbox *self, FzUdpFamily family, const FzTransmit *transmit)
   memcpy (last->bytes, transmit->data.data, transmit->data.length);
   g_queue_push_tail (&outlet->waiting, last);
   if (outlet->source_id == 0)
-    outlet->source_id =
-        g_unix_fd_add (self->pair->sockets[family].fd, G_IO_OUT, on_writable, outlet);
+    watch (outlet, family);
 }
 
 /* -- public -- */
@@ -117,16 +123,22 @@ fz_outbox_free (FzOutbox *self)
 void
 fz_outbox_set_sockets (FzOutbox *self, const FzUdpPair *pair)
 {
-  for (size_t i = 0; i < G_N_ELEMENTS (self->outlets); i++) {
-    Outlet *outlet = &self->outlets[i];
-
-    g_clear_handle_id (&outlet->source_id, g_source_remove);
-    self->counters.lost_sockets += g_queue_get_length (&outlet->waiting);
-    g_queue_clear_full (&outlet->waiting, g_free);
-  }
   self->pair = pair;
   if (pair != NULL)
     fz_udp_sender_set_sockets (self->sender, pair);
+  for (int i = 0; i < FZ_N_UDP_FAMILIES; i++) {
+    Outlet *outlet = &self->outlets[i];
+
+    g_clear_handle_id (&outlet->source_id, g_source_remove);
+    if (pair == NULL) {
+      self->counters.lost_sockets += g_queue_get_length (&outlet->waiting);
+      g_queue_clear_full (&outlet->waiting, g_free);
+      continue;
+    }
+    send_waiting (outlet);
+    if (!g_queue_is_empty (&outlet->waiting))
+      watch (outlet, (FzUdpFamily) i);
+  }
 }
 
 void

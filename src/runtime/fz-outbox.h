@@ -31,8 +31,8 @@ FzOutbox *fz_outbox_new (const FzIo *io, const FzClock *clock); /* both outlive 
 void fz_outbox_free (FzOutbox *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FzOutbox, fz_outbox_free)
 
-/* @pair: outlives its use; NULL: there are none for now. What waits for the old ones is lost; call
- * it before those are closed. */
+/* @pair: outlives its use; what waits for the old ones goes out through it. NULL: there are none
+ * for now, and what waits is lost. Call it before the old ones are closed. */
 void fz_outbox_set_sockets (FzOutbox *self, const FzUdpPair *pair);
 
 /* Sends @transmit, or copies it to send it later. */

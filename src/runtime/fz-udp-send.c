@@ -410,8 +410,8 @@ void
 fz_udp_sender_set_sockets (FzUdpSender *self, const FzUdpPair *pair)
 {
   self->pair = pair;
-  self->n_trains = 0;
-  memset (self->outlets, 0, sizeof self->outlets);
+  for (int i = 0; i < FZ_N_UDP_FAMILIES; i++)
+    self->outlets[i] = (Outlet){ .cursor = self->outlets[i].cursor };
 }
 
 void

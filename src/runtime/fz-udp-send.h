@@ -49,7 +49,8 @@ typedef struct FzUdpSender FzUdpSender;
 FzUdpSender *fz_udp_sender_new (const FzIo *io); /* @io outlives it */
 void fz_udp_sender_free (FzUdpSender *self);
 
-/* New sockets: what was learned of the old ones is forgotten. @pair outlives their use. */
+/* New sockets: what was learned of the old ones is forgotten, and what they have not sent goes out
+ * through the new ones. @pair outlives their use. */
 void fz_udp_sender_set_sockets (FzUdpSender *self, const FzUdpPair *pair);
 
 /* Gives it @trains, valid until all are sent. The earlier ones must have been. */

@@ -23,6 +23,7 @@
 #define PREFER_PUBLIC       2  /* IPV6_PREFER_SRC_PUBLIC: stable, not temporary */
 
 #define UNMANAGED_BYTES_MAX (1u << 20) /* dataplane.md §8.2 */
+#define DISCARD_PORT        9u
 
 /* Before 5.18 the kernel counted the headers against segment size * maximum. */
 #define SEGMENTS_EXACT_SINCE 518u
@@ -284,6 +285,94 @@ fz_udp_lanes_close (FzUdpPair lanes[FZ_LANES_MAX])
 {
   for (unsigned i = 0; i < FZ_LANES_MAX; i++)
     fz_udp_pair_close (&lanes[i]);
+}
+
+/* -- a change without a gap --
+ *
+ * Old and new sockets are one SO_REUSEPORT group for a moment. The kernel keeps a group as a list
+ * in the order of the binds, and fills the place of a socket that leaves with the last one. So if
+ * the old ones leave from the last to the first, each makes place for the new one of its lane, and
+ * the group's filter, which names places, is right all the time. A wildcard socket leaves by being
+ * connected: to the discard port of this machine, which speaks to nobody. Its queue stays. */
+
+static bool
+join_family (const FzUdpConfig *config,
+             uint32_t n_lanes,
+             FzUdpFamily family,
+             const FzUdpPair former[FZ_LANES_MAX],
+             FzUdpPair lanes[FZ_LANES_MAX])
+{
+  FzUdpConfig joining = *config;
+  bool is_missing = former[0].sockets[family].fd < 0;
+
+  joining.join_port = joining.require_port = !is_missing;
+  for (uint32_t i = 0; i < n_lanes; i++) {
+    const FzUdpSocket *old = &former[i].sockets[family];
+    FzUdpSocket *new = &lanes[i].sockets[family];
+
+    if (!is_missing && !set_int (old->fd, SOL_SOCKET, SO_REUSEPORT, 1))
+      return false;
+    joining.port = is_missing ? config->port : old->port;
+    *new = open_socket (family, &joining);
+    if (is_missing != (new->fd < 0)) /* one that has come back is made with all it needs */
+      return false;
+    new->is_steered = old->is_steered;
+  }
+  return true;
+}
+
+bool
+fz_udp_lanes_open_beside (const FzUdpConfig *config,
+                          const FzSteering *steering,
+                          const FzUdpPair former[FZ_LANES_MAX],
+                          FzUdpPair out[FZ_LANES_MAX])
+{
+  uint32_t n_lanes = MAX (steering->n_lanes, 1);
+  FzUdpPair lanes[FZ_LANES_MAX];
+
+  for (unsigned i = 0; i < FZ_LANES_MAX; i++)
+    lanes[i] = FZ_UDP_PAIR_CLOSED;
+  for (int family = 0; family < FZ_N_UDP_FAMILIES; family++)
+    if (!join_family (config, n_lanes, (FzUdpFamily) family, former, lanes)) {
+      fz_udp_lanes_close (lanes);
+      return false;
+    }
+  memcpy (out, lanes, sizeof lanes);
+  return true;
+}
+
+static void
+leave_group (int fd, FzUdpFamily family)
+{
+  const struct sockaddr_in v4 = { .sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl (INADDR_LOOPBACK),
+                                  .sin_port = htons (DISCARD_PORT) };
+  const struct sockaddr_in6 v6 = { .sin6_family = AF_INET6,
+                                   .sin6_addr = IN6ADDR_LOOPBACK_INIT,
+                                   .sin6_port = htons (DISCARD_PORT) };
+
+  /* without a loopback device it stays, and what comes until it is closed is lost */
+  if (family == FZ_UDP_V4)
+    (void) !connect (fd, (const struct sockaddr *) &v4, sizeof v4);
+  else
+    (void) !connect (fd, (const struct sockaddr *) &v6, sizeof v6);
+}
+
+void
+fz_udp_lanes_retire (const FzSteering *steering,
+                     const FzUdpPair former[FZ_LANES_MAX],
+                     const FzUdpPair successors[FZ_LANES_MAX])
+{
+  uint32_t n_lanes = MAX (steering->n_lanes, 1);
+
+  for (int family = 0; family < FZ_N_UDP_FAMILIES; family++) {
+    if (former[0].sockets[family].fd < 0)
+      continue;
+    for (uint32_t i = n_lanes; i-- > 0;)
+      leave_group (former[i].sockets[family].fd, (FzUdpFamily) family);
+    if (n_lanes == 1) /* nobody else is to join */
+      set_int (successors[0].sockets[family].fd, SOL_SOCKET, SO_REUSEPORT, 0);
+  }
 }
 
 socklen_t

@@ -92,6 +92,34 @@ bool fz_udp_lanes_open (const FzUdpConfig *config,
                         GError **error);
 void fz_udp_lanes_close (FzUdpPair lanes[FZ_LANES_MAX]);
 
+/**
+ * fz_udp_lanes_open_beside:
+ * @config: as for fz_udp_lanes_open; its port is that of @former
+ * @former: what fz_udp_lanes_open has opened, still in use
+ * @out: (array FZ_LANES_MAX): as many sockets of the same families beside it
+ *
+ * The first half of a change without a gap: new sockets on the same port, so that no
+ * datagram ever finds the port closed. Until fz_udp_lanes_retire most datagrams come to the
+ * former ones; what comes to the new ones is newer.
+ *
+ * Returns: false if the system does not allow it; nothing has changed then
+ */
+bool fz_udp_lanes_open_beside (const FzUdpConfig *config,
+                               const FzSteering *steering,
+                               const FzUdpPair former[FZ_LANES_MAX],
+                               FzUdpPair out[FZ_LANES_MAX]);
+
+/**
+ * fz_udp_lanes_retire:
+ * @successors: what fz_udp_lanes_open_beside has opened
+ *
+ * The second half: nothing more comes to the former sockets, while what has come may still be
+ * read. They are not to be sent on any more, and closed when they are empty.
+ */
+void fz_udp_lanes_retire (const FzSteering *steering,
+                          const FzUdpPair former[FZ_LANES_MAX],
+                          const FzUdpPair successors[FZ_LANES_MAX]);
+
 static inline FzUdpFamily
 fz_udp_family (const FzIp *ip)
 {

@@ -392,6 +392,32 @@ test_restart_while_blocked (void)
   lane_pair_clear (&pair);
 }
 
+/* A change of sockets while the old ones are full: what is sealed goes out through the next ones.
+ */
+static void
+test_pause_while_blocked (void)
+{
+  LanePair pair;
+  Direction direction = { 0 };
+  Load load = { .n_packets = 60, .length = 1000 };
+
+  lane_pair_init (&pair, &(LanePairOptions){ 0 });
+  test_io_add (&pair.ends[0].io, (TestFault){ TEST_SENDMMSG, 0, EAGAIN, 0, false });
+  lane_pair_start (&pair);
+  put_some (&pair, 0, &direction, &load);
+  while (atomic_load (&pair.ends[0].io.calls[TEST_SENDMMSG]) == 0)
+    g_usleep (100); /* polls */
+  for (unsigned i = 0; i < 2; i++)
+    g_assert_true (fz_lane_thread_pause (pair.ends[i].lane));
+  pair.ends[0].io.n_faults = 0;
+  lane_pair_start (&pair);
+  while (direction.next < load.n_packets)
+    get_some (&pair, 1, &direction, 5000);
+  g_assert_cmpuint (direction.n_lacking, ==, 0);
+  lane_pair_stop (&pair);
+  lane_pair_clear (&pair);
+}
+
 /* Ends at any moment under load, in time, with everything freed. */
 static void
 test_shutdown (gconstpointer data)
@@ -469,6 +495,7 @@ main (int argc, char **argv)
   g_test_add_func ("/lane-thread/restart-while-blocked", test_restart_while_blocked);
   g_test_add_data_func ("/lane-thread/shutdown/one-thread", NULL, test_shutdown);
   g_test_add_data_func ("/lane-thread/shutdown/two-threads", GUINT_TO_POINTER (1), test_shutdown);
+  g_test_add_func ("/lane-thread/pause/while-blocked", test_pause_while_blocked);
   g_test_add_func ("/lane-thread/shutdown/while-blocked", test_shutdown_while_blocked);
   return g_test_run ();
 }

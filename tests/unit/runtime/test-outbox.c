@@ -167,6 +167,33 @@ test_sockets_replaced (Bed *bed, gconstpointer data)
   g_assert_cmpuint (take (bed, FZ_UDP_V4, n_before + 2), ==, bed->n_sent);
 }
 
+/* The same without a gap: what waited for the old ones goes out through the new ones, at once where
+ * they have room, else later. */
+static void
+test_sockets_changed (Bed *bed, gconstpointer data)
+{
+  Bed next;
+  uint32_t n_before, n;
+
+  set_up (&next, NULL);
+  fill (bed);
+  for (unsigned i = 0; i < 20; i++)
+    send_one (bed, "192.0.2.1");
+  n_before = take (bed, FZ_UDP_V4, 0);
+  fz_outbox_set_sockets (bed->outbox, &next.pair);
+  n = take (&next, FZ_UDP_V4, n_before);
+  g_assert_cmpuint (n, >, n_before);
+  while (n < bed->n_sent) {
+    run_loop ();
+    n = take (&next, FZ_UDP_V4, n);
+  }
+  run_loop ();
+  g_assert_cmpuint (take (bed, FZ_UDP_V4, n_before), ==, n_before);
+  g_assert_cmpuint (fz_outbox_get_counters (bed->outbox)->lost_sockets, ==, 0);
+  fz_outbox_set_sockets (bed->outbox, NULL);
+  tear_down (&next, NULL);
+}
+
 static gpointer
 make_room (gpointer data)
 {
@@ -208,6 +235,7 @@ main (int argc, char **argv)
   ADD ("families", test_families);
   ADD ("bounded", test_bounded);
   ADD ("sockets-replaced", test_sockets_replaced);
+  ADD ("sockets-changed", test_sockets_changed);
   ADD ("drain", test_drain);
   return g_test_run ();
 }

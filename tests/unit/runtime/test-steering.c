@@ -7,6 +7,7 @@
 #include <glib.h>
 #include <netinet/udp.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -289,6 +290,95 @@ test_rebind (void)
   bed_clear (&bed);
 }
 
+/* -- new sockets without a gap -- */
+
+#define STREAM_MAX 1000u /* less than a socket holds */
+
+typedef struct {
+  const Bed *bed;
+  atomic_bool is_over;
+  atomic_uint n_sent;
+} Stream;
+
+/* Numbered data of many sessions, as fast as it goes. */
+static gpointer
+stream (gpointer data)
+{
+  Stream *self = data;
+
+  for (uint32_t i = 0; i < STREAM_MAX && !atomic_load (&self->is_over); i++) {
+    uint8_t message[32] = { 4 };
+
+    fz_put_u32le (message + 4, (i * 83881u & 0xffffff) << 8);
+    fz_put_u32be (message + 8, i);
+    g_assert_cmpint (send (self->bed->sender, message, sizeof message, 0), ==, sizeof message);
+    atomic_fetch_add (&self->n_sent, 1);
+  }
+  return NULL;
+}
+
+/* Everything that lies there, in the order in which it was sent. */
+static void
+take_all (const Bed *bed,
+          const FzUdpPair lanes[FZ_LANES_MAX],
+          uint32_t next[FZ_LANES_MAX],
+          uint32_t *n)
+{
+  for (uint32_t i = 0; i < bed->steering.n_lanes; i++) {
+    uint8_t message[32];
+
+    while (recv (lanes[i].sockets[bed->family].fd, message, sizeof message, 0) > 0) {
+      uint32_t number = fz_get_u32be (message + 8);
+
+      g_assert_cmpuint (
+          fz_steering_get_lane (&bed->steering, fz_get_u32le (message + 4) >> 8), ==, i);
+      g_assert_cmpuint (number, >=, next[i]);
+      next[i] = number + 1;
+      (*n)++;
+    }
+    g_assert_cmpint (errno, ==, EAGAIN);
+  }
+}
+
+static void
+test_change (gconstpointer data)
+{
+  unsigned number = GPOINTER_TO_UINT (data);
+  uint32_t n_mixed = 0;
+  Bed bed;
+
+  if (!bed_init (&bed, 1 + number / 2 * 3, number % 2 == 0 ? FZ_UDP_V4 : FZ_UDP_V6)) {
+    g_test_skip ("no IPv6 here");
+    return;
+  }
+  for (unsigned i = 0; i < 50; i++) {
+    FzUdpConfig config = make_config (0);
+    FzUdpPair former[FZ_LANES_MAX], next[FZ_LANES_MAX];
+    Stream sent = { .bed = &bed };
+    uint32_t expected[FZ_LANES_MAX] = { 0 }, n_former = 0, n_all = 0;
+    GThread *thread = g_thread_new ("stream", stream, &sent);
+
+    memcpy (former, bed.lanes, sizeof former);
+    while (atomic_load (&sent.n_sent) < i * (STREAM_MAX / 60))
+      continue;
+    g_assert_true (fz_udp_lanes_open_beside (&config, &bed.steering, former, next));
+    fz_udp_lanes_retire (&bed.steering, former, next);
+    take_all (&bed, former, expected, &n_former);
+    atomic_store (&sent.is_over, true);
+    g_thread_join (thread);
+    fz_udp_lanes_close (former);
+    memcpy (bed.lanes, next, sizeof next);
+    n_all = n_former;
+    take_all (&bed, bed.lanes, expected, &n_all);
+    g_assert_cmpuint (n_all, ==, atomic_load (&sent.n_sent));
+    n_mixed += n_former > 0 && n_former < n_all;
+  }
+  g_test_message ("%u of 50 changes came in the midst of it", n_mixed);
+  if (bed.steering.n_lanes > 1)
+    check_sessions (&bed);
+  bed_clear (&bed);
+}
+
 static void
 assert_refused (const Bed *bed, uint32_t n_lanes)
 {
@@ -306,6 +396,18 @@ assert_refused (const Bed *bed, uint32_t n_lanes)
   }
 }
 
+static void
+change_once (Bed *self)
+{
+  FzUdpConfig config = make_config (0);
+  FzUdpPair former[FZ_LANES_MAX];
+
+  memcpy (former, self->lanes, sizeof former);
+  g_assert_true (fz_udp_lanes_open_beside (&config, &self->steering, former, self->lanes));
+  fz_udp_lanes_retire (&self->steering, former, self->lanes);
+  fz_udp_lanes_close (former);
+}
+
 /* Sharing among our lanes is no invitation: nobody joins, and we join nobody. */
 static void
 test_port_is_ours (void)
@@ -314,6 +416,9 @@ test_port_is_ours (void)
     Bed bed;
 
     bed_init (&bed, mine, FZ_UDP_V4);
+    assert_refused (&bed, 1);
+    assert_refused (&bed, 4);
+    change_once (&bed);
     assert_refused (&bed, 1);
     assert_refused (&bed, 4);
     bed_clear (&bed);
@@ -330,6 +435,10 @@ main (int argc, char **argv)
   g_test_add_data_func ("/steering/eight-lanes/v6", GUINT_TO_POINTER (5), test_messages);
   g_test_add_func ("/steering/trains", test_trains);
   g_test_add_func ("/steering/rebind", test_rebind);
+  g_test_add_data_func ("/steering/change/one-lane/v4", GUINT_TO_POINTER (0), test_change);
+  g_test_add_data_func ("/steering/change/one-lane/v6", GUINT_TO_POINTER (1), test_change);
+  g_test_add_data_func ("/steering/change/four-lanes/v4", GUINT_TO_POINTER (2), test_change);
+  g_test_add_data_func ("/steering/change/four-lanes/v6", GUINT_TO_POINTER (3), test_change);
   g_test_add_func ("/steering/port-is-ours", test_port_is_ours);
   return g_test_run ();
 }
