@@ -67,8 +67,9 @@ struct FzHost {
   FzOutbox *outbox;    /* the engine's own datagrams */
   FzTunWriter *writer; /* the engine's own packets */
 
-  guint repair_id;    /* a repair that waits for its time */
-  unsigned n_repairs; /* tries since the device was last well */
+  guint repair_id;     /* a repair that waits for its time */
+  FzInstant halted_at; /* the lanes, for the repair */
+  unsigned n_repairs;  /* tries since the device was last well */
   uint64_t n_reopened;
   bool sockets_wanted; /* the repair is about sockets too */
   guint fatal_id;
@@ -267,13 +268,16 @@ static void
 repair (FzHost *self)
 {
   GError *error = NULL;
+  bool is_repaired = try_repair (self, &error);
+  FzInstant now = fz_clock_now (self->clock);
 
-  if (try_repair (self, &error)) {
+  if (is_repaired) {
     fz_log (&self->config.log,
             FZ_LOG_INFO,
             "lanes-restarted",
             "sockets and device are in order again",
-            FZ_KV_U64 ("tries", self->n_repairs + 1));
+            FZ_KV_U64 ("tries", self->n_repairs + 1),
+            FZ_KV_U64 ("gap_us", fz_instant_since (self->halted_at, now) / FZ_US));
     self->state = STATE_RUNNING;
     self->n_repairs = 0;
     fz_host_dns_listen_again (self->dns);
@@ -325,6 +329,8 @@ replace (FzHost *self, bool sockets, bool tun)
   if (self->state != STATE_RUNNING && self->state != STATE_REPAIRING)
     return;
   has_next = sockets && open_next_sockets (self, next);
+  if (self->state == STATE_RUNNING)
+    self->halted_at = fz_clock_now (self->clock);
   if (!halt_lanes (self, false, &error)) {
     if (has_next)
       fz_udp_lanes_close (next);

@@ -34,11 +34,17 @@ def expect(condition, text):
 
 def losses(metrics):
     return {name: value for name, value in metrics.items()
-            if isinstance(value, int) and value > 0 and LOSSES.search(name) and not NO_LOSSES.search(name) and not re.match(r"lane\d+_", name)}
+            if type(value) is int and value > 0 and LOSSES.search(name) and not NO_LOSSES.search(name) and not re.match(r"lane\d+_", name)}
 
 
 def delta(after, before):
-    return {name: value - before.get(name, 0) for name, value in after.items() if isinstance(value, int)}
+    return {name: value - before.get(name, 0) for name, value in after.items() if type(value) is int}
+
+
+def gaps_ms(peer, after=0):
+    """How long its lanes stood still for each change since `after`, an offset of its log."""
+    found = re.findall(r'"event":"lanes-restarted"[^\n]*"gap_us":(\d+)', peer.process.log()[after:])
+    return [int(text) / 1000 for text in found]
 
 
 class Duo:

@@ -19,7 +19,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from bed import Bed, BedError, require_rights  # noqa: E402
-from duo import Duo, delta, expect  # noqa: E402
+from duo import Duo, delta, expect, gaps_ms  # noqa: E402
 
 REBINDS = 8
 
@@ -46,6 +46,9 @@ def case_rebind(options):
             wait = duo.start_transfer(duo.left, 30)
             duo.carry(f"{2 * REBINDS} rebinds {' '.join(fz_options)}", both, seconds=3)
             wait()
+            gaps = sorted(gaps_ms(duo.left) + gaps_ms(duo.right))
+            expect(len(gaps) == 2 * REBINDS, f"{len(gaps)} rebinds")
+            print(f"  the lanes stood still for {gaps[0]:.1f} to {gaps[-1]:.1f} ms, median {gaps[len(gaps) // 2]:.1f}")
             for metrics in duo.finish():
                 refused = [name for name in metrics if "udp" in name and "_lost" in name and metrics[name]]
                 expect(not refused, f"lost on the way out: {[(name, metrics[name]) for name in refused]}")
@@ -94,7 +97,8 @@ def case_device_replaced(options):
             # at most the batch that was being written
             lost = change.get("tun_write_lost_packets", 0)
             print(f"  device replaced: silence {max(r.longest_silence_ms for r in results):.1f} ms, "
-                  f"{lost} packets had no device to go to", flush=True)
+                  f"the lanes stood still for {gaps_ms(duo.left, after)[0]:.1f} ms, {lost} packets had no device to go to",
+                  flush=True)
         duo.finish()
 
 
