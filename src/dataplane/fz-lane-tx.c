@@ -458,21 +458,19 @@ signal_sender (FzLaneTx *self, FzStagedFrame *frame)
 static FzDrop
 find_nat_session (const FzLaneTx *self, const FzFlow *flow, FzNatSession **out)
 {
-  const FzPolicyEntry *entry = NULL;
   FzNatKey key = { flow->source, flow->destination_port, flow->protocol };
+  const FzPeer *peer;
   const FzNat *nat;
 
   *out = NULL;
   if (fz_nat_is_proxy_ip (&flow->source))
     return FZ_DROP_NOT_ALLOWED; /* we alone speak for those */
-  if (!fz_nat_has_key (flow->protocol) ||
-      fz_policy_lookup (fz_snapshot_get_routes (self->snapshot),
-                        &flow->destination,
-                        fz_flow_key_return (flow),
-                        &entry) != FZ_POLICY_ADMITTED ||
-      entry->peer == NULL)
+  if (!fz_nat_has_key (flow->protocol))
     return FZ_DROP_NONE;
-  nat = atomic_load_explicit (&entry->peer->nat, memory_order_acquire);
+  peer = fz_snapshot_find_route (self->snapshot, &flow->destination, fz_flow_key_return (flow));
+  if (peer == NULL)
+    return FZ_DROP_NONE;
+  nat = atomic_load_explicit (&peer->nat, memory_order_acquire);
   *out = nat != NULL ? fz_nat_find_outside (nat, &key) : NULL;
   return *out != NULL && atomic_load_explicit (&(*out)->is_expired, memory_order_relaxed)
              ? FZ_DROP_EXPIRED_NAT

@@ -27,7 +27,8 @@ typedef struct {
 
 typedef struct FzPeer {
   FzUuid id;
-  uint32_t connection_id; /* upper 24 bits of our session indices, as a number below 2^24 */
+  uint32_t connection_id;   /* upper 24 bits of our session indices, as a number below 2^24 */
+  struct FzPeerHost *hosts; /* the FzPeerTable's; engine only */
 
   /* engine writes (release), lanes read (acquire); what is replaced goes to FzReclaim. A lane
    * that has cached a verdict notices new policies by their serials. */

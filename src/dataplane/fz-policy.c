@@ -15,8 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LEVELS_MAX (33u + 129u)
-
 /* An address or network as two words, for masking and comparing; bytes as they stand in FzIp. */
 typedef struct {
   uint64_t words[2];
@@ -42,7 +40,7 @@ struct FzPolicy {
   Group *groups;
   uint32_t *slots; /* group + 1, 0: empty */
   size_t n_levels;
-  Level levels[LEVELS_MAX]; /* IPv4 before IPv6, longest prefix first */
+  Level *levels; /* IPv4 before IPv6, longest prefix first */
 };
 
 static _Atomic uint64_t last_serial;
@@ -50,9 +48,9 @@ static _Atomic uint64_t last_serial;
 static void *
 allocate (size_t n, size_t size)
 {
-  void *memory = calloc (n > 0 ? n : 1, size);
+  void *memory = n > 0 ? calloc (n, size) : NULL;
 
-  if (memory == NULL)
+  if (n > 0 && memory == NULL)
     abort ();
   return memory;
 }
@@ -121,7 +119,8 @@ copy_entries (FzPolicy *self, const FzPolicyEntry *entries, size_t n_entries)
       memcpy (next, entries[i].filters, entry->n_filters * sizeof *next);
     next += entry->n_filters;
   }
-  qsort (self->entries, n_entries, sizeof *self->entries, compare_entries);
+  if (n_entries > 0)
+    qsort (self->entries, n_entries, sizeof *self->entries, compare_entries);
 }
 
 static bool
@@ -131,12 +130,29 @@ is_same_level (const FzPolicyEntry *a, const FzPolicyEntry *b)
          a->network.prefix_length == b->network.prefix_length;
 }
 
+/* A gateway has a policy or two for each client, most of one entry: so all is as long as needed. */
+static void
+allocate_tables (FzPolicy *self, size_t n_entries)
+{
+  size_t n_groups = 0, n_levels = 0;
+
+  for (size_t i = 0; i < n_entries; i++) {
+    const FzPolicyEntry *entry = &self->entries[i];
+
+    n_groups += i == 0 || !fz_ip_network_equal (&entry->network, &entry[-1].network);
+    n_levels += i == 0 || !is_same_level (entry, &entry[-1]);
+  }
+  self->groups = allocate (n_groups, sizeof *self->groups);
+  self->levels = allocate (n_levels, sizeof *self->levels);
+  /* at most four slots per group, and four per level for rounding */
+  self->slots = allocate (4 * n_groups + 4 * n_levels, sizeof *self->slots);
+}
+
 static size_t
 make_groups (FzPolicy *self, size_t n_entries)
 {
   size_t n_groups = 0;
 
-  self->groups = allocate (n_entries, sizeof *self->groups);
   for (size_t i = 0; i < n_entries; i++) {
     const FzPolicyEntry *entry = &self->entries[i];
     bool is_new = i == 0 || !fz_ip_network_equal (&entry->network, &entry[-1].network);
@@ -191,9 +207,8 @@ fz_policy_new (const FzPolicyEntry *entries, size_t n_entries)
   assert (n_entries < UINT32_MAX / 8);
   self->serial = atomic_fetch_add (&last_serial, 1) + 1;
   copy_entries (self, entries, n_entries);
+  allocate_tables (self, n_entries);
   n_groups = make_groups (self, n_entries);
-  /* at most four slots per group, and four per level for rounding */
-  self->slots = allocate (4 * n_groups + 4 * LEVELS_MAX, sizeof *self->slots);
 
   for (uint32_t first = 0, end; first < n_groups; first = end) {
     const FzPolicyEntry *entry = &self->entries[self->groups[first].first];
@@ -214,6 +229,7 @@ fz_policy_free (FzPolicy *self)
   free (self->entries);
   free (self->filters);
   free (self->groups);
+  free (self->levels);
   free (self->slots);
   free (self);
 }

@@ -15,36 +15,15 @@ struct FzSnapshot {
   bool has_names;
   size_t n_resolvers;
   FzIp resolvers[FZ_SNAPSHOT_RESOLVERS_MAX];
-  uint32_t slot_mask; /* size - 1; a power of two above twice the peers */
-  FzPeer *slots[];    /* by hash of connection_id, NULL: empty */
+  FzPeerTable *own_table; /* NULL: it is not ours */
+  const FzPeerTable *table;
 };
-
-static uint32_t
-hash_id (uint32_t connection_id)
-{
-  return connection_id * UINT32_C (0x9e3779b1) >> 7;
-}
-
-static void
-insert_peer (FzSnapshot *self, FzPeer *peer)
-{
-  uint32_t at = hash_id (peer->connection_id);
-
-  while (self->slots[at & self->slot_mask] != NULL)
-    at++;
-  self->slots[at & self->slot_mask] = peer;
-}
 
 FzSnapshot *
 fz_snapshot_new (const FzSnapshotParts *parts)
 {
-  size_t size = 4;
-  FzSnapshot *self;
+  FzSnapshot *self = calloc (1, sizeof *self);
 
-  assert (parts->n_peers < UINT32_MAX / 8);
-  while (size < 2 * parts->n_peers)
-    size *= 2;
-  self = calloc (1, sizeof *self + size * sizeof *self->slots);
   if (self == NULL)
     abort ();
   self->role = parts->role;
@@ -56,9 +35,12 @@ fz_snapshot_new (const FzSnapshotParts *parts)
   self->n_resolvers = parts->n_resolvers;
   if (parts->n_resolvers > 0)
     memcpy (self->resolvers, parts->resolvers, parts->n_resolvers * sizeof *parts->resolvers);
-  self->slot_mask = (uint32_t) size - 1;
-  for (size_t i = 0; i < parts->n_peers; i++)
-    insert_peer (self, parts->peers[i]);
+  self->table = parts->table;
+  if (self->table == NULL) {
+    self->table = self->own_table = fz_peer_table_new (NULL);
+    for (size_t i = 0; i < parts->n_peers; i++)
+      fz_peer_table_add (self->own_table, parts->peers[i]);
+  }
   return self;
 }
 
@@ -68,6 +50,7 @@ fz_snapshot_free (FzSnapshot *self)
   if (self == NULL)
     return;
   fz_policy_free (self->routes);
+  fz_peer_table_free (self->own_table);
   free (self);
 }
 
@@ -119,13 +102,18 @@ fz_snapshot_is_resolver (const FzSnapshot *self, const FzIp *ip, uint16_t port)
 FzPeer *
 fz_snapshot_find_peer (const FzSnapshot *self, uint32_t connection_id)
 {
-  FzPeer *peer;
+  return fz_peer_table_find (self->table, connection_id);
+}
 
-  for (uint32_t at = hash_id (connection_id); (peer = self->slots[at & self->slot_mask]) != NULL;
-       at++)
-    if (peer->connection_id == connection_id)
-      return peer;
-  return NULL;
+FzPeer *
+fz_snapshot_find_route (const FzSnapshot *self, const FzIp *ip, FzProtocolKey key)
+{
+  FzPeer *peer = fz_peer_table_find_host (self->table, ip);
+  const FzPolicyEntry *entry = NULL;
+
+  if (peer != NULL || fz_policy_lookup (self->routes, ip, key, &entry) != FZ_POLICY_ADMITTED)
+    return peer;
+  return entry->peer;
 }
 
 void

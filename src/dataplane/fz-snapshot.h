@@ -1,12 +1,14 @@
 /* fz-snapshot.h
  *
- * The tables of the fast path, immutable once published: receiver indices to
- * peers, routes to peers, our own addresses and the role's rules. The engine
- * publishes, lanes read the current one once per turn.
+ * The tables of the fast path: receiver indices to peers, routes to peers, our
+ * own addresses and the role's rules. The engine publishes, lanes read the
+ * current one once per turn. All of it is immutable once published but for the
+ * table of peers, which all snapshots of one engine share.
  */
 #pragma once
 
 #include "src/base/fz-address.h"
+#include "src/dataplane/fz-peer-table.h"
 #include "src/dataplane/fz-peer.h"
 #include "src/dataplane/fz-policy.h"
 #include "src/dataplane/fz-reclaim.h"
@@ -24,8 +26,9 @@ typedef struct {
   FzRole role;
   FzIp own_ipv4; /* FZ_IP_NONE before the interface is known: nothing passes */
   FzIp own_ipv6;
-  FzPolicy *routes;     /* owned */
-  FzPeer *const *peers; /* copied by fz_snapshot_new; the peers are borrowed */
+  FzPolicy *routes;         /* owned; to what @peers has no address of */
+  const FzPeerTable *table; /* borrowed, outlives the snapshots; NULL: one is made of @peers */
+  FzPeer *const *peers;     /* copied by fz_snapshot_new; the peers are borrowed */
   size_t n_peers;
   const FzIp *resolvers; /* copied; client: whose DNS answers are for the engine to see */
   size_t n_resolvers;    /* at most FZ_SNAPSHOT_RESOLVERS_MAX */
@@ -45,6 +48,10 @@ bool fz_snapshot_has_names (const FzSnapshot *self);
 
 /* Whether a UDP packet from there may answer a question of the engine's own. */
 bool fz_snapshot_is_resolver (const FzSnapshot *self, const FzIp *ip, uint16_t port);
+
+/* Where packets to @ip go, by a peer's address or else by the routes; NULL: nowhere, or ask the
+ * engine. */
+FzPeer *fz_snapshot_find_route (const FzSnapshot *self, const FzIp *ip, FzProtocolKey key);
 
 /* Peer of the upper 24 bits of a receiver index; NULL if unknown. O(1). */
 FzPeer *fz_snapshot_find_peer (const FzSnapshot *self, uint32_t connection_id);

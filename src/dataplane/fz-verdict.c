@@ -75,37 +75,29 @@ transmit_client (const FzSnapshot *snapshot, const FzFlow *flow)
 static FzVerdict
 transmit_gateway (const FzSnapshot *snapshot, const FzFlow *flow)
 {
-  const FzPolicyEntry *entry = NULL;
-  FzPolicyAnswer answer;
+  FzPeer *peer = fz_snapshot_find_route (snapshot, &flow->destination, fz_flow_key_return (flow));
 
-  answer = fz_policy_lookup (
-      fz_snapshot_get_routes (snapshot), &flow->destination, fz_flow_key_return (flow), &entry);
-  if (answer != FZ_POLICY_ADMITTED || entry->peer == NULL)
+  if (peer == NULL)
     return drop (FZ_DROP_NO_ROUTE);
   if (fz_snapshot_is_own_ip (snapshot, &flow->source))
-    return pass (entry->peer);
+    return pass (peer);
   if (fz_verdict_is_tunnel_ip (&flow->source))
     return drop (FZ_DROP_NOT_ALLOWED);
   if (flow->protocol == FZ_PROTOCOL_ICMP_ERROR) /* it may quote a packet that we have translated */
-    return atomic_load_explicit (&entry->peer->nat, memory_order_relaxed) != NULL
+    return atomic_load_explicit (&peer->nat, memory_order_relaxed) != NULL
                ? to_engine (FZ_DROP_NONE)
-               : pass (entry->peer);
-  if (!admits (&entry->peer->permissions, &flow->source, fz_flow_key_return (flow)))
+               : pass (peer);
+  if (!admits (&peer->permissions, &flow->source, fz_flow_key_return (flow)))
     return drop (FZ_DROP_NOT_ALLOWED);
-  return pass (entry->peer);
+  return pass (peer);
 }
 
 static FzVerdict
 transmit_bare (const FzSnapshot *snapshot, const FzFlow *flow)
 {
-  const FzPolicyEntry *entry = NULL;
-  FzPolicyAnswer answer;
+  FzPeer *peer = fz_snapshot_find_route (snapshot, &flow->destination, fz_flow_key_outbound (flow));
 
-  answer = fz_policy_lookup (
-      fz_snapshot_get_routes (snapshot), &flow->destination, fz_flow_key_outbound (flow), &entry);
-  if (answer != FZ_POLICY_ADMITTED || entry->peer == NULL)
-    return drop (FZ_DROP_NO_ROUTE);
-  return pass (entry->peer);
+  return peer != NULL ? pass (peer) : drop (FZ_DROP_NO_ROUTE);
 }
 
 FzVerdict
@@ -160,12 +152,7 @@ receive_gateway (const FzSnapshot *snapshot, const FzPeer *peer, const FzFlow *f
 static FzVerdict
 receive_bare (const FzSnapshot *snapshot, const FzPeer *peer, const FzFlow *flow)
 {
-  const FzPolicyEntry *entry = NULL;
-  FzPolicyAnswer answer;
-
-  answer = fz_policy_lookup (
-      fz_snapshot_get_routes (snapshot), &flow->source, fz_flow_key_return (flow), &entry);
-  if (answer != FZ_POLICY_ADMITTED || entry->peer != peer)
+  if (fz_snapshot_find_route (snapshot, &flow->source, fz_flow_key_return (flow)) != peer)
     return drop (FZ_DROP_UNKNOWN_SOURCE);
   return pass (NULL);
 }

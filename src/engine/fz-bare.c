@@ -48,6 +48,13 @@ fz_bare_free (FzBare *self)
   g_free (self);
 }
 
+static bool
+is_host (const FzIpNetwork *network)
+{
+  return network->prefix_length == 8 * fz_ip_size (&network->ip);
+}
+
+/* Its networks; single addresses are the node's. */
 static void
 add_entries (const Peer *peer, FzPeer *target, GArray *entries)
 {
@@ -58,8 +65,23 @@ add_entries (const Peer *peer, FzPeer *target, GArray *entries)
       .peer = target,
     };
 
-    g_array_append_val (entries, entry);
+    if (!is_host (&entry.network))
+      g_array_append_val (entries, entry);
   }
+}
+
+static void
+set_hosts (FzBare *self, const Peer *peer, FzConnection *connection)
+{
+  g_autoptr (GArray) ips = g_array_new (FALSE, FALSE, sizeof (FzIp));
+
+  for (guint i = 0; i < peer->allowed->len; i++) {
+    const FzIpNetwork *network = &g_array_index (peer->allowed, FzIpNetwork, i);
+
+    if (is_host (network))
+      g_array_append_val (ips, network->ip);
+  }
+  fz_node_set_hosts (self->context->node, connection, (const FzIp *) ips->data, ips->len);
 }
 
 void
@@ -110,7 +132,6 @@ static void
 put_peer (FzBare *self, const FzCommand *command, FzConnection *connection)
 {
   Peer *peer = g_new0 (Peer, 1);
-  g_autoptr (GArray) sources = g_array_new (FALSE, FALSE, sizeof (FzPolicyEntry));
 
   peer->id = command->bare_peer.id;
   peer->allowed = g_array_new (FALSE, FALSE, sizeof (FzIpNetwork));
@@ -118,9 +139,7 @@ put_peer (FzBare *self, const FzCommand *command, FzConnection *connection)
       peer->allowed, command->bare_peer.allowed, (guint) command->bare_peer.n_allowed);
   g_hash_table_replace (self->peers, &peer->id, peer);
 
-  add_entries (peer, NULL, sources);
-  fz_connection_set_sources (connection,
-                             fz_policy_new ((const FzPolicyEntry *) sources->data, sources->len));
+  set_hosts (self, peer, connection);
   g_clear_pointer (&self->policy, fz_policy_free);
   self->context->are_routes_changed = true;
   self->context->is_interface_changed = true;
@@ -209,6 +228,7 @@ void
 fz_bare_handle_packet (FzBare *self, FzSpan bytes, FzInstant now)
 {
   const FzPolicyEntry *entry = NULL;
+  const FzPeer *host;
   FzIpPacket packet;
   FzFlow flow;
   FzDrop reason = fz_ip_packet_parse (bytes, &packet);
@@ -218,6 +238,11 @@ fz_bare_handle_packet (FzBare *self, FzSpan bytes, FzInstant now)
     return;
   }
   flow = fz_flow_from_packet (&packet);
+  host = fz_peer_table_find_host (fz_node_get_peers (self->context->node), &flow.destination);
+  if (host != NULL) {
+    send_or_keep (self, g_hash_table_lookup (self->peers, &host->id), &packet, now);
+    return;
+  }
   if (fz_policy_lookup (
           get_policy (self), &flow.destination, fz_flow_key_outbound (&flow), &entry) !=
       FZ_POLICY_ADMITTED) {

@@ -537,10 +537,8 @@ make_snapshot (FzEngine *self)
     fz_client_add_routes (self->client, entries);
     fz_client_add_resolvers (self->client, resolvers);
   }
-  if (self->gateway != NULL) {
-    fz_gateway_add_routes (self->gateway, entries);
+  if (self->gateway != NULL)
     parts.has_names = fz_gateway_has_names (self->gateway);
-  }
   if (self->bare != NULL)
     fz_bare_add_routes (self->bare, entries);
   if (interface != NULL) {
@@ -550,7 +548,7 @@ make_snapshot (FzEngine *self)
   parts.routes = fz_policy_new ((const FzPolicyEntry *) entries->data, entries->len);
   parts.resolvers = (const FzIp *) resolvers->data;
   parts.n_resolvers = MIN (resolvers->len, FZ_SNAPSHOT_RESOLVERS_MAX);
-  parts.n_peers = fz_node_get_peers (self->context.node, &parts.peers);
+  parts.table = fz_node_get_peers (self->context.node);
   return fz_snapshot_new (&parts);
 }
 

@@ -43,6 +43,20 @@ fz_gateway_free (FzGateway *self)
 
 /* -- what lanes let through -- */
 
+/* An address that another client has claimed since is that one's. */
+static void
+set_hosts (FzGateway *self, const FzGrantee *grantee, FzConnection *connection)
+{
+  const FzIp ips[] = { grantee->ipv4, grantee->ipv6 };
+  FzIp held[G_N_ELEMENTS (ips)];
+  size_t n = 0;
+
+  for (size_t i = 0; i < G_N_ELEMENTS (ips); i++)
+    if (fz_grants_find_by_ip (self->grants, &ips[i]) == grantee)
+      held[n++] = ips[i];
+  fz_node_set_hosts (self->context->node, connection, held, n);
+}
+
 static void
 set_policies (FzGateway *self, const FzGrantee *grantee)
 {
@@ -58,22 +72,7 @@ set_policies (FzGateway *self, const FzGrantee *grantee)
       connection,
       grantee->translations != NULL ? fz_translations_get_nat (grantee->translations) : NULL);
   fz_connection_set_permissions (connection, fz_grants_make_permissions (grantee));
-}
-
-void
-fz_gateway_add_routes (FzGateway *self, GArray *entries)
-{
-  GHashTableIter iter;
-  gpointer value;
-
-  fz_grants_iter_init (self->grants, &iter);
-  while (g_hash_table_iter_next (&iter, NULL, &value)) {
-    const FzGrantee *grantee = value;
-    FzConnection *connection = fz_node_find (self->context->node, &grantee->id);
-    FzPeer *peer = connection != NULL ? fz_connection_get_peer (connection) : NULL;
-
-    fz_role_add_hosts (entries, &grantee->ipv4, &grantee->ipv6, peer);
-  }
+  set_hosts (self, grantee, connection);
 }
 
 bool
@@ -101,8 +100,10 @@ forget_client (FzGateway *self, const FzUuid *client_id)
   if (grantee == NULL)
     return;
   connection = fz_node_find (self->context->node, &id);
-  if (connection != NULL)
+  if (connection != NULL) {
     fz_connection_set_nat (connection, NULL);
+    fz_node_set_hosts (self->context->node, connection, NULL, 0);
+  }
   if (grantee->is_connected)
     fz_role_push_peer_event (self->context, FZ_EVENT_PEER_DISCONNECTED, &id);
   fz_grants_remove (self->grants, &id);

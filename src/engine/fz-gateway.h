@@ -37,7 +37,6 @@ void fz_gateway_handle_node_event (FzGateway *self, const FzNodeEvent *event, Fz
 void fz_gateway_handle_timeout (FzGateway *self, FzInstant now);
 FzInstant fz_gateway_next_timeout (const FzGateway *self);
 
-void fz_gateway_add_routes (FzGateway *self, GArray *entries); /* of FzPolicyEntry */
 bool fz_gateway_has_names (const FzGateway *self); /* any client has announced one, ever */
 void fz_gateway_add_networks (GArray *networks);   /* of FzIpNetwork: the TUN's */
 

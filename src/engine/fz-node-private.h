@@ -32,7 +32,7 @@ struct FzNode {
 
   GArray *to_publish;    /* of uint32_t: slots */
   GPtrArray *to_migrate; /* of FzUuid: connections whose relay is gone, and no other was there */
-  GPtrArray *peers;      /* of FzPeer; rebuilt when have_peers_changed */
+  FzPeerTable *peers;
   bool have_peers_changed;
   size_t n_events_polled;
 };

@@ -70,7 +70,7 @@ fz_node_new (const FzNodeConfig *config)
       g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_ptr_array_unref);
   self->to_publish = g_array_new (FALSE, FALSE, sizeof (uint32_t));
   self->to_migrate = g_ptr_array_new_with_free_func (g_free);
-  self->peers = g_ptr_array_new ();
+  self->peers = fz_peer_table_new (config->reclaim);
   return self;
 }
 
@@ -102,7 +102,7 @@ fz_node_free (FzNode *self)
   g_hash_table_unref (self->by_ufrag);
   g_array_unref (self->to_publish);
   g_ptr_array_unref (self->to_migrate);
-  g_ptr_array_unref (self->peers);
+  fz_peer_table_free (self->peers);
   fz_former_peers_clear (&self->former);
 
   fz_out_queue_clear (&context->transmits);
@@ -231,6 +231,7 @@ insert (FzNode *self, FzConnection *connection)
   g_hash_table_replace (
       self->by_public_key, (void *) fz_connection_get_public_key (connection), connection);
   add_ufrag (self, connection);
+  fz_peer_table_add (self->peers, fz_connection_get_peer (connection));
   ++*count_of_lane (self, connection);
   self->have_peers_changed = true;
 }
@@ -249,6 +250,7 @@ take_out (FzNode *self, FzConnection *connection, FzInstant now)
                        fz_connection_get_local_ufrag (connection),
                        now);
   remove_ufrag (self, connection);
+  fz_peer_table_remove (self->peers, fz_connection_get_peer (connection));
   --*count_of_lane (self, connection);
   if (g_hash_table_lookup (self->by_public_key, public_key) == connection)
     g_hash_table_remove (self->by_public_key, public_key);
@@ -609,16 +611,17 @@ fz_node_have_peers_changed (const FzNode *self)
   return self->have_peers_changed;
 }
 
-size_t
-fz_node_get_peers (FzNode *self, FzPeer *const **out)
+const FzPeerTable *
+fz_node_get_peers (const FzNode *self)
 {
-  g_ptr_array_set_size (self->peers, 0);
-  for (uint32_t i = 0; i < self->slots->len; i++)
-    if (fz_node_get_slot (self, i)->connection != NULL)
-      g_ptr_array_add (self->peers,
-                       fz_connection_get_peer (fz_node_get_slot (self, i)->connection));
-  *out = (FzPeer *const *) self->peers->pdata;
-  return self->peers->len;
+  return self->peers;
+}
+
+void
+fz_node_set_hosts (FzNode *self, FzConnection *connection, const FzIp *ips, size_t n_ips)
+{
+  if (fz_peer_table_set_hosts (self->peers, fz_connection_get_peer (connection), ips, n_ips))
+    self->have_peers_changed = true;
 }
 
 void

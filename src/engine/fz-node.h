@@ -107,13 +107,17 @@ FzInstant fz_node_next_timeout (const FzNode *self);
 bool fz_node_poll_transmit (FzNode *self, FzTransmit *out);
 bool fz_node_poll_event (FzNode *self, FzNodeEvent *out);
 
-/* Whether connections have come or gone: the next snapshot needs fz_node_get_peers anew. */
+/* Whether connections have come or gone: lanes need another snapshot. */
 bool fz_node_have_peers_changed (const FzNode *self);
-/* Every FzPeer, for a snapshot; valid until a connection comes or goes. */
-size_t fz_node_get_peers (FzNode *self, FzPeer *const **out);
+/* Every FzPeer, for the snapshots; the node changes it as connections come and go. */
+const FzPeerTable *fz_node_get_peers (const FzNode *self);
+
+/* The tunnel addresses of @connection's peer, in place of what it had: where lanes send packets to
+ * them. They go with the connection. */
+void fz_node_set_hosts (FzNode *self, FzConnection *connection, const FzIp *ips, size_t n_ips);
 
 /* After the transmits are polled: new endpoints and sessions become visible. Before this call a
- * snapshot with fz_node_get_peers was published if fz_node_have_peers_changed. */
+ * snapshot was published if fz_node_have_peers_changed. */
 void fz_node_publish (FzNode *self);
 
 void fz_node_add_relay_views (const FzNode *self, GArray *views); /* of FzRelayView */

@@ -115,6 +115,123 @@ test_snapshot (void)
   fz_published_clear (&published);
 }
 
+/* One lane looks while the engine adds and removes ten thousand peers, over and over. */
+typedef struct {
+  FzPublished published;
+  FzReclaimReader *reader;
+  FzPeerTable *table;
+  FzPeer *constant; /* always there */
+  atomic_bool is_stopped;
+} Crowd;
+
+static FzIp
+crowd_ip (uint32_t number)
+{
+  return (FzIp){ FZ_IP_V4,
+                 { 10, (uint8_t) (number >> 16), (uint8_t) (number >> 8), (uint8_t) number } };
+}
+
+static gpointer
+look_around (gpointer data)
+{
+  Crowd *crowd = data;
+  FzIp constant = crowd_ip (0);
+
+  for (uint32_t i = 0; !atomic_load (&crowd->is_stopped); i++) {
+    FzIp ip = crowd_ip (i % 1000 + 1);
+    const FzPeer *peer;
+
+    fz_reclaim_quiesce (crowd->published.reclaim, crowd->reader);
+    g_assert_true (fz_peer_table_find (crowd->table, 0) == crowd->constant);
+    g_assert_true (fz_peer_table_find_host (crowd->table, &constant) == crowd->constant);
+    peer = fz_peer_table_find (crowd->table, i % 1000 + 1);
+    g_assert_true (peer == NULL || peer->connection_id == i % 1000 + 1);
+    peer = fz_peer_table_find_host (crowd->table, &ip);
+    g_assert_true (peer == NULL || peer->connection_id == i % 1000 + 1);
+    if (i % 16 == 0) {
+      fz_reclaim_offline (crowd->published.reclaim, crowd->reader);
+      g_thread_yield ();
+    }
+  }
+  fz_reclaim_offline (crowd->published.reclaim, crowd->reader);
+  return NULL;
+}
+
+static void
+free_peer (void *peer)
+{
+  fz_peer_free (peer);
+}
+
+static FzPeer *
+join_crowd (Crowd *crowd, uint32_t number)
+{
+  FzPeer *peer = make_peer (number);
+  FzIp ips[] = { crowd_ip (number), crowd_ip (number | 1u << 20) };
+
+  fz_peer_table_add (crowd->table, peer);
+  fz_peer_table_set_hosts (crowd->table, peer, ips, G_N_ELEMENTS (ips));
+  return peer;
+}
+
+static void
+test_peer_table_threads (void)
+{
+  enum { N = 1000, ROUNDS = 20 };
+  Crowd crowd = { 0 };
+  FzPeer *peers[N + 1] = { 0 };
+  GThread *thread;
+
+  fz_published_init (&crowd.published);
+  crowd.reader = fz_reclaim_add_reader (crowd.published.reclaim);
+  crowd.table = fz_peer_table_new (crowd.published.reclaim);
+  crowd.constant = join_crowd (&crowd, 0);
+  thread = g_thread_new ("lane", look_around, &crowd);
+  for (unsigned round = 0; round < ROUNDS; round++) {
+    for (uint32_t i = 1; i <= N; i++)
+      peers[i] = join_crowd (&crowd, i);
+    for (uint32_t i = 1; i <= N; i++) {
+      fz_peer_table_remove (crowd.table, peers[i]);
+      fz_reclaim_retire (crowd.published.reclaim, peers[i], free_peer);
+    }
+  }
+  atomic_store (&crowd.is_stopped, true);
+  g_thread_join (thread);
+  fz_peer_table_free (crowd.table);
+  fz_peer_free (crowd.constant);
+  fz_published_clear (&crowd.published);
+}
+
+static void
+test_peer_table (void)
+{
+  FzPeerTable *table = fz_peer_table_new (NULL);
+  FzPeer *low = fz_peer_new (&(FzUuid){ { 1 } }, 1), *high = fz_peer_new (&(FzUuid){ { 2 } }, 2);
+  FzIp v4 = test_ip ("10.0.0.1"), v6 = test_ip ("fd00::1"), mapped = test_ip ("0a00:1::");
+  FzIp both[] = { v4, v6 };
+
+  fz_peer_table_add (table, low);
+  fz_peer_table_add (table, high);
+  g_assert_null (fz_peer_table_find_host (table, &v4));
+  g_assert_true (fz_peer_table_set_hosts (table, high, both, 2));
+  g_assert_false (fz_peer_table_set_hosts (table, high, both, 2));
+  g_assert_true (fz_peer_table_set_hosts (table, low, both, 2));
+  g_assert_true (fz_peer_table_find_host (table, &v4) == high); /* whoever came first */
+  g_assert_true (fz_peer_table_find_host (table, &v6) == high);
+  g_assert_null (fz_peer_table_find_host (table, &mapped));
+  g_assert_true (fz_peer_table_set_hosts (table, high, &v6, 1));
+  g_assert_true (fz_peer_table_find_host (table, &v4) == low);
+  g_assert_true (fz_peer_table_find_host (table, &v6) == high);
+  fz_peer_table_remove (table, high);
+  g_assert_true (fz_peer_table_find_host (table, &v6) == low);
+  g_assert_null (fz_peer_table_find (table, 2));
+  fz_peer_table_remove (table, high); /* twice is once */
+  g_assert_true (fz_peer_table_find (table, 1) == low);
+  fz_peer_table_free (table);
+  fz_peer_free (low);
+  fz_peer_free (high);
+}
+
 static void
 test_endpoint (void)
 {
@@ -293,6 +410,8 @@ main (int argc, char **argv)
   g_test_add_func ("/reclaim/readers", test_reclaim_readers);
   g_test_add_func ("/snapshot/tables", test_snapshot);
   g_test_add_func ("/peer/endpoint", test_endpoint);
+  g_test_add_func ("/published/peer-table", test_peer_table);
+  g_test_add_func ("/published/peer-table/threads", test_peer_table_threads);
   g_test_add_func ("/peer/keypair", test_keypair);
   g_test_add_func ("/published/two-threads", test_threads);
   return g_test_run ();

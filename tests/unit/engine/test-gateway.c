@@ -41,14 +41,10 @@ ask (EngineBed *bed, uint8_t client, uint8_t second, uint16_t port)
 {
   FzSnapshot *snapshot = atomic_load (&bed->published.current);
   FzIp address = { FZ_IP_V4, { 100, 64, 0, client } };
-  const FzPolicyEntry *entry = NULL;
+  FzPeer *peer = fz_snapshot_find_route (snapshot, &address, (FzProtocolKey){ FZ_PROTOCOL_TCP, 1 });
   FzFlow flow;
 
-  if (fz_policy_lookup (fz_snapshot_get_routes (snapshot),
-                        &address,
-                        (FzProtocolKey){ FZ_PROTOCOL_TCP, 1 },
-                        &entry) != FZ_POLICY_ADMITTED ||
-      entry->peer == NULL)
+  if (peer == NULL)
     return (FzVerdict){ .kind = FZ_VERDICT_DROP, .reason = FZ_DROP_UNKNOWN_PEER };
   memset (&flow, 0, sizeof flow);
   flow.source = address;
@@ -56,7 +52,7 @@ ask (EngineBed *bed, uint8_t client, uint8_t second, uint16_t port)
   flow.source_port = 1234;
   flow.destination_port = port;
   flow.protocol = FZ_PROTOCOL_TCP;
-  return fz_verdict_receive (snapshot, entry->peer, &flow);
+  return fz_verdict_receive (snapshot, peer, &flow);
 }
 
 static void
@@ -241,7 +237,7 @@ test_spoofing (void)
   FzResource resource = bed_cidr (1, "10.1.0.0/16");
   FzCommand create = bed_create (&resource, BOB);
   FzSnapshot *snapshot;
-  const FzPolicyEntry *entry = NULL;
+  FzPeer *peer;
   FzIp alice = { FZ_IP_V4, { 100, 64, 0, ALICE } };
   FzIp bob_v6 = bed_interface (BOB).ipv6;
   FzFlow flow;
@@ -253,24 +249,20 @@ test_spoofing (void)
   create.create_authorization.client_ipv4 = alice;
   bed_command (&bed, &create);
   snapshot = atomic_load (&bed.published.current);
-  fz_policy_lookup (
-      fz_snapshot_get_routes (snapshot), &alice, (FzProtocolKey){ FZ_PROTOCOL_TCP, 1 }, &entry);
-  g_assert_true (fz_uuid_equal (&entry->peer->id, &create.create_authorization.client_id));
+  peer = fz_snapshot_find_route (snapshot, &alice, (FzProtocolKey){ FZ_PROTOCOL_TCP, 1 });
+  g_assert_true (fz_uuid_equal (&peer->id, &create.create_authorization.client_id));
   memset (&flow, 0, sizeof flow);
   flow.source = alice;
   flow.destination = (FzIp){ FZ_IP_V4, { 10, 1, 0, 1 } };
   flow.protocol = FZ_PROTOCOL_TCP;
-  g_assert_cmpint (fz_verdict_receive (snapshot, entry->peer, &flow).kind, ==, FZ_VERDICT_PASS);
-  fz_policy_lookup (
-      fz_snapshot_get_routes (snapshot),
+  g_assert_cmpint (fz_verdict_receive (snapshot, peer, &flow).kind, ==, FZ_VERDICT_PASS);
+  peer = fz_snapshot_find_route (
+      snapshot,
       &(FzIp){ FZ_IP_V6, { 0xfd, 0, 0x20, 0x21, 0x11, 0x11, 0, 0, 0, 0, 0, 0, 0, 0, 0, ALICE } },
-      (FzProtocolKey){ FZ_PROTOCOL_TCP, 1 },
-      &entry);
-  g_assert_cmpint (
-      fz_verdict_receive (snapshot, entry->peer, &flow).reason, ==, FZ_DROP_UNKNOWN_SOURCE);
+      (FzProtocolKey){ FZ_PROTOCOL_TCP, 1 });
+  g_assert_cmpint (fz_verdict_receive (snapshot, peer, &flow).reason, ==, FZ_DROP_UNKNOWN_SOURCE);
   flow.source = bob_v6;
-  g_assert_cmpint (
-      fz_verdict_receive (snapshot, entry->peer, &flow).reason, ==, FZ_DROP_UNKNOWN_SOURCE);
+  g_assert_cmpint (fz_verdict_receive (snapshot, peer, &flow).reason, ==, FZ_DROP_UNKNOWN_SOURCE);
 }
 
 /* A failed connection keeps its grants: the client may come back without asking. */
