@@ -100,5 +100,6 @@ char *fz_metrics_to_prometheus (const FzMetrics *self);
 
 char *fz_metrics_to_text (const FzMetrics *self); /* flat, "name value\n" each; g_free */
 char *fz_metrics_to_json (const FzMetrics *self); /* flat, one object without newline; g_free */
+/* One record at info; what is told for single lanes is left out. */
 void
 fz_metrics_log (const FzMetrics *self, const FzLog *log, const char *event, const char *message);

@@ -7,7 +7,7 @@
  *   fz-wg --tun fz0 --private-key KEY --address 10.9.0.1 \
  *         --peer key=KEY,endpoint=10.0.0.2:51820,allowed=10.9.0.2/32+fd09::2/128,keepalive=25
  *
- * SIGINT, SIGTERM: ends. SIGHUP: opens new sockets. SIGUSR1: logs all counters.
+ * SIGINT, SIGTERM: ends. SIGHUP: opens new sockets. SIGUSR1: prints all counters.
  * SIGUSR2: sets the engine's clock forward by --skip seconds, so that a rekey can be
  * seen without waiting for it.
  */
@@ -113,10 +113,19 @@ on_hang_up (gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
+/* Whole, with what is told for single lanes: a record of the log would be cut. */
+static void
+print_metrics (Program *program)
+{
+  g_autofree char *json = fz_host_dump_metrics (program->host, FZ_METRICS_JSON);
+
+  g_print ("{\"event\":\"metrics\",%s\n", json + 1);
+}
+
 static gboolean
 on_metrics (gpointer user_data)
 {
-  fz_host_log_metrics (((Program *) user_data)->host);
+  print_metrics (user_data);
   return G_SOURCE_CONTINUE;
 }
 
@@ -308,7 +317,7 @@ run (Program *program, FzPlatform *platform, GError **error)
   if (configure (program, error)) {
     g_main_loop_run (program->loop);
     fz_notify_stopping ();
-    fz_host_log_metrics (program->host);
+    print_metrics (program);
   }
   if (!fz_host_stop (program->host))
     program->status = EXIT_FAILURE;
