@@ -156,6 +156,21 @@ print_metrics (GVariant *counters, bool is_json)
   }
 }
 
+static int
+print_exposition (FzCli *cli)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) reply =
+      fz_cli_service_call (cli, "Diagnostics.Exposition", NULL, -1, -1, NULL, &error);
+  const char *text;
+
+  if (reply == NULL)
+    return fz_cli_service_fail (error);
+  g_variant_get (reply, "(&s)", &text);
+  fputs (text, stdout);
+  return FZ_CLI_OK;
+}
+
 int
 fz_cli_metrics (FzCli *cli)
 {
@@ -166,6 +181,8 @@ fz_cli_metrics (FzCli *cli)
 
   if (status != FZ_CLI_OK)
     return status;
+  if (fz_cli_has (cli, "prometheus"))
+    return print_exposition (cli);
   reply = fz_cli_service_call (cli, "Diagnostics.Metrics", NULL, -1, -1, NULL, &error);
   if (reply == NULL)
     return fz_cli_service_fail (error);

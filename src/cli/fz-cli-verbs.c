@@ -51,6 +51,12 @@ static const FzCliOption sign_in_options[] = {
 
 static const FzCliOption json_options[] = { JSON, END };
 
+static const FzCliOption metrics_options[] = {
+  JSON,
+  FLAG ("prometheus", 'p', N_ ("Print the text format of Prometheus, with histograms and labels")),
+  END,
+};
+
 static const FzCliOption ping_options[] = {
   JSON,
   TEXT ("count", 'c', "N", N_ ("How many times to ask, once a second; 1")),
@@ -195,7 +201,7 @@ static const FzCliVerb verbs[] = {
     NULL,
     0,
     0,
-    json_options,
+    metrics_options,
     fz_cli_metrics },
   { "export",
     N_ ("Write logs and state, without secrets, to an archive (.tar.gz; - for standard output)"),

@@ -5,6 +5,7 @@
 #include "src/helper/fz-self-test.h"
 #include "src/ipc/fz-ipc-credential.h"
 #include "src/portal/fz-login-url.h"
+#include "src/runtime/fz-process-metrics.h"
 
 #include <string.h>
 
@@ -234,6 +235,24 @@ handle_metrics (FzIpcCall *call, gpointer user_data)
   fz_ipc_call_return (call, g_variant_new ("(a{st})", &builder));
 }
 
+static void
+handle_exposition (FzIpcCall *call, gpointer user_data)
+{
+  FzHelper *self = user_data;
+  FzSession *session = fz_control_get_session (self->control);
+  g_autoptr (FzMetrics) metrics = NULL;
+  g_autofree char *text = NULL;
+
+  if (session != NULL) {
+    metrics = fz_host_get_metrics (fz_session_get_host (session));
+  } else {
+    metrics = fz_metrics_new ();
+    fz_process_metrics_add (metrics);
+  }
+  text = fz_metrics_to_prometheus (metrics);
+  fz_ipc_call_return (call, g_variant_new ("(s)", text));
+}
+
 /* -- checks -- */
 
 static void
@@ -403,4 +422,5 @@ const FzIpcHandlers fz_helper_handlers = {
   .export = handle_export,
   .self_test = handle_self_test,
   .metrics = handle_metrics,
+  .exposition = handle_exposition,
 };

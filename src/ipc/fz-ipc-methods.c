@@ -210,6 +210,12 @@ static const FzIpcMethod methods[] = {
     .action = FZ_IPC_ACTION_DIAGNOSTICS,
     .other_action = FZ_IPC_ACTION_DIAGNOSTICS_OTHER,
     .handler = HANDLER (metrics) },
+  { .interface = FZ_IPC_DIAGNOSTICS,
+    .method = "Exposition",
+    .rule = FZ_IPC_RULE_OWN_OR_NOBODY,
+    .action = FZ_IPC_ACTION_DIAGNOSTICS,
+    .other_action = FZ_IPC_ACTION_DIAGNOSTICS_OTHER,
+    .handler = HANDLER (exposition) },
 };
 
 const FzIpcMethod *

@@ -54,6 +54,7 @@ typedef struct {
   FzIpcHandler export;
   FzIpcHandler self_test;
   FzIpcHandler metrics;
+  FzIpcHandler exposition;
   void (*sample) (FzIpcSample *out, gpointer user_data); /* NULL: zeros */
 } FzIpcHandlers;
 

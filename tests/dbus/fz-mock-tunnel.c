@@ -422,6 +422,17 @@ handle_metrics (FzIpcCall *call, gpointer user_data)
 }
 
 static void
+handle_exposition (FzIpcCall *call, gpointer user_data)
+{
+  note (call, user_data);
+  fz_ipc_call_return (call,
+                      g_variant_new ("(s)",
+                                     "# HELP firezone_peers Peers.\n"
+                                     "# TYPE firezone_peers gauge\n"
+                                     "firezone_peers 2\n"));
+}
+
+static void
 sample (FzIpcSample *out, gpointer user_data)
 {
   Mock *mock = user_data;
@@ -580,6 +591,7 @@ main (int argc, char **argv)
                   handle_export,
                   handle_self_test,
                   handle_metrics,
+                  handle_exposition,
                   sample },
     .user_data = &mock,
   };

@@ -46,6 +46,7 @@ READING = {
     "Diagnostics.Export": ("(handle 0, {})", "write:/dev/null"),
     "Diagnostics.SelfTest": ("()", None),
     "Diagnostics.Metrics": ("()", None),
+    "Diagnostics.Exposition": ("()", None),
 }
 METHODS = {
     **{m: (a, fd, [x], [x], [x, "take-over"]) for m, (a, fd, x) in ON_TUNNEL.items()},

@@ -385,6 +385,7 @@ class Verbs(CliCase):
     def test_metrics(self):
         self.assertEqual(self.json("metrics", "metrics")["counters"], {"udp_tx_packets": 1234, "tun_rx_packets": 987})
         self.assertRegex(self.firezone("metrics", status=OK).stdout, r"(?m)^udp_tx_packets +1234$")
+        self.assertEqual(self.firezone("metrics", "--prometheus", status=OK).stdout.splitlines()[-1], "firezone_peers 2")
 
     def test_export(self):
         path = os.path.join(self.system.folder, "alice")

@@ -18,7 +18,9 @@ import threading
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "netns"))
 import bus  # noqa: E402
+import exposition  # noqa: E402
 import service  # noqa: E402
 
 RESOURCES = f"{bus.PATH}/resource/"
@@ -429,7 +431,8 @@ class Eyes(ServiceTest):
                 seen.append(raised.exception.message)
         for method, arguments in (("Manager.Disconnect", "(@a{sv} {},)"), ("Manager.ClearCredential", "()"),
                                   ("Manager.Connect", "(@a{sv} {},)"), ("Diagnostics.OpenLog", "(@a{sv} {},)"),
-                                  ("Diagnostics.SelfTest", "()"), ("Diagnostics.Metrics", "()")):
+                                  ("Diagnostics.SelfTest", "()"), ("Diagnostics.Metrics", "()"),
+                                  ("Diagnostics.Exposition", "()")):
             if self.alice.get("Owner") != bus.NO_OWNER:
                 with self.assertRaises(bus.CallError) as raised:
                     spy.call(method, arguments)
@@ -715,6 +718,15 @@ class Diagnostics(ServiceTest):
         counters = bus.wait_until(lambda: self.alice.call("Diagnostics.Metrics"), "counters")
         self.assertTrue(all(isinstance(value, int) for value in counters.values()), counters)
 
+    def test_exposition(self):
+        """Valid with and without a tunnel."""
+        self.assertIn("process_cpu_seconds_total", exposition.check(self.alice.call("Diagnostics.Exposition")))
+        self.connect()
+        families = bus.wait_until(
+            lambda: (lambda all: all if "firezone_peers" in all else None)(
+                exposition.check(self.alice.call("Diagnostics.Exposition"))), "the tunnel's metrics")
+        self.assertIn("firezone_lane_drops_total", families)
+
     def test_self_test(self):
         rows = {name: (holds, advice) for name, holds, advice in self.alice.call("Diagnostics.SelfTest")}
         self.assertFalse(rows["signed-in"][0])
@@ -948,7 +960,7 @@ class Configuration(ServiceTest):
         self.addCleanup(polkit.set, "diagnostics", "yes", "alice")
         polkit.asked.clear()
         calls = {"OpenLog": ("(@a{sv} {},)", None), "Export": ("(handle 0, @a{sv} {})", "socket"), "SelfTest": ("()", None),
-                 "Metrics": ("()", None), "SetLogFilter": ("('trace',)", None)}
+                 "Metrics": ("()", None), "Exposition": ("()", None), "SetLogFilter": ("('trace',)", None)}
         pending = [self.alice.begin("Diagnostics." + name, arguments, fd=fd) for name, (arguments, fd) in calls.items()]
         bus.wait_until(lambda: len(polkit.held) == len(calls), "all questions")
         before = bob.get("LogFilter")
@@ -958,7 +970,7 @@ class Configuration(ServiceTest):
             with self.subTest(name):
                 self.assert_error("NotAuthorized", call.result)
         self.assertEqual(sorted(self.actions_asked_about(self.alice)),
-                         sorted(["diagnostics"] * 5 + ["diagnostics-other"] * 4 + ["configure"]))
+                         sorted(["diagnostics"] * 6 + ["diagnostics-other"] * 5 + ["configure"]))
         self.assertEqual(bob.get("LogFilter"), before)
 
     def test_check(self):

@@ -315,6 +315,8 @@ class Mock:
             reply = GLib.Variant("(a(sbs))", ([("tun", True, ""), ("dns", True, "")],))
         elif method == "Metrics":
             reply = GLib.Variant("(a{st})", ({"tx": 1},))
+        elif method == "Exposition":
+            reply = GLib.Variant("(s)", ("",))
         elif method == "WaitForState":
             reply = GLib.Variant("(s)", (self.manager["State"],))
         invocation.return_value(reply)
