@@ -14,7 +14,7 @@
 
 #define LANES_MAX 4u
 #define WINDOW    48u /* packets under way from each lane: no queue overflows by itself */
-#define N_PACKETS 2000u
+#define N_PACKETS 600u
 #define LANE_AT   24u /* a packet's number has its sending lane in the top byte */
 
 /* What one lane sends. */
