@@ -87,19 +87,30 @@ def _bind_users():
         shutil.rmtree(folder)  # the mounts keep the files
 
 
+def mark_mounts():
+    """What is_own_mounts() takes; to be kept over a start in another mount namespace."""
+    return os.readlink("/proc/self/ns/mnt")
+
+
+def is_own_mounts(mark):
+    """Whether the program has left the mount namespace where `mark` was made. What merely stands in the environment does not count:
+    whoever mounts and writes on the word of it would do so on the machine itself."""
+    return mark.startswith("mnt:[") and mark != mark_mounts()
+
+
 def enter():
     """Returns inside a mount namespace of the program's own where USERS exist, or ends the program."""
-    if os.environ.get("FZ_BUS_UNSHARED") == "1":
-        _bind_users()
-        os.environ["FZ_BUS_UNSHARED"] = "2"
-        return
-    if os.environ.get("FZ_BUS_UNSHARED") == "2":
+    mark, _, is_done = os.environ.get("FZ_BUS_UNSHARED", "").partition(" ")
+    if is_own_mounts(mark):
+        if not is_done:
+            _bind_users()
+            os.environ["FZ_BUS_UNSHARED"] = mark + " done"
         return
     if os.geteuid() != 0:
         skip("needs root: callers of several users, and a mount namespace")
     if subprocess.run(["unshare", "-m", "--propagation", "private", "true"], capture_output=True).returncode != 0:
         skip("no right to make a mount namespace")
-    os.environ["FZ_BUS_UNSHARED"] = "1"
+    os.environ["FZ_BUS_UNSHARED"] = mark_mounts()
     os.execvp("unshare", ["unshare", "-m", "--propagation", "private", PYTHON, *sys.argv])
 
 

@@ -20,6 +20,8 @@ import tempfile
 import threading
 import time
 
+from bus import is_own_mounts, mark_mounts
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.abspath(os.environ.get("FZ_BUILD", os.path.join(SOURCE, "build")))
@@ -85,8 +87,7 @@ def fetch_packages():
 
 def enter():
     """Returns inside namespaces of the program's own, or ends it."""
-    if os.environ.get("FZ_DNS_BED") == "1":
-        os.environ["FZ_DNS_BED"] = "2"
+    if is_own_mounts(os.environ.pop("FZ_DNS_BED", "")):
         _furnish()
         return
     if os.geteuid() != 0 or subprocess.run(["unshare", "-mn", "true"], capture_output=True).returncode != 0:
@@ -94,7 +95,7 @@ def enter():
     if not os.path.exists("/dev/net/tun"):
         skip("needs /dev/net/tun")
     os.environ["FZ_DNS_PACKAGES"] = fetch_packages()
-    os.environ["FZ_DNS_BED"] = "1"
+    os.environ["FZ_DNS_BED"] = mark_mounts()
     os.execvp("unshare", ["unshare", "-m", "-n", "--propagation", "private", PYTHON, *sys.argv])
 
 

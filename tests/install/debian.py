@@ -145,9 +145,10 @@ def fetch_root():
 
 def in_own_mounts():
     """Runs this program again where its mounts are its own and end with it."""
-    if os.environ.get("FZ_OWN_MOUNTS"):
+    here, left = os.readlink("/proc/self/ns/mnt"), os.environ.get("FZ_OWN_MOUNTS", "")
+    if left.startswith("mnt:[") and left != here:  # a mark that was merely inherited does not count
         return
-    os.environ["FZ_OWN_MOUNTS"] = "1"
+    os.environ["FZ_OWN_MOUNTS"] = here
     os.execvp("unshare", ["unshare", "-m", "--propagation", "private", sys.executable, *sys.argv])
 
 
