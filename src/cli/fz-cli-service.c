@@ -53,6 +53,9 @@ fail_ipc (const GError *error)
   case FZ_IPC_ERROR_TIMEOUT:
     fprintf (stderr, _ ("firezone: not in time: %s\n"), error->message);
     return FZ_CLI_TIMEOUT;
+  case FZ_IPC_ERROR_FAILED:
+    fprintf (stderr, "firezone: %s\n", error->message);
+    return FZ_CLI_ERROR;
   case FZ_IPC_ERROR_INVALID_ARGUMENT:
   case FZ_IPC_ERROR_BUSY:
   case FZ_IPC_ERROR_UNSUPPORTED:

@@ -303,6 +303,8 @@ on_exported (GObject *source, GAsyncResult *result, gpointer user_data)
     g_hash_table_remove (pending->helper->exporting, GUINT_TO_POINTER (pending->uid));
     if (is_written)
       fz_ipc_call_return (pending->call, NULL);
+    else if (error->domain == G_FILE_ERROR) /* a log of ours cannot be read */
+      fz_ipc_call_take_error (pending->call, g_steal_pointer (&error));
     else /* a full disk, a reader that has gone: the target is the caller's */
       fz_ipc_call_fail (pending->call,
                         FZ_IPC_ERROR_INVALID_ARGUMENT,

@@ -164,10 +164,11 @@ fz_ipc_call_take_error (FzIpcCall *self, GError *error)
   g_autoptr (GError) owned = error;
   g_autofree char *name = NULL;
 
-  if (owned->domain == FZ_IPC_ERROR || owned->domain == G_DBUS_ERROR)
-    name = g_dbus_error_encode_gerror (owned);
-  else
-    name = g_strdup ("org.freedesktop.DBus.Error.Failed");
+  if (owned->domain != FZ_IPC_ERROR && owned->domain != G_DBUS_ERROR) {
+    owned->domain = FZ_IPC_ERROR;
+    owned->code = FZ_IPC_ERROR_FAILED;
+  }
+  name = g_dbus_error_encode_gerror (owned);
   answer (self, g_dbus_message_new_method_error_literal (self->message, name, owned->message));
 }
 

@@ -47,8 +47,8 @@ void fz_ipc_call_return (FzIpcCall *self, GVariant *values);
 /* For methods that return one descriptor. Takes @fd. */
 void fz_ipc_call_return_fd (FzIpcCall *self, int fd);
 
-/* Takes @error. FZ_IPC_ERROR keeps its name, anything else becomes
- * org.freedesktop.DBus.Error.Failed with the same text. */
+/* Takes @error. FZ_IPC_ERROR and D-Bus's own keep their names, anything else becomes
+ * FZ_IPC_ERROR_FAILED with the same text. */
 void fz_ipc_call_take_error (FzIpcCall *self, GError *error);
 
 void fz_ipc_call_fail (FzIpcCall *self, FzIpcError code, const char *format, ...)

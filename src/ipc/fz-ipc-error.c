@@ -13,6 +13,7 @@ static const GDBusErrorEntry entries[] = {
   { FZ_IPC_ERROR_TIMEOUT, NAME ("Timeout") },
   { FZ_IPC_ERROR_UNSUPPORTED, NAME ("Unsupported") },
   { FZ_IPC_ERROR_NOT_OWNER, NAME ("NotOwner") },
+  { FZ_IPC_ERROR_FAILED, NAME ("Failed") },
 };
 
 GQuark

@@ -18,6 +18,7 @@ typedef enum {
   FZ_IPC_ERROR_TIMEOUT,          /* WaitForState */
   FZ_IPC_ERROR_UNSUPPORTED,      /* this build or machine cannot */
   FZ_IPC_ERROR_NOT_OWNER,        /* another user's tunnel, and polkit's take-over says no */
+  FZ_IPC_ERROR_FAILED,           /* something of the service's own; the call was good */
 } FzIpcError;
 
 /* Registers the names at the first call; a client calls it once before its first reply arrives. */

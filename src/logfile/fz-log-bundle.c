@@ -264,11 +264,13 @@ pass_piece (Pass *pass, uint8_t *buffer, bool *at_end, GError **error)
     n = pread (pass->fd, buffer, want, (off_t) pass->at);
   while (n < 0 && errno == EINTR);
   if (n < 0) {
+    int code = errno;
+
     g_set_error (error,
-                 G_IO_ERROR,
-                 g_io_error_from_errno (errno),
+                 G_FILE_ERROR,
+                 (int) g_file_error_from_errno (code),
                  "reading the log: %s",
-                 g_strerror (errno));
+                 g_strerror (code));
     return false;
   }
   have = (size_t) n;

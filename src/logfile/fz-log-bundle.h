@@ -38,6 +38,8 @@ bool fz_log_bundle_add_text (FzLogBundle *self, const char *name, const char *te
  * @log_fd: borrowed; a regular file, read from 0 by pread(); of a longer one the last
  *   FZ_LOG_BUNDLE_LOG_BYTES_MAX, from a line's start. What is written to it meanwhile is left out;
  *   where it is cut short meanwhile the member is filled up with newlines
+ *
+ * @error: G_FILE_ERROR if @log_fd cannot be read, G_IO_ERROR for whatever else, @fd among it
  */
 bool fz_log_bundle_add_log (
     FzLogBundle *self, const char *name, int log_fd, GCancellable *cancellable, GError **error);

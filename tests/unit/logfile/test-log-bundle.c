@@ -205,6 +205,31 @@ test_reader_gone (void)
   g_unlink (path);
 }
 
+/* Whose fault it is can be told: the log's, or the archive's. */
+static void
+test_faults (void)
+{
+  int out = memory_file (""), log = memory_file ("x\n");
+  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", log);
+  int unreadable = open (path, O_WRONLY | O_CLOEXEC);
+  int full = open ("/dev/full", O_WRONLY | O_CLOEXEC);
+  g_autoptr (FzLogBundle) bundle = bundle_to (out);
+  g_autoptr (FzLogBundle) to_full = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (fz_log_bundle_add_log (bundle, "x.log", unreadable, NULL, &error));
+  g_assert_error (error, G_FILE_ERROR, G_FILE_ERROR_BADF);
+  g_clear_error (&error);
+  to_full = bundle_to (full);
+  g_assert_true (fz_log_bundle_add_log (to_full, "x.log", log, NULL, NULL));
+  g_assert_false (fz_log_bundle_close (to_full, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_NO_SPACE);
+  close (full);
+  close (unreadable);
+  close (log);
+  close (out);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -214,5 +239,6 @@ main (int argc, char **argv)
   g_test_add_func ("/log-bundle/bounded", test_bounded);
   g_test_add_func ("/log-bundle/refused", test_refused);
   g_test_add_func ("/log-bundle/reader-gone", test_reader_gone);
+  g_test_add_func ("/log-bundle/faults", test_faults);
   return g_test_run ();
 }
