@@ -65,6 +65,21 @@ fz_authorizations_want (FzAuthorizations *self,
   return true;
 }
 
+GArray *
+fz_authorizations_repeat (FzAuthorizations *self, FzInstant now)
+{
+  GArray *ids = g_array_new (FALSE, FALSE, sizeof (FzUuid));
+  GHashTableIter iter;
+  gpointer question;
+
+  g_hash_table_iter_init (&iter, self->by_resource);
+  while (g_hash_table_iter_next (&iter, NULL, &question)) {
+    ((Question *) question)->asked_at = now;
+    g_array_append_val (ids, ((Question *) question)->resource_id);
+  }
+  return ids;
+}
+
 bool
 fz_authorizations_is_pending (const FzAuthorizations *self, const FzUuid *resource_id)
 {

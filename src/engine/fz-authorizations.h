@@ -1,8 +1,9 @@
 /* fz-authorizations.h
  *
  * The client's open questions to the portal: one per resource, with the packets
- * that wait for the answer (tunnel.md §7.4). There is no timer: only new
- * traffic repeats a question, and not within 2 s.
+ * that wait for the answer (tunnel.md §7.4). There is no timer: a question is
+ * repeated by new traffic, not within 2 s, and when the portal is back: what was
+ * asked meanwhile, or just before, may never have come to it.
  */
 #pragma once
 
@@ -30,6 +31,9 @@ bool fz_authorizations_want (FzAuthorizations *self,
                              const FzUuid *resource_id,
                              FzSpan packet,
                              FzInstant now);
+
+/* All open questions, to be asked at once; g_array_unref. */
+GArray *fz_authorizations_repeat (FzAuthorizations *self, FzInstant now);
 
 bool fz_authorizations_is_pending (const FzAuthorizations *self, const FzUuid *resource_id);
 

@@ -313,6 +313,7 @@ handle_init (FzClient *self, const FzCommand *command, FzInstant now, GError **e
                          command->client_init.relays,
                          command->client_init.n_relays,
                          now);
+  fz_client_ask_again (self, now);
   return true;
 }
 

@@ -50,6 +50,8 @@ FzPeer *fz_client_get_peer (const FzClient *self, const FzClientGateway *gateway
 const FzPolicy *fz_client_get_policy (FzClient *self);
 
 /* Asks the portal if that is due, and keeps @packet (NULL data: nothing) until it answers. */
+/* The portal is there again: whatever is still open is asked at once. */
+void fz_client_ask_again (FzClient *self, FzInstant now);
 void fz_client_want_authorization (FzClient *self,
                                    const FzUuid *resource_id,
                                    FzSpan packet,

@@ -206,6 +206,15 @@ fz_client_want_authorization (FzClient *self,
     ask (self, resource_id);
 }
 
+void
+fz_client_ask_again (FzClient *self, FzInstant now)
+{
+  g_autoptr (GArray) ids = fz_authorizations_repeat (self->pending, now);
+
+  for (guint i = 0; i < ids->len; i++)
+    ask (self, &g_array_index (ids, FzUuid, i));
+}
+
 /* -- packets -- */
 
 void

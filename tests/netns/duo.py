@@ -41,9 +41,9 @@ def delta(after, before):
     return {name: value - before.get(name, 0) for name, value in after.items() if type(value) is int}
 
 
-def gaps_ms(peer, after=0):
-    """How long its lanes stood still for each change since `after`, an offset of its log."""
-    found = re.findall(r'"event":"lanes-restarted"[^\n]*"gap_us":(\d+)', peer.process.log()[after:])
+def gaps_ms(log):
+    """How long the lanes stood still for each change that a log tells of."""
+    found = re.findall(r'"event":"lanes-restarted"[^\n]*"gap_us":(\d+)', log)
     return [int(text) / 1000 for text in found]
 
 

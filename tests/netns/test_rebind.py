@@ -46,7 +46,7 @@ def case_rebind(options):
             wait = duo.start_transfer(duo.left, 30)
             duo.carry(f"{2 * REBINDS} rebinds {' '.join(fz_options)}", both, seconds=3)
             wait()
-            gaps = sorted(gaps_ms(duo.left) + gaps_ms(duo.right))
+            gaps = sorted(gaps_ms(duo.left.process.log()) + gaps_ms(duo.right.process.log()))
             expect(len(gaps) == 2 * REBINDS, f"{len(gaps)} rebinds")
             print(f"  the lanes stood still for {gaps[0]:.1f} to {gaps[-1]:.1f} ms, median {gaps[len(gaps) // 2]:.1f}")
             for metrics in duo.finish():
@@ -97,7 +97,7 @@ def case_device_replaced(options):
             # at most the batch that was being written
             lost = change.get("tun_write_lost_packets", 0)
             print(f"  device replaced: silence {max(r.longest_silence_ms for r in results):.1f} ms, "
-                  f"the lanes stood still for {gaps_ms(duo.left, after)[0]:.1f} ms, {lost} packets had no device to go to",
+                  f"the lanes stood still for {gaps_ms(duo.left.process.log()[after:])[0]:.1f} ms, {lost} packets had no device to go to",
                   flush=True)
         duo.finish()
 

@@ -383,6 +383,34 @@ test_portal_away (void)
   bed_expect (&bed, "request 11 9a");
 }
 
+/* What was asked while the portal was away never came to it: it is asked when the portal is back,
+ * not by the next packet after two seconds; and what waited leaves then. */
+static void
+test_asked_while_portal_away (void)
+{
+  g_auto (EngineBed) bed;
+  FzResource resource = bed_cidr (0x11, "10.0.0.0/8");
+  FzRelay relay = bed_relay ();
+  FzCommand away = { .kind = FZ_COMMAND_PORTAL_DISCONNECTED };
+  FzCommand back = { .kind = FZ_COMMAND_PORTAL_CONNECTED };
+  FzCommand init = bed_client_init (&resource, 1, &relay);
+
+  setup (&bed);
+  bed_command (&bed, &away);
+  bed_send (&bed, ME, "10.0.0.1", 1);
+  bed_expect (&bed, "request 11");
+  bed_command (&bed, &back);
+  bed_expect (&bed, NULL); /* not before it has said what there is */
+  bed_command (&bed, &init);
+  bed_expect (&bed, "request 11");
+  bed_send (&bed, ME, "10.0.0.1", 2);
+  bed_expect (&bed, NULL); /* and not twice */
+  grant (&bed, 0x11, 0x9a);
+  bed_forget (&bed);
+  bed_command (&bed, &init); /* answered: nothing more to ask */
+  bed_expect (&bed, NULL);
+}
+
 static void
 test_held_candidates_die_with_their_connection (void)
 {
@@ -607,6 +635,7 @@ main (int argc, char **argv)
   g_test_add_func ("/client/authorization/failures", test_failures);
   g_test_add_func ("/client/authorization/preference", test_preference);
   g_test_add_func ("/client/portal-away", test_portal_away);
+  g_test_add_func ("/client/asked-while-portal-away", test_asked_while_portal_away);
   g_test_add_func ("/client/held-candidates-die", test_held_candidates_die_with_their_connection);
   g_test_add_func ("/client/network-change", test_network_change);
   g_test_add_func ("/client/gateway-with-new-key", test_gateway_with_new_key);
