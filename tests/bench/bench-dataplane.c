@@ -617,7 +617,7 @@ static void
 measure_lookups (FzAeadBackend backend)
 {
   static Lookup lookup;
-  End end = { 0 };
+  End end = { .peer = NULL };
   FzIpPacket view;
 
   init_end (&end, backend, true);
