@@ -105,6 +105,20 @@ test_model (void)
   }
 }
 
+/* Old and seen are told apart at the very edge. */
+static void
+test_behind (void)
+{
+  FzReplayWindow window = { 0 };
+
+  g_assert_false (fz_replay_window_is_behind (&window, 0));
+  g_assert_true (fz_replay_window_accept (&window, 10 * FZ_REPLAY_WINDOW_BITS));
+  g_assert_true (fz_replay_window_is_behind (&window, 9 * FZ_REPLAY_WINDOW_BITS));
+  g_assert_false (fz_replay_window_is_behind (&window, 9 * FZ_REPLAY_WINDOW_BITS + 1));
+  g_assert_false (fz_replay_window_is_behind (&window, 10 * FZ_REPLAY_WINDOW_BITS));
+  g_assert_false (fz_replay_window_is_behind (&window, UINT64_MAX));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -112,5 +126,6 @@ main (int argc, char **argv)
   g_test_add_func ("/replay-window/table", test_table);
   g_test_add_func ("/replay-window/looking-changes-nothing", test_look);
   g_test_add_func ("/replay-window/model", test_model);
+  g_test_add_func ("/replay-window/behind", test_behind);
   return g_test_run ();
 }
