@@ -603,13 +603,27 @@ fz_connection_handle_stun (FzConnection *self,
 }
 
 FzDrop
-fz_connection_handle_initiation (FzConnection *self,
-                                 const FzWireguardMessage *message,
-                                 FzNoiseInitiation *initiation,
-                                 const FzEndpoint *origin,
-                                 FzInstant now)
+fz_connection_begin_response (FzConnection *self, FzHandshakeJob *job, FzInstant now)
 {
-  FzDrop drop = fz_tunnel_handle_initiation (self->tunnel, message, initiation, origin, now);
+  FzWireguardMessage message = fz_handshake_job_get_message (job);
+  FzDrop drop =
+      fz_tunnel_begin_response (self->tunnel, &message, &job->initiation, now, &job->answer);
+
+  job->kind = FZ_HANDSHAKE_JOB_RESPOND;
+  job->connection_id = self->connection_id;
+  return drop;
+}
+
+FzDrop
+fz_connection_finish_response (FzConnection *self, FzHandshakeJob *job, FzInstant now)
+{
+  FzDrop drop = fz_tunnel_finish_response (self->tunnel,
+                                           &job->initiation,
+                                           job->answer.local_index,
+                                           &job->keys,
+                                           job->response,
+                                           &job->origin,
+                                           now);
 
   fz_connection_settle (self, now);
   return drop;

@@ -19,6 +19,7 @@
 #pragma once
 
 #include "src/engine/fz-candidate-outbox.h"
+#include "src/engine/fz-handshake-job.h"
 #include "src/engine/fz-out-queue.h"
 #include "src/engine/fz-path-agent.h"
 #include "src/engine/fz-relay-pool.h"
@@ -154,11 +155,10 @@ FzDrop fz_connection_handle_stun (FzConnection *self,
                                   const FzSocketAddress *local,
                                   const FzSocketAddress *from,
                                   FzInstant now);
-FzDrop fz_connection_handle_initiation (FzConnection *self,
-                                        const FzWireguardMessage *message,
-                                        FzNoiseInitiation *initiation,
-                                        const FzEndpoint *origin,
-                                        FzInstant now);
+/* An OPEN that is done and turned out to be this peer's: it becomes a RESPOND to be run … */
+FzDrop fz_connection_begin_response (FzConnection *self, FzHandshakeJob *job, FzInstant now);
+/* … and is sent. */
+FzDrop fz_connection_finish_response (FzConnection *self, FzHandshakeJob *job, FzInstant now);
 FzDrop fz_connection_handle_response (FzConnection *self,
                                       const FzWireguardMessage *message,
                                       const FzEndpoint *origin,

@@ -47,6 +47,7 @@ fz_engine_new (const FzEngineConfig *config)
     .unix_ns_at_zero = config->unix_ns_at_zero,
     .private_key = config->private_key,
     .steering = config->steering,
+    .has_workers = config->has_workers,
   };
 
   self->role = config->role;
@@ -480,6 +481,21 @@ fz_engine_handle_message (FzEngine *self, const FzLaneMessage *message, FzInstan
       fz_role_drop (&self->context, reason);
     break;
   }
+  settle (self, now);
+}
+
+/* -- work for others -- */
+
+FzHandshakeJob *
+fz_engine_poll_job (FzEngine *self)
+{
+  return fz_node_poll_job (self->context.node);
+}
+
+void
+fz_engine_finish_job (FzEngine *self, FzHandshakeJob *job, FzInstant now)
+{
+  fz_node_finish_job (self->context.node, job, now);
   settle (self, now);
 }
 

@@ -25,6 +25,7 @@
 #include "src/dataplane/fz-steering.h"
 #include "src/engine/fz-command.h"
 #include "src/engine/fz-event.h"
+#include "src/engine/fz-handshake-job.h"
 #include "src/engine/fz-handshake-times.h"
 #include "src/engine/fz-view.h"
 
@@ -48,6 +49,7 @@ typedef struct {
   uint64_t unix_ns_at_zero;   /* wall clock at FzInstant 0, for TAI64N and expiry */
   const uint8_t *private_key; /* FZ_KEY_SIZE bytes; NULL: a fresh one from rng */
   FzSteering steering;        /* connections are spread over its lanes; zero: one lane */
+  bool has_workers;           /* the host polls jobs; else the engine does all work itself */
 } FzEngineConfig;
 
 typedef struct FzEngine FzEngine;
@@ -65,6 +67,13 @@ bool
 fz_engine_handle_command (FzEngine *self, const FzCommand *command, FzInstant now, GError **error);
 void fz_engine_handle_message (FzEngine *self, const FzLaneMessage *message, FzInstant now);
 void fz_engine_handle_timeout (FzEngine *self, FzInstant now); /* early or twice is harmless */
+
+/* -- work for others, if has_workers -- */
+
+/* Handshakes whose arithmetic waits; NULL: none. Each is run, on any thread, and handed back in the
+ * order in which they were polled. */
+FzHandshakeJob *fz_engine_poll_job (FzEngine *self);
+void fz_engine_finish_job (FzEngine *self, FzHandshakeJob *job, FzInstant now); /* takes @job */
 
 /* -- output -- */
 

@@ -9,6 +9,8 @@
 #include <string.h>
 
 struct FzIdentity {
+  unsigned n_references; /* engine thread */
+  FzLoad load;
   uint8_t private_key[FZ_KEY_SIZE];
   uint8_t public_key[FZ_KEY_SIZE];
   FzCookieKeys keys;
@@ -35,13 +37,21 @@ fz_identity_new (const uint8_t *private_key, const FzRng *rng)
   fz_rate_limiter_init (&self->limiter, FZ_HANDSHAKES_PER_S, hash_key);
   fz_wipe (hash_key, sizeof hash_key);
   self->rng = *rng;
+  self->n_references = 1;
+  return self;
+}
+
+FzIdentity *
+fz_identity_ref (FzIdentity *self)
+{
+  self->n_references++;
   return self;
 }
 
 void
 fz_identity_free (FzIdentity *self)
 {
-  if (self != NULL)
+  if (self != NULL && --self->n_references == 0)
     fz_secret_free (self, sizeof *self);
 }
 
@@ -57,6 +67,21 @@ fz_identity_agree (const FzIdentity *self,
                    uint8_t out[FZ_KEY_SIZE])
 {
   return fz_x25519 (self->private_key, public_key, out);
+}
+
+void
+fz_identity_set_load (FzIdentity *self, FzLoad load)
+{
+  self->load = load;
+}
+
+/* Counts the message. */
+static bool
+is_loaded (FzIdentity *self, FzInstant now)
+{
+  bool is_over = !fz_rate_limiter_take (&self->limiter, now);
+
+  return self->load == FZ_LOAD_BY_COUNT ? is_over : self->load == FZ_LOAD_HIGH;
 }
 
 void
@@ -76,7 +101,7 @@ fz_identity_admit (FzIdentity *self,
   *out_has_reply = false;
   if (!fz_cookie_check_mac1 (&self->keys, message))
     return FZ_DROP_BAD_MAC;
-  if (fz_rate_limiter_take (&self->limiter, now))
+  if (!is_loaded (self, now))
     return FZ_DROP_NONE;
   if (from->ip.family == FZ_IP_NONE)
     return FZ_DROP_RATE_LIMITED;

@@ -2,7 +2,9 @@
  *
  * A node's static key pair and its front door: what every handshake message
  * must pass before anyone does curve arithmetic or looks for its peer. One per
- * node, shared by its tunnels, engine thread only. Secrets in locked memory.
+ * node, shared by its tunnels. The key pair never changes and may be read by any
+ * thread that works for a reference holder; all else is the engine thread's.
+ * Secrets in locked memory.
  *
  * Order at the door (connectivity.md §2.8, §11 #4): mac1, then the count of
  * messages per second, then, under load, mac2 over address and port.
@@ -27,7 +29,8 @@ typedef struct FzIdentity FzIdentity;
  * @rng: copied; its context outlives the identity
  */
 FzIdentity *fz_identity_new (const uint8_t *private_key, const FzRng *rng);
-void fz_identity_free (FzIdentity *self); /* wipes; no tunnel may use it any more */
+FzIdentity *fz_identity_ref (FzIdentity *self);
+void fz_identity_free (FzIdentity *self); /* one reference; wipes with the last */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FzIdentity, fz_identity_free)
 
 const uint8_t *fz_identity_get_public_key (const FzIdentity *self); /* FZ_KEY_SIZE bytes */
@@ -36,6 +39,16 @@ const uint8_t *fz_identity_get_public_key (const FzIdentity *self); /* FZ_KEY_SI
 bool fz_identity_agree (const FzIdentity *self,
                         const uint8_t public_key[FZ_KEY_SIZE],
                         uint8_t out[FZ_KEY_SIZE]);
+
+/* What counts as load, from which on senders must prove their address. */
+typedef enum {
+  FZ_LOAD_BY_COUNT, /* more than FZ_HANDSHAKES_PER_S messages in this second; the default */
+  FZ_LOAD_LOW,      /* the node says so itself: no load … */
+  FZ_LOAD_HIGH,     /* … and load */
+} FzLoad;
+
+/* Before fz_identity_admit, for nodes that know how much work waits. */
+void fz_identity_set_load (FzIdentity *self, FzLoad load);
 
 /* For tests and special nodes; the default is FZ_HANDSHAKES_PER_S. */
 void fz_identity_set_limit (FzIdentity *self, uint32_t handshakes_per_s);

@@ -5,6 +5,7 @@
  * tests come first: curves are computed only for messages with a right mac1.
  */
 
+#include "src/base/fz-bytes.h"
 #include "src/engine/fz-node-private.h"
 #include "src/proto/fz-ip.h"
 
@@ -96,24 +97,95 @@ handle_stun (FzNode *self,
 
 /* -- WireGuard's handshakes -- */
 
+/* A handshake message and the way back to its sender. */
+typedef struct {
+  FzEndpoint origin;
+  const FzSocketAddress *relay; /* that it came through; NULL: none */
+  uint16_t channel;             /* of the relay */
+} Arrival;
+
+/* The first step is done: whose is it? */
+static FzDrop
+begin_response (FzNode *self, FzHandshakeJob *job, FzInstant now)
+{
+  FzConnection *connection;
+
+  if (job->drop != FZ_DROP_NONE)
+    return job->drop;
+  if (job->identity != self->context.identity)
+    return FZ_DROP_UNKNOWN_PEER; /* we have become somebody else */
+  connection = g_hash_table_lookup (self->by_public_key, job->initiation.public_key);
+  return connection != NULL ? fz_connection_begin_response (connection, job, now)
+                            : FZ_DROP_UNKNOWN_PEER;
+}
+
+static FzDrop
+finish_response (FzNode *self, FzHandshakeJob *job, FzInstant now)
+{
+  FzConnection *connection;
+  FzDrop reason;
+
+  if (job->drop != FZ_DROP_NONE)
+    return job->drop;
+  connection = fz_node_find_by_number (self, job->connection_id);
+  if (connection == NULL || job->identity != self->context.identity)
+    return FZ_DROP_UNKNOWN_PEER;
+  reason = fz_connection_finish_response (connection, job, now);
+  fz_node_book (self, connection, now);
+  return reason;
+}
+
+/* Both steps at once: nobody else does them. */
+static FzDrop
+do_job (FzNode *self, FzHandshakeJob *job, FzInstant now)
+{
+  FzDrop reason;
+
+  fz_handshake_job_run (job);
+  reason = begin_response (self, job, now);
+  if (reason != FZ_DROP_NONE)
+    return reason;
+  fz_handshake_job_run (job);
+  return finish_response (self, job, now);
+}
+
 static FzDrop
 handle_initiation (FzNode *self,
                    const FzWireguardMessage *message,
                    const FzEndpoint *origin,
                    FzInstant now)
 {
-  g_auto (FzNoiseInitiation) initiation = { 0 };
-  FzDrop reason = fz_noise_open_initiation (self->context.identity, message, &initiation);
-  FzConnection *connection;
+  g_autoptr (FzHandshakeJob) job = NULL;
 
+  if (self->n_jobs >= FZ_HANDSHAKE_JOBS_MAX)
+    return FZ_DROP_QUEUE_FULL;
+  job = fz_handshake_job_new (self->context.identity, message->datagram, origin);
+  if (!self->has_workers)
+    return do_job (self, job, now);
+  g_queue_push_tail (&self->jobs, g_steal_pointer (&job));
+  self->n_jobs++;
+  return FZ_DROP_NONE;
+}
+
+void
+fz_node_finish_job (FzNode *self, FzHandshakeJob *taken, FzInstant now)
+{
+  g_autoptr (FzHandshakeJob) job = taken;
+  FzDrop reason;
+
+  if (job->kind == FZ_HANDSHAKE_JOB_OPEN) {
+    reason = begin_response (self, job, now);
+    if (reason == FZ_DROP_NONE) {
+      g_queue_push_tail (&self->jobs, g_steal_pointer (&job));
+      return;
+    }
+  } else {
+    reason = finish_response (self, job, now);
+  }
+  self->n_jobs--;
   if (reason != FZ_DROP_NONE)
-    return reason;
-  connection = g_hash_table_lookup (self->by_public_key, initiation.public_key);
-  if (connection == NULL)
-    return FZ_DROP_UNKNOWN_PEER;
-  reason = fz_connection_handle_initiation (connection, message, &initiation, origin, now);
-  fz_node_book (self, connection, now);
-  return reason;
+    self->context.drops[reason]++;
+  fz_node_drain_relays (self, now); /* the response may have asked for a channel */
 }
 
 static FzDrop
@@ -135,23 +207,53 @@ handle_reply (FzNode *self,
   return reason;
 }
 
+/* With workers it is what waits for them that says how much we can do; it does so for a second,
+ * lest a flood come and go with the queue. */
+static void
+set_load (FzNode *self, const FzWireguardMessage *message, FzInstant now)
+{
+  FzLoad load = FZ_LOAD_BY_COUNT;
+
+  if (self->has_workers && message->type == FZ_WIREGUARD_INITIATION) {
+    if (self->n_jobs > FZ_HANDSHAKE_JOBS_LOAD)
+      self->loaded_until = fz_instant_add (now, FZ_S);
+    load = now < self->loaded_until ? FZ_LOAD_HIGH : FZ_LOAD_LOW;
+  }
+  fz_identity_set_load (self->context.identity, load);
+}
+
+/* The way it came: through the same channel of the same relay, whosever connection that is. */
+static bool
+send_back (FzNode *self, const Arrival *arrival, FzSpan data)
+{
+  FzOutQueue *queue = &self->context.transmits;
+  uint8_t *room;
+
+  if (arrival->relay == NULL)
+    return fz_out_queue_push (
+        queue, &arrival->origin.remote, &arrival->origin.local, FZ_ECN_NOT_ECT, data);
+  room = fz_out_queue_reserve (
+      queue, arrival->relay, NULL, FZ_ECN_NOT_ECT, FZ_CHANNEL_HEADER_SIZE + data.length);
+  if (room == NULL)
+    return false;
+  fz_channel_header_write (room, arrival->channel, (uint16_t) data.length);
+  memcpy (room + FZ_CHANNEL_HEADER_SIZE, data.data, data.length);
+  return true;
+}
+
 /* mac1, then load, then curves (§2.8). */
 static FzDrop
-admit (FzNode *self, const FzWireguardMessage *message, const FzEndpoint *origin, FzInstant now)
+admit (FzNode *self, const FzWireguardMessage *message, const Arrival *arrival, FzInstant now)
 {
   uint8_t reply[FZ_WIREGUARD_COOKIE_REPLY_SIZE];
   bool has_reply = false;
-  FzDrop reason =
-      fz_identity_admit (self->context.identity, message, &origin->remote, now, reply, &has_reply);
+  FzDrop reason;
 
-  self->context.bad_mac1 += reason == FZ_DROP_BAD_MAC ? 1 : 0;
-  /* Through a relay we would not know which: a peer behind one tries again. */
-  if (has_reply && reason == FZ_DROP_RATE_LIMITED && origin->local.family != FZ_IP_NONE &&
-      fz_out_queue_push (&self->context.transmits,
-                         &origin->remote,
-                         &origin->local,
-                         FZ_ECN_NOT_ECT,
-                         fz_span (reply, sizeof reply)))
+  set_load (self, message, now);
+  reason = fz_identity_admit (
+      self->context.identity, message, &arrival->origin.remote, now, reply, &has_reply);
+  if (has_reply && reason == FZ_DROP_RATE_LIMITED &&
+      send_back (self, arrival, fz_span (reply, sizeof reply)))
     self->context.cookies_sent++;
   return reason;
 }
@@ -159,20 +261,21 @@ admit (FzNode *self, const FzWireguardMessage *message, const FzEndpoint *origin
 static FzDrop
 handle_wireguard (FzNode *self,
                   const FzWireguardMessage *message,
-                  const FzEndpoint *origin,
+                  const Arrival *arrival,
                   FzInstant now)
 {
   FzDrop reason;
 
   switch (message->type) {
   case FZ_WIREGUARD_INITIATION:
-    reason = admit (self, message, origin, now);
-    return reason == FZ_DROP_NONE ? handle_initiation (self, message, origin, now) : reason;
+    reason = admit (self, message, arrival, now);
+    return reason == FZ_DROP_NONE ? handle_initiation (self, message, &arrival->origin, now)
+                                  : reason;
   case FZ_WIREGUARD_RESPONSE:
-    reason = admit (self, message, origin, now);
-    return reason == FZ_DROP_NONE ? handle_reply (self, message, origin, now) : reason;
+    reason = admit (self, message, arrival, now);
+    return reason == FZ_DROP_NONE ? handle_reply (self, message, &arrival->origin, now) : reason;
   case FZ_WIREGUARD_COOKIE_REPLY:
-    return handle_reply (self, message, origin, now);
+    return handle_reply (self, message, &arrival->origin, now);
   case FZ_WIREGUARD_DATA:
     return FZ_DROP_UNKNOWN_INDEX; /* lanes open data; what reaches us is nobody's */
   }
@@ -181,11 +284,13 @@ handle_wireguard (FzNode *self,
 
 /* -- demultiplexing, §6 -- */
 
+/* @relay, @channel: that it came through; NULL: directly. */
 static FzDrop
 handle_from_peer (FzNode *self,
                   const FzSocketAddress *local,
                   const FzSocketAddress *from,
-                  bool is_relayed,
+                  const FzSocketAddress *relay,
+                  uint16_t channel,
                   FzSpan data,
                   FzInstant now)
 {
@@ -198,11 +303,11 @@ handle_from_peer (FzNode *self,
 
   reason = fz_wireguard_parse (data, &wireguard);
   if (reason == FZ_DROP_NONE) {
-    FzEndpoint origin = { .remote = *from, .local = local->ip };
+    Arrival arrival = { .origin.remote = *from, .relay = relay, .channel = channel };
 
-    if (is_relayed)
-      origin.local = (FzIp){ 0 };
-    reason = handle_wireguard (self, &wireguard, &origin, now);
+    if (relay == NULL)
+      arrival.origin.local = local->ip;
+    reason = handle_wireguard (self, &wireguard, &arrival, now);
   }
   return reason;
 }
@@ -225,7 +330,13 @@ handle_from_relay (FzNode *self,
   if (data.length > 0 && (data.data[0] & 0xf0) == 0x40) {
     reason = fz_relay_pool_unwrap (self->context.relays, data, from, now, &relayed);
     if (reason == FZ_DROP_NONE)
-      return handle_from_peer (self, &relayed.local, &relayed.from, true, relayed.payload, now);
+      return handle_from_peer (self,
+                               &relayed.local,
+                               &relayed.from,
+                               from,
+                               fz_get_u16be (data.data),
+                               relayed.payload,
+                               now);
     if (reason == FZ_DROP_UNKNOWN_PEER)
       return reason;
   }
@@ -264,7 +375,7 @@ fz_node_handle_datagram (FzNode *self,
     break;
   }
   if (!is_done)
-    reason = handle_from_peer (self, local, from, false, data, now);
+    reason = handle_from_peer (self, local, from, NULL, 0, data, now);
   fz_node_drain_relays (self, now);
   if (reason != FZ_DROP_NONE)
     self->context.drops[reason]++;

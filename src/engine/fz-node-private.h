@@ -30,6 +30,11 @@ struct FzNode {
   uint32_t n_on_lane[FZ_LANES_MAX]; /* connections */
   GHashTable *by_ufrag;             /* to GPtrArray: fragments have 20 bits and may collide */
 
+  bool has_workers;
+  GQueue jobs;            /* of FzHandshakeJob: to be polled */
+  uint32_t n_jobs;        /* initiations in work, polled or not */
+  FzInstant loaded_until; /* there were more than FZ_HANDSHAKE_JOBS_LOAD a second before */
+
   GArray *to_publish;    /* of uint32_t: slots */
   GPtrArray *to_migrate; /* of FzUuid: connections whose relay is gone, and no other was there */
   FzPeerTable *peers;

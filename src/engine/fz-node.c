@@ -40,6 +40,8 @@ fz_node_new (const FzNodeConfig *config)
   FzLog relay_log = fz_log_for (&config->log, "relay");
 
   self->steering = config->steering;
+  self->has_workers = config->has_workers;
+  g_queue_init (&self->jobs);
   context->role = config->role;
   context->rng = config->rng;
   context->log = fz_log_for (&config->log, "node");
@@ -93,6 +95,7 @@ fz_node_free (FzNode *self)
   for (guint i = 0; i < context->retired_peers->len; i++)
     fz_reclaim_retire (context->reclaim, context->retired_peers->pdata[i], free_peer);
 
+  g_queue_clear_full (&self->jobs, (GDestroyNotify) fz_handshake_job_free);
   g_array_unref (self->slots);
   g_array_unref (self->free_slots);
   fz_heap_free (self->deadlines);
@@ -577,6 +580,12 @@ fz_node_next_timeout (const FzNode *self)
 }
 
 /* -- output -- */
+
+FzHandshakeJob *
+fz_node_poll_job (FzNode *self)
+{
+  return g_queue_pop_head (&self->jobs);
+}
 
 bool
 fz_node_poll_transmit (FzNode *self, FzTransmit *out)

@@ -25,6 +25,7 @@ typedef struct {
   const uint8_t *private_key; /* FZ_KEY_SIZE bytes; NULL: a fresh one */
   FzCandidateOutbox *outbox;  /* borrowed, outlives the node */
   FzSteering steering;        /* connection ids are spread over its lanes */
+  bool has_workers;           /* jobs are polled; else they are done at once */
 } FzNodeConfig;
 
 typedef struct FzNode FzNode;
@@ -103,7 +104,11 @@ FzDrop fz_node_handle_lane_message (FzNode *self, const FzLaneMessage *message, 
 void fz_node_handle_timeout (FzNode *self, FzInstant now);
 FzInstant fz_node_next_timeout (const FzNode *self);
 
+/* A job that was polled and has been run; takes it. In the order in which they were polled. */
+void fz_node_finish_job (FzNode *self, FzHandshakeJob *job, FzInstant now);
+
 /* -- output -- */
+FzHandshakeJob *fz_node_poll_job (FzNode *self); /* NULL: none; the caller's until it is finished */
 bool fz_node_poll_transmit (FzNode *self, FzTransmit *out);
 bool fz_node_poll_event (FzNode *self, FzNodeEvent *out);
 

@@ -282,30 +282,45 @@ fz_noise_read_timestamp (FzNoiseInitiation *self,
   return FZ_DROP_NONE;
 }
 
+void
+fz_noise_answer_init (FzNoiseAnswer *self,
+                      const FzNoisePeer *peer,
+                      const FzRng *rng,
+                      uint32_t local_index)
+{
+  self->local_index = local_index;
+  fz_rng_fill (rng, self->ephemeral, FZ_KEY_SIZE);
+  fz_x25519_clamp (self->ephemeral);
+  memcpy (self->preshared_key, peer->preshared_key, FZ_KEY_SIZE);
+}
+
+void
+fz_noise_answer_clear (FzNoiseAnswer *self)
+{
+  fz_wipe (self, sizeof *self);
+}
+
 FzDrop
 fz_noise_write_response (FzNoiseInitiation *self,
-                         const FzNoisePeer *peer,
-                         const FzRng *rng,
-                         uint32_t local_index,
+                         const FzNoiseAnswer *answer,
                          uint8_t out[FZ_WIREGUARD_RESPONSE_SIZE],
                          FzNoiseKeys *out_keys)
 {
   FzNoiseState *state = &self->state;
   uint8_t *ephemeral_public = out + FZ_WIREGUARD_RESPONSE_EPHEMERAL;
-  g_auto (KeyBlock) ephemeral = { { 0 } };
   g_auto (KeyBlock) key = { { 0 } };
 
   fz_put_u32le (out, FZ_WIREGUARD_RESPONSE);
-  fz_put_u32le (out + 4, local_index);
+  fz_put_u32le (out + 4, answer->local_index);
   fz_put_u32le (out + 8, self->remote_index);
-  draw_ephemeral (rng, ephemeral.key, ephemeral_public);
+  fz_x25519_public (answer->ephemeral, ephemeral_public);
 
   mix_hash (state, ephemeral_public, FZ_KEY_SIZE);
   mix_key (state, ephemeral_public);
-  if (!mix_agreed (state, ephemeral.key, self->ephemeral) ||
-      !mix_agreed (state, ephemeral.key, self->public_key))
+  if (!mix_agreed (state, answer->ephemeral, self->ephemeral) ||
+      !mix_agreed (state, answer->ephemeral, self->public_key))
     return FZ_DROP_BAD_HEADER;
-  mix_preshared (state, peer->preshared_key, &key);
+  mix_preshared (state, answer->preshared_key, &key);
   seal_and_mix (state, &key, fz_span ("", 0), out + FZ_WIREGUARD_RESPONSE_EMPTY);
 
   split (state, out_keys->receive, out_keys->send);

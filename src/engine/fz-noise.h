@@ -100,11 +100,24 @@ FzDrop fz_noise_read_timestamp (FzNoiseInitiation *self,
                                 const FzWireguardMessage *message,
                                 uint8_t out_timestamp[FZ_TAI64N_SIZE]);
 
+/* What a response is made of besides the initiation. */
+typedef struct {
+  uint32_t local_index;
+  uint8_t ephemeral[FZ_KEY_SIZE]; /* private */
+  uint8_t preshared_key[FZ_KEY_SIZE];
+} FzNoiseAnswer;
+
+/* Draws the ephemeral key from @rng; no arithmetic yet. */
+void fz_noise_answer_init (FzNoiseAnswer *self,
+                           const FzNoisePeer *peer,
+                           const FzRng *rng,
+                           uint32_t local_index);
+void fz_noise_answer_clear (FzNoiseAnswer *self);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (FzNoiseAnswer, fz_noise_answer_clear)
+
 /* Makes the response but for its macs, after fz_noise_read_timestamp. FZ_DROP_BAD_HEADER if the
  * sender's ephemeral key is a low-order point. */
 FzDrop fz_noise_write_response (FzNoiseInitiation *self,
-                                const FzNoisePeer *peer,
-                                const FzRng *rng,
-                                uint32_t local_index,
+                                const FzNoiseAnswer *answer,
                                 uint8_t out[FZ_WIREGUARD_RESPONSE_SIZE],
                                 FzNoiseKeys *out_keys);

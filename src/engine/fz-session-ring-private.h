@@ -35,6 +35,10 @@ void fz_session_ring_clear (FzSessionRing *self);
  * slot of the current session: a peer that repeats its initiation cannot push it out. */
 uint32_t fz_session_ring_next_index (FzSessionRing *self);
 
+/* Whether a session of this index, given out before, may still be added: its slot is not that of
+ * the session that we send on, and its index is this ring's. */
+bool fz_session_ring_may_add (const FzSessionRing *self, uint32_t local_index);
+
 /* Takes @keypair, in place of what stood in its slot; it can be received on from now on. */
 void fz_session_ring_add (FzSessionRing *self, FzKeypair *keypair);
 

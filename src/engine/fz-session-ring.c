@@ -59,6 +59,13 @@ fz_session_ring_next_index (FzSessionRing *self)
   return self->peer->connection_id << 8 | self->last_index;
 }
 
+bool
+fz_session_ring_may_add (const FzSessionRing *self, uint32_t local_index)
+{
+  return local_index >> 8 == self->peer->connection_id &&
+         (self->current == NULL || slot_of (self->current->local_index) != slot_of (local_index));
+}
+
 void
 fz_session_ring_add (FzSessionRing *self, FzKeypair *keypair)
 {

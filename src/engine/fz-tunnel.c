@@ -576,13 +576,8 @@ check_freshness (const FzTunnel *self, const uint8_t timestamp[FZ_TAI64N_SIZE], 
 }
 
 static void
-accept_initiation (FzTunnel *self,
-                   const uint8_t timestamp[FZ_TAI64N_SIZE],
-                   const FzEndpoint *origin,
-                   FzInstant now)
+note_accepted (FzTunnel *self, const FzEndpoint *origin, FzInstant now)
 {
-  memcpy (self->greatest_timestamp, timestamp, FZ_TAI64N_SIZE);
-  self->initiation_accepted_at = now;
   fz_traffic_note_received (&self->traffic, now);
   fz_traffic_note_sent (&self->traffic, false, now);
   follow_origin (self, origin);
@@ -594,39 +589,54 @@ accept_initiation (FzTunnel *self,
 }
 
 FzDrop
-fz_tunnel_handle_initiation (FzTunnel *self,
-                             const FzWireguardMessage *message,
-                             FzNoiseInitiation *initiation,
-                             const FzEndpoint *origin,
-                             FzInstant now)
+fz_tunnel_begin_response (FzTunnel *self,
+                          const FzWireguardMessage *message,
+                          FzNoiseInitiation *initiation,
+                          FzInstant now,
+                          FzNoiseAnswer *out)
 {
-  Secrets *secrets = self->secrets;
-  g_auto (FzNoiseKeys) keys = { { 0 }, { 0 } };
+  const FzNoisePeer *peer = &self->secrets->noise;
   uint8_t timestamp[FZ_TAI64N_SIZE];
-  uint8_t response[FZ_WIREGUARD_RESPONSE_SIZE];
-  uint32_t index;
-  FzOutboxItem *out;
   FzDrop drop;
 
-  if (!fz_equal_constant_time (initiation->public_key, secrets->noise.public_key, FZ_KEY_SIZE))
+  if (!fz_equal_constant_time (initiation->public_key, peer->public_key, FZ_KEY_SIZE))
     return FZ_DROP_UNKNOWN_PEER;
-  drop = fz_noise_read_timestamp (initiation, &secrets->noise, message, timestamp);
+  drop = fz_noise_read_timestamp (initiation, peer, message, timestamp);
   if (drop == FZ_DROP_NONE)
     drop = check_freshness (self, timestamp, now);
   if (drop != FZ_DROP_NONE)
     return drop;
 
-  index = fz_session_ring_next_index (&self->sessions);
-  drop = fz_noise_write_response (initiation, &secrets->noise, &self->rng, index, response, &keys);
-  if (drop != FZ_DROP_NONE)
-    return drop;
+  /* now, and not with the response: what comes twice meanwhile is answered once */
+  memcpy (self->greatest_timestamp, timestamp, FZ_TAI64N_SIZE);
+  self->initiation_accepted_at = now;
+  fz_noise_answer_init (out, peer, &self->rng, fz_session_ring_next_index (&self->sessions));
+  return FZ_DROP_NONE;
+}
 
-  fz_cookie_jar_seal (&secrets->jar, response, sizeof response, index, now);
-  make_session (self, &keys, index, initiation->remote_index, false, now);
-  out = fz_outbox_add (&self->outbox, FZ_TUNNEL_SENDS_RESPONSE, sizeof response);
-  memcpy (out->data, response, sizeof response);
+FzDrop
+fz_tunnel_finish_response (FzTunnel *self,
+                           const FzNoiseInitiation *initiation,
+                           uint32_t local_index,
+                           const FzNoiseKeys *keys,
+                           uint8_t response[FZ_WIREGUARD_RESPONSE_SIZE],
+                           const FzEndpoint *origin,
+                           FzInstant now)
+{
+  FzOutboxItem *out;
+
+  if (!fz_equal_constant_time (
+          initiation->public_key, self->secrets->noise.public_key, FZ_KEY_SIZE))
+    return FZ_DROP_UNKNOWN_PEER;
+  if (!fz_session_ring_may_add (&self->sessions, local_index))
+    return FZ_DROP_STALE_HANDSHAKE;
+
+  fz_cookie_jar_seal (&self->secrets->jar, response, FZ_WIREGUARD_RESPONSE_SIZE, local_index, now);
+  make_session (self, keys, local_index, initiation->remote_index, false, now);
+  out = fz_outbox_add (&self->outbox, FZ_TUNNEL_SENDS_RESPONSE, FZ_WIREGUARD_RESPONSE_SIZE);
+  memcpy (out->data, response, FZ_WIREGUARD_RESPONSE_SIZE);
   out->origin = *origin;
-  accept_initiation (self, timestamp, origin, now);
+  note_accepted (self, origin, now);
   evaluate (self, now);
   return FZ_DROP_NONE;
 }

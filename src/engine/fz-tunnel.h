@@ -98,18 +98,35 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (FzTunnel, fz_tunnel_free)
  * from (remote), to which of our addresses (local), and through which channel -- */
 
 /**
- * fz_tunnel_handle_initiation:
- * @initiation: of @message, from fz_noise_open_initiation; used up
+ * fz_tunnel_begin_response:
+ * @initiation: of @message, from fz_noise_open_initiation
+ * @out: for fz_noise_write_response, on whatever thread; then fz_tunnel_finish_response
  *
- * Returns: FZ_DROP_NONE if accepted: a response is ready to be polled.
- *   FZ_DROP_BAD_TAG, FZ_DROP_STALE_HANDSHAKE (replayed or reordered) or
+ * Returns: FZ_DROP_NONE if @message is to be answered, and from now on no other is that is not
+ *   newer. FZ_DROP_BAD_TAG, FZ_DROP_STALE_HANDSHAKE (replayed or reordered) or
  *   FZ_DROP_RATE_LIMITED otherwise, and nothing has changed
  */
-FzDrop fz_tunnel_handle_initiation (FzTunnel *self,
-                                    const FzWireguardMessage *message,
-                                    FzNoiseInitiation *initiation,
-                                    const FzEndpoint *origin,
-                                    FzInstant now);
+FzDrop fz_tunnel_begin_response (FzTunnel *self,
+                                 const FzWireguardMessage *message,
+                                 FzNoiseInitiation *initiation,
+                                 FzInstant now,
+                                 FzNoiseAnswer *out);
+
+/**
+ * fz_tunnel_finish_response:
+ * @response: as fz_noise_write_response has made it; gets its macs
+ *
+ * The session exists, and a response is ready to be polled. The tunnel may be another than the
+ * one that began, so it looks again: FZ_DROP_UNKNOWN_PEER; FZ_DROP_STALE_HANDSHAKE if it has
+ * moved on so far that the session's place is taken.
+ */
+FzDrop fz_tunnel_finish_response (FzTunnel *self,
+                                  const FzNoiseInitiation *initiation,
+                                  uint32_t local_index,
+                                  const FzNoiseKeys *keys,
+                                  uint8_t response[FZ_WIREGUARD_RESPONSE_SIZE],
+                                  const FzEndpoint *origin,
+                                  FzInstant now);
 FzDrop fz_tunnel_handle_response (FzTunnel *self,
                                   const FzWireguardMessage *message,
                                   const FzEndpoint *origin,

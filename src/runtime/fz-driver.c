@@ -2,11 +2,14 @@
 
 #include "src/runtime/fz-driver.h"
 
+#include "src/runtime/fz-workers.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#define OWN_JOBS         2u            /* of a turn that are done here: both steps of a handshake */
 #define RECLAIM_RETRY_NS (100 * FZ_MS) /* while a busy lane still holds something old */
 
 typedef struct {
@@ -27,13 +30,42 @@ struct FzDriver {
   gpointer timer_tag;
   FzRing *rings[FZ_DRIVER_RINGS_MAX];
   size_t n_rings;
-  bool is_handling; /* a record is in work and not released */
+  FzWorkers *workers;
+  unsigned n_own_jobs; /* done here in this turn */
+  bool is_handling;    /* a record is in work and not released */
 };
 
 /* -- outputs -- */
 
 static void
-take_outputs (FzDriver *self)
+do_job (FzDriver *self, FzHandshakeJob *job)
+{
+  fz_handshake_job_run (job);
+  fz_engine_finish_job (self->engine, job, fz_clock_now (self->clock));
+}
+
+/* Hands out what the engine wants computed; true if some of it is done already. None overtakes
+ * another. */
+static bool
+hand_out_jobs (FzDriver *self)
+{
+  bool has_done = false;
+  FzHandshakeJob *job;
+
+  while ((job = fz_engine_poll_job (self->engine)) != NULL) {
+    bool is_own = fz_workers_get_n_jobs (self->workers) == 0 && self->n_own_jobs < OWN_JOBS;
+
+    if (!is_own && fz_workers_give (self->workers, job))
+      continue;
+    self->n_own_jobs++;
+    do_job (self, job);
+    has_done = true;
+  }
+  return has_done;
+}
+
+static void
+take_what_is_there (FzDriver *self)
 {
   FzTransmit transmit;
   FzEvent event;
@@ -46,6 +78,14 @@ take_outputs (FzDriver *self)
   fz_engine_publish (self->engine);
   while (fz_engine_poll_event (self->engine, &event))
     self->sinks.event (self->sinks.context, &event);
+}
+
+static void
+take_outputs (FzDriver *self)
+{
+  do
+    take_what_is_there (self);
+  while (hand_out_jobs (self));
 }
 
 static void
@@ -80,6 +120,20 @@ fz_driver_settle (FzDriver *self)
 {
   take_outputs (self);
   rest (self);
+}
+
+/* Returns how many jobs came back. */
+static unsigned
+take_jobs (FzDriver *self, unsigned limit)
+{
+  FzHandshakeJob *job;
+  unsigned n = 0;
+
+  for (; n < limit && (job = fz_workers_take (self->workers)) != NULL; n++) {
+    fz_engine_finish_job (self->engine, job, fz_clock_now (self->clock));
+    take_outputs (self);
+  }
+  return n;
 }
 
 /* -- the rings -- */
@@ -149,7 +203,8 @@ prepare (GSource *source, int *timeout_ms)
   *timeout_ms = -1;
   fz_bell_arm (&self->bell); /* before the last look */
   /* The timer knows nothing of a clock that a test has set forward. */
-  return has_records (self) || self->armed_for <= fz_clock_now (self->clock);
+  return has_records (self) || fz_workers_has_done (self->workers) ||
+         self->armed_for <= fz_clock_now (self->clock);
 }
 
 static gboolean
@@ -158,7 +213,8 @@ check (GSource *source)
   FzDriver *self = ((EngineSource *) source)->driver;
 
   return g_source_query_unix_fd (source, self->bell_tag) != 0 ||
-         g_source_query_unix_fd (source, self->timer_tag) != 0 || has_records (self);
+         g_source_query_unix_fd (source, self->timer_tag) != 0 || has_records (self) ||
+         fz_workers_has_done (self->workers);
 }
 
 static gboolean
@@ -176,6 +232,8 @@ dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
     fz_engine_handle_timeout (self->engine, now);
     take_outputs (self);
   }
+  self->n_own_jobs = 0;
+  take_jobs (self, FZ_DRIVER_TURN_LIMIT);
   handle_records (self, FZ_DRIVER_TURN_LIMIT);
   rest (self);
   self->sinks.turn (self->sinks.context);
@@ -207,7 +265,8 @@ FzDriver *
 fz_driver_new (FzEngine *engine,
                FzPublished *published,
                const FzClock *clock,
-               const FzDriverSinks *sinks)
+               const FzDriverSinks *sinks,
+               unsigned n_cpus)
 {
   FzDriver *self = g_new0 (FzDriver, 1);
 
@@ -224,6 +283,7 @@ fz_driver_new (FzEngine *engine,
     errno = error;
     return NULL;
   }
+  self->workers = fz_workers_new (n_cpus, &self->bell);
   attach (self);
   return self;
 }
@@ -237,6 +297,7 @@ fz_driver_free (FzDriver *self)
     g_source_destroy (&self->source->source);
     g_source_unref (&self->source->source);
   }
+  fz_workers_free (self->workers);
   fz_bell_clear (&self->bell);
   if (self->timer_fd >= 0)
     close (self->timer_fd);

@@ -1,8 +1,13 @@
 /* fz-driver.h
  *
  * Turns the default main context for one engine: its timer, the lanes' rings,
- * and its outputs in the order that fz-engine.h asks for. Knows nothing of
- * sockets or devices; what comes out goes to the sinks.
+ * its handshakes' arithmetic, and its outputs in the order that fz-engine.h asks
+ * for. Knows nothing of sockets or devices; what comes out goes to the sinks.
+ *
+ * A handshake that comes alone is computed right here: handing it over and back,
+ * twice, would cost the peer that waits some 100 us, and the loop has nothing
+ * better to do. Of those that come together only one a turn is; the others go to
+ * the workers, so that the loop never stands for longer than one takes.
  *
  * Belongs to the thread of the default main context.
  */
@@ -32,7 +37,8 @@ typedef struct FzDriver FzDriver;
 FzDriver *fz_driver_new (FzEngine *engine,
                          FzPublished *published,
                          const FzClock *clock,
-                         const FzDriverSinks *sinks);
+                         const FzDriverSinks *sinks,
+                         unsigned n_cpus); /* how many there are to compute with */
 void fz_driver_free (FzDriver *self);
 
 void fz_driver_add_ring (FzDriver *self, FzRing *ring); /* outlives the driver */

@@ -583,6 +583,7 @@ make_engine (FzHost *self, GError **error)
     .unix_ns_at_zero = fz_clock_unix_ns_at_zero (self->clock),
     .private_key = self->config.private_key,
     .steering = self->steering,
+    .has_workers = true,
   };
   FzDriverSinks sinks = {
     .transmit = on_transmit,
@@ -595,7 +596,8 @@ make_engine (FzHost *self, GError **error)
 
   make_dns (self);
   self->engine = fz_engine_new (&config);
-  self->driver = fz_driver_new (self->engine, &self->published, self->clock, &sinks);
+  self->driver = fz_driver_new (
+      self->engine, &self->published, self->clock, &sinks, fz_lane_count_usable_cpus (""));
   if (self->driver != NULL)
     return true;
   g_set_error (

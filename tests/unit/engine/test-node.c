@@ -20,9 +20,9 @@ typedef struct {
 } Bed;
 
 static void
-bed_init_with (Bed *self, FzRole role, FzSteering steering)
+bed_init_config (Bed *self, const FzNodeConfig *wanted)
 {
-  FzNodeConfig config = { .role = role, .steering = steering };
+  FzNodeConfig config = *wanted;
 
   g_assert_true (fz_crypto_init ());
   *self = (Bed){ .now = FZ_S };
@@ -37,9 +37,21 @@ bed_init_with (Bed *self, FzRole role, FzSteering steering)
 }
 
 static void
+bed_init_with (Bed *self, FzRole role, FzSteering steering)
+{
+  bed_init_config (self, &(FzNodeConfig){ .role = role, .steering = steering });
+}
+
+static void
 bed_init_role (Bed *self, FzRole role)
 {
   bed_init_with (self, role, (FzSteering){ 0 });
+}
+
+static void
+bed_init_workers (Bed *self)
+{
+  bed_init_config (self, &(FzNodeConfig){ .role = FZ_ROLE_BARE, .has_workers = true });
 }
 
 static void
@@ -370,6 +382,199 @@ test_upsert (void)
   fz_node_close (bed.node, &id, bed.now);
 }
 
+/* -- handshakes as jobs -- */
+
+typedef struct {
+  Bed bed;
+  FzUuid id;
+  FzIdentity *identity;
+  FzNoisePeer noise;
+  FzCookieJar jar;
+  uint32_t n_made;
+} JobBed;
+
+static void
+job_bed_add_peer (JobBed *self)
+{
+  FzBareRequest request = { .id = self->id,
+                            .public_key = fz_identity_get_public_key (self->identity) };
+
+  g_assert_cmpint (
+      fz_node_add_bare (self->bed.node, &request, self->bed.now, NULL), ==, FZ_UPSERT_DONE);
+}
+
+static void
+job_bed_init (JobBed *self)
+{
+  static const uint8_t no_psk[FZ_KEY_SIZE] = { 0 };
+  FzRng rng;
+
+  *self = (JobBed){ .id = { { 9 } } };
+  bed_init_workers (&self->bed);
+  rng = fz_seeded_rng (&self->bed.rng);
+  self->identity = fz_identity_new (NULL, &rng);
+  g_assert_true (fz_noise_peer_init (
+      &self->noise, self->identity, fz_node_get_public_key (self->bed.node), no_psk));
+  fz_cookie_jar_init (&self->jar, fz_node_get_public_key (self->bed.node));
+  job_bed_add_peer (self);
+}
+
+static void
+job_bed_clear (JobBed *self)
+{
+  fz_identity_free (self->identity);
+  bed_clear (&self->bed);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (JobBed, job_bed_clear)
+
+/* Each is a little newer than the one before. */
+static FzDrop
+initiate (JobBed *self)
+{
+  uint8_t timestamp[FZ_TAI64N_SIZE], datagram[FZ_WIREGUARD_INITIATION_SIZE] = { 0 };
+  FzRng rng = fz_seeded_rng (&self->bed.rng);
+  FzSocketAddress local = parse_socket (LOCAL), from = parse_socket ("192.0.2.1:1000");
+  FzNoiseHandshake handshake;
+
+  fz_tai64n_write (++self->n_made, timestamp);
+  fz_noise_write_initiation (
+      self->identity, &self->noise, &rng, self->n_made, timestamp, &handshake, datagram);
+  fz_cookie_jar_seal (&self->jar, datagram, sizeof datagram, self->n_made, self->bed.now);
+  return fz_node_handle_datagram (
+      self->bed.node, &local, &from, fz_span (datagram, sizeof datagram), self->bed.now);
+}
+
+static unsigned
+count_transmits (JobBed *self, size_t length)
+{
+  FzTransmit transmit;
+  unsigned n = 0;
+
+  while (fz_node_poll_transmit (self->bed.node, &transmit))
+    n += transmit.data.length == length;
+  return n;
+}
+
+/* Takes the next job, which must be of @kind, and runs it. */
+static FzHandshakeJob *
+run_job (JobBed *self, FzHandshakeJobKind kind)
+{
+  FzHandshakeJob *job = fz_node_poll_job (self->bed.node);
+
+  g_assert_nonnull (job);
+  g_assert_cmpint (job->kind, ==, kind);
+  fz_handshake_job_run (job);
+  return job;
+}
+
+static uint64_t
+count_drops (JobBed *self, FzDrop reason)
+{
+  FzEngineCounters counters = { 0 };
+
+  fz_node_add_counters (self->bed.node, &counters);
+  return counters.drops[reason];
+}
+
+static void
+test_jobs (void)
+{
+  g_auto (JobBed) self;
+  FzHandshakeJob *job;
+
+  job_bed_init (&self);
+  g_assert_cmpint (initiate (&self), ==, FZ_DROP_NONE);
+  g_assert_cmpuint (count_transmits (&self, FZ_WIREGUARD_RESPONSE_SIZE), ==, 0);
+  fz_node_finish_job (self.bed.node, run_job (&self, FZ_HANDSHAKE_JOB_OPEN), self.bed.now);
+  job = run_job (&self, FZ_HANDSHAKE_JOB_RESPOND);
+  g_assert_null (fz_node_poll_job (self.bed.node));
+  g_assert_cmpuint (count_transmits (&self, FZ_WIREGUARD_RESPONSE_SIZE), ==, 0);
+  fz_node_finish_job (self.bed.node, job, self.bed.now);
+  g_assert_cmpuint (count_transmits (&self, FZ_WIREGUARD_RESPONSE_SIZE), ==, 1);
+
+  /* what comes too soon after it costs the first step and no more */
+  g_assert_cmpint (initiate (&self), ==, FZ_DROP_NONE);
+  fz_node_finish_job (self.bed.node, run_job (&self, FZ_HANDSHAKE_JOB_OPEN), self.bed.now);
+  g_assert_null (fz_node_poll_job (self.bed.node));
+  g_assert_cmpuint (count_drops (&self, FZ_DROP_RATE_LIMITED), ==, 1);
+  g_assert_cmpuint (count_transmits (&self, FZ_WIREGUARD_RESPONSE_SIZE), ==, 0);
+}
+
+/* The peer goes while its handshake is with a worker, at either step; also if it is made anew. */
+static void
+test_jobs_of_the_gone (void)
+{
+  for (unsigned step = 0; step < 2; step++)
+    for (unsigned is_renewed = 0; is_renewed < 2; is_renewed++) {
+      g_auto (JobBed) self;
+      FzHandshakeJob *job;
+
+      job_bed_init (&self);
+      initiate (&self);
+      job = run_job (&self, FZ_HANDSHAKE_JOB_OPEN);
+      if (step == 1) {
+        fz_node_finish_job (self.bed.node, job, self.bed.now);
+        job = run_job (&self, FZ_HANDSHAKE_JOB_RESPOND);
+      }
+      fz_node_remove (self.bed.node, &self.id, self.bed.now);
+      if (is_renewed)
+        job_bed_add_peer (&self);
+      fz_node_publish (self.bed.node);
+      fz_node_finish_job (self.bed.node, job, self.bed.now);
+      if (step == 0 && is_renewed) { /* the same key: it may be answered */
+        fz_node_finish_job (self.bed.node, run_job (&self, FZ_HANDSHAKE_JOB_RESPOND), self.bed.now);
+        g_assert_cmpuint (count_transmits (&self, FZ_WIREGUARD_RESPONSE_SIZE), ==, 1);
+      } else {
+        g_assert_cmpuint (count_transmits (&self, FZ_WIREGUARD_RESPONSE_SIZE), ==, 0);
+        g_assert_cmpuint (count_drops (&self, FZ_DROP_UNKNOWN_PEER), ==, 1);
+      }
+      g_assert_null (fz_node_poll_job (self.bed.node));
+    }
+}
+
+/* We have a new key by the time that the worker is done with the old one. */
+static void
+test_jobs_over_a_reset (void)
+{
+  g_auto (JobBed) self;
+  FzHandshakeJob *job;
+
+  job_bed_init (&self);
+  initiate (&self);
+  job = fz_node_poll_job (self.bed.node);
+  fz_node_reset (self.bed.node, self.bed.now);
+  fz_handshake_job_run (job); /* the old identity is there as long as the job */
+  g_assert_cmpint (job->drop, ==, FZ_DROP_NONE);
+  fz_node_finish_job (self.bed.node, job, self.bed.now);
+  g_assert_cmpuint (count_drops (&self, FZ_DROP_UNKNOWN_PEER), ==, 1);
+  initiate (&self); /* nobody's any more */
+  g_assert_null (fz_node_poll_job (self.bed.node));
+}
+
+/* Up to an eighth everybody is served, then whoever proves the address, and nobody beyond. */
+static void
+test_jobs_under_load (void)
+{
+  g_auto (JobBed) self;
+  FzHandshakeJob *job;
+
+  job_bed_init (&self);
+  for (unsigned i = 0; i <= FZ_HANDSHAKE_JOBS_LOAD; i++)
+    g_assert_cmpint (initiate (&self), ==, FZ_DROP_NONE);
+  g_assert_cmpint (initiate (&self), ==, FZ_DROP_RATE_LIMITED);
+  g_assert_cmpuint (count_transmits (&self, FZ_WIREGUARD_COOKIE_REPLY_SIZE), ==, 1);
+
+  /* when the work is done the load is remembered for a second */
+  while ((job = fz_node_poll_job (self.bed.node)) != NULL) {
+    fz_handshake_job_run (job);
+    fz_node_finish_job (self.bed.node, job, self.bed.now);
+  }
+  g_assert_cmpint (initiate (&self), ==, FZ_DROP_RATE_LIMITED);
+  self.bed.now += FZ_S;
+  g_assert_cmpint (initiate (&self), ==, FZ_DROP_NONE);
+} /* what is in work is freed with the node */
+
 /* -- lanes -- */
 
 static void
@@ -501,5 +706,9 @@ main (int argc, char **argv)
   g_test_add_func ("/node/lanes", test_lanes);
   g_test_add_func ("/node/candidates", test_candidates);
   g_test_add_func ("/node/grace", test_grace);
+  g_test_add_func ("/node/jobs", test_jobs);
+  g_test_add_func ("/node/jobs/of-the-gone", test_jobs_of_the_gone);
+  g_test_add_func ("/node/jobs/over-a-reset", test_jobs_over_a_reset);
+  g_test_add_func ("/node/jobs/under-load", test_jobs_under_load);
   return g_test_run ();
 }

@@ -87,6 +87,7 @@ answer (Pair *pair, const uint8_t initiation[148], uint8_t out[92], FzNoiseKeys 
   CountingRng counting;
   FzRng rng = counting_rng (&counting, 0x61);
   g_auto (FzNoiseInitiation) opened = { 0 };
+  g_auto (FzNoiseAnswer) made_of = { 0 };
   FzWireguardMessage message;
   uint8_t timestamp[FZ_TAI64N_SIZE];
   FzDrop drop;
@@ -95,8 +96,9 @@ answer (Pair *pair, const uint8_t initiation[148], uint8_t out[92], FzNoiseKeys 
   drop = fz_noise_open_initiation (pair->responder.identity, &message, &opened);
   if (drop == FZ_DROP_NONE)
     drop = fz_noise_read_timestamp (&opened, &pair->responder.peer, &message, timestamp);
+  fz_noise_answer_init (&made_of, &pair->responder.peer, &rng, 0x01020301);
   if (drop == FZ_DROP_NONE)
-    drop = fz_noise_write_response (&opened, &pair->responder.peer, &rng, 0x01020301, out, keys);
+    drop = fz_noise_write_response (&opened, &made_of, out, keys);
   if (drop == FZ_DROP_NONE)
     fz_cookie_jar_seal (&pair->responder.jar, out, 92, 0x01020301, 0);
   return drop;

@@ -197,11 +197,19 @@ static FzDrop
 handle_initiation (Bed *bed, BedEnd *end, const FzWireguardMessage *message, FzEndpoint *origin)
 {
   g_auto (FzNoiseInitiation) initiation = { 0 };
+  g_auto (FzNoiseAnswer) answer = { 0 };
+  g_auto (FzNoiseKeys) keys = { { 0 }, { 0 } };
+  uint8_t response[FZ_WIREGUARD_RESPONSE_SIZE];
   FzDrop drop = fz_noise_open_initiation (end->identity, message, &initiation);
 
+  if (drop == FZ_DROP_NONE)
+    drop = fz_tunnel_begin_response (end->tunnel, message, &initiation, bed->now, &answer);
+  if (drop == FZ_DROP_NONE)
+    drop = fz_noise_write_response (&initiation, &answer, response, &keys);
   if (drop != FZ_DROP_NONE)
     return drop;
-  return fz_tunnel_handle_initiation (end->tunnel, message, &initiation, origin, bed->now);
+  return fz_tunnel_finish_response (
+      end->tunnel, &initiation, answer.local_index, &keys, response, origin, bed->now);
 }
 
 static FzDrop
