@@ -45,8 +45,10 @@ bool
 fz_authorizations_want (FzAuthorizations *self,
                         const FzUuid *resource_id,
                         FzSpan packet,
-                        FzInstant now)
+                        FzInstant now,
+                        size_t *out_n_lost)
 {
+  size_t n_lost = 0;
   Question *question = g_hash_table_lookup (self->by_resource, resource_id);
   bool is_new = question == NULL;
 
@@ -57,7 +59,9 @@ fz_authorizations_want (FzAuthorizations *self,
     g_hash_table_insert (self->by_resource, &question->resource_id, question);
   }
   if (packet.data != NULL)
-    fz_packet_buffer_push (question->packets, packet);
+    n_lost = fz_packet_buffer_push (question->packets, packet);
+  if (out_n_lost != NULL)
+    *out_n_lost = n_lost;
 
   if (!is_new && fz_instant_since (question->asked_at, now) < FZ_AUTHORIZATION_REPEAT_S * FZ_S)
     return false;

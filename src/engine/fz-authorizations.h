@@ -24,13 +24,15 @@ void fz_authorizations_free (FzAuthorizations *self);
 /**
  * fz_authorizations_want:
  * @packet: kept until the answer; NULL data: nothing to keep
+ * @out_n_lost: (optional): how many that waited had to make place for it
  *
  * Returns: true if the portal is to be asked now
  */
 bool fz_authorizations_want (FzAuthorizations *self,
                              const FzUuid *resource_id,
                              FzSpan packet,
-                             FzInstant now);
+                             FzInstant now,
+                             size_t *out_n_lost);
 
 /* All open questions, to be asked at once; g_array_unref. */
 GArray *fz_authorizations_repeat (FzAuthorizations *self, FzInstant now);

@@ -219,7 +219,7 @@ send_or_keep (FzBare *self, Peer *peer, const FzIpPacket *packet, FzInstant now)
   }
   if (peer->waiting == NULL)
     peer->waiting = fz_packet_buffer_new (FZ_PACKET_BUFFER_PACKETS);
-  fz_packet_buffer_push (peer->waiting, bytes);
+  fz_role_note_pushed_out (self->context, fz_packet_buffer_push (peer->waiting, bytes));
   self->context->packets_buffered++;
   fz_node_start_handshake (self->context->node, connection, now);
 }

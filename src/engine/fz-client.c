@@ -201,9 +201,12 @@ fz_client_want_authorization (FzClient *self,
                               FzSpan packet,
                               FzInstant now)
 {
+  size_t n_pushed_out = 0;
+
   self->context->packets_buffered += packet.data != NULL;
-  if (fz_authorizations_want (self->pending, resource_id, packet, now))
+  if (fz_authorizations_want (self->pending, resource_id, packet, now, &n_pushed_out))
     ask (self, resource_id);
+  fz_role_note_pushed_out (self->context, n_pushed_out);
 }
 
 void
@@ -243,7 +246,7 @@ fz_client_send_or_keep (FzClient *self,
   }
   if (gateway->waiting == NULL)
     gateway->waiting = fz_packet_buffer_new (FZ_PACKET_BUFFER_PACKETS);
-  fz_packet_buffer_push (gateway->waiting, bytes);
+  fz_role_note_pushed_out (self->context, fz_packet_buffer_push (gateway->waiting, bytes));
   self->context->packets_buffered++;
 }
 

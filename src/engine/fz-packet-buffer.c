@@ -156,22 +156,24 @@ append (FzPacketBuffer *self, FzSpan packet)
   self->n_bytes += packet.length;
 }
 
-void
+size_t
 fz_packet_buffer_push (FzPacketBuffer *self, FzSpan packet)
 {
+  uint64_t before = self->n_dropped;
   Packet *same_syn;
 
   if (packet.length == 0 || packet.length > FZ_PACKET_BUFFER_BYTES_MAX) {
     self->n_dropped++;
-    return;
+    return 1;
   }
   if (find_equal (self, packet) != NULL)
-    return;
+    return 0;
   same_syn = find_same_syn (self, packet);
   if (same_syn != NULL)
     replace (self, same_syn, packet);
   else
     append (self, packet);
+  return self->n_dropped - before;
 }
 
 bool

@@ -24,8 +24,9 @@ FzPacketBuffer *fz_packet_buffer_new (size_t max_packets);
 void fz_packet_buffer_free (FzPacketBuffer *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FzPacketBuffer, fz_packet_buffer_free)
 
-/* Copies @packet. What is larger than the whole buffer may hold is dropped and counted. */
-void fz_packet_buffer_push (FzPacketBuffer *self, FzSpan packet);
+/* Copies @packet. What is larger than the whole buffer may hold is dropped and counted.
+ * Returns: how many packets were lost by it, to be counted where somebody reads it */
+size_t fz_packet_buffer_push (FzPacketBuffer *self, FzSpan packet);
 
 /* The oldest packet, which leaves the buffer; valid until the next call on @self. */
 bool fz_packet_buffer_pop (FzPacketBuffer *self, FzSpan *out);

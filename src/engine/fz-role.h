@@ -39,6 +39,13 @@ fz_role_drop (FzRoleContext *self, FzDrop reason)
   self->drops[reason]++;
 }
 
+/* Packets that were waiting made place for a newer one. */
+static inline void
+fz_role_note_pushed_out (FzRoleContext *self, size_t n)
+{
+  self->drops[FZ_DROP_QUEUE_FULL] += n;
+}
+
 /* Whether @ip is one of our TUN addresses. */
 bool fz_role_is_own_ip (const FzRoleContext *self, const FzIp *ip);
 void fz_role_set_interface (FzRoleContext *self, const FzInterface *interface);

@@ -4,6 +4,7 @@
 #include "src/dataplane/fz-lane.h"
 #include "src/dataplane/fz-verdict.h"
 #include "src/engine/fz-limits.h"
+#include "src/engine/fz-packet-buffer.h"
 #include "src/proto/fz-icmp.h"
 
 #include <string.h>
@@ -394,6 +395,7 @@ test_asked_while_portal_away (void)
   FzCommand away = { .kind = FZ_COMMAND_PORTAL_DISCONNECTED };
   FzCommand back = { .kind = FZ_COMMAND_PORTAL_CONNECTED };
   FzCommand init = bed_client_init (&resource, 1, &relay);
+  FzEngineCounters counters;
 
   setup (&bed);
   bed_command (&bed, &away);
@@ -403,8 +405,11 @@ test_asked_while_portal_away (void)
   bed_expect (&bed, NULL); /* not before it has said what there is */
   bed_command (&bed, &init);
   bed_expect (&bed, "request 11");
-  bed_send (&bed, ME, "10.0.0.1", 2);
+  for (uint16_t i = 2; i <= FZ_PACKET_BUFFER_PACKETS + 3; i++)
+    bed_send (&bed, ME, "10.0.0.1", i);
   bed_expect (&bed, NULL); /* and not twice */
+  fz_engine_get_counters (bed.engine, &counters);
+  g_assert_cmpuint (counters.drops[FZ_DROP_QUEUE_FULL], ==, 3); /* more wait than may */
   grant (&bed, 0x11, 0x9a);
   bed_forget (&bed);
   bed_command (&bed, &init); /* answered: nothing more to ask */

@@ -94,11 +94,11 @@ test_authorizations (void)
   uint8_t packet[] = { 0x45, 1, 2 };
   FzPacketBuffer *waiting;
 
-  g_assert_true (fz_authorizations_want (pending, &a, fz_span (packet, 3), 0));
-  g_assert_false (fz_authorizations_want (pending, &a, fz_span (packet, 2), FZ_S));
-  g_assert_true (fz_authorizations_want (pending, &b, (FzSpan){ 0 }, FZ_S));
-  g_assert_true (fz_authorizations_want (pending, &a, fz_span (packet, 1), 2 * FZ_S));
-  g_assert_false (fz_authorizations_want (pending, &a, (FzSpan){ 0 }, 3 * FZ_S));
+  g_assert_true (fz_authorizations_want (pending, &a, fz_span (packet, 3), 0, NULL));
+  g_assert_false (fz_authorizations_want (pending, &a, fz_span (packet, 2), FZ_S, NULL));
+  g_assert_true (fz_authorizations_want (pending, &b, (FzSpan){ 0 }, FZ_S, NULL));
+  g_assert_true (fz_authorizations_want (pending, &a, fz_span (packet, 1), 2 * FZ_S, NULL));
+  g_assert_false (fz_authorizations_want (pending, &a, (FzSpan){ 0 }, 3 * FZ_S, NULL));
 
   waiting = fz_authorizations_steal (pending, &a);
   g_assert_cmpuint (fz_packet_buffer_get_n_packets (waiting), ==, 3);
