@@ -533,6 +533,23 @@ test_relayed (Fixture *f, gconstpointer data)
   g_assert_cmpuint (f->received->len, ==, 5);
   drain (f->gateway.rx_ring);
 
+  /* a whole train in one buffer, each datagram in its frame: one run, and nothing for the engine */
+  push_packet (&f->client, &packet, 1000, f->now);
+  g_assert_cmpuint (fz_lane_tx_take (f->client.tx, &trains), ==, 1);
+  {
+    FzUdpBuffer buffer = { .data = g_memdup2 (trains[0].data, trains[0].length),
+                           .length = trains[0].length,
+                           .stride = trains[0].segment_size };
+    uint64_t n_runs = atomic_load (&fz_lane_rx_get_counters (f->gateway.rx)->super_packets);
+
+    g_assert_true (fz_socket_address_parse ("198.51.100.1:3478", &buffer.from));
+    push_buffers (f, &f->gateway, &buffer, 1);
+    g_assert_cmpuint (f->received->len, ==, 10);
+    g_assert_cmpuint (
+        atomic_load (&fz_lane_rx_get_counters (f->gateway.rx)->super_packets), ==, n_runs + 1);
+  }
+  drain (f->gateway.rx_ring);
+
   /* a frame whose length is not that of the datagram is the engine's affair */
   push_datagram (f, &f->gateway, trains[0].data, 1075, "198.51.100.1:3478");
   g_free (take_message (f->gateway.rx_ring, FZ_LANE_MESSAGE_DATAGRAM));

@@ -418,11 +418,23 @@ test_pause_while_blocked (void)
   lane_pair_clear (&pair);
 }
 
+/* How often: FZ_SHUTDOWN_ROUNDS says it for long runs with sanitizers. */
+static unsigned
+count_shutdowns (void)
+{
+  const char *text = g_getenv ("FZ_SHUTDOWN_ROUNDS");
+  guint64 n;
+
+  if (text != NULL && g_ascii_string_to_unsigned (text, 10, 1, 1000000, &n, NULL))
+    return (unsigned) n;
+  return g_test_slow () ? 1000 : 150;
+}
+
 /* Ends at any moment under load, in time, with everything freed. */
 static void
 test_shutdown (gconstpointer data)
 {
-  unsigned n_rounds = g_test_slow () ? 1000 : 150;
+  unsigned n_rounds = count_shutdowns ();
   LanePairOptions options = { .two_threads = GPOINTER_TO_UINT (data) != 0 };
   g_autoptr (GRand) rand = g_rand_new_with_seed (g_test_rand_int () & 0x7fffffff);
   gint64 longest = 0;
