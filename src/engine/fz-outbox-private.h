@@ -17,7 +17,7 @@ typedef struct {
 } FzOutboxItem;
 
 typedef struct {
-  FzOutboxItem items[FZ_OUTBOX_DATAGRAMS];
+  FzOutboxItem *items; /* FZ_OUTBOX_DATAGRAMS; NULL: nothing to say, as nearly always */
   size_t first;
   size_t n_items;
 } FzOutbox;
@@ -25,6 +25,6 @@ typedef struct {
 /* Room for a datagram of @length bytes, for the caller to fill in at once. */
 FzOutboxItem *fz_outbox_add (FzOutbox *self, FzTunnelTransmitKind kind, size_t length);
 
-/* The oldest, which leaves; valid until the next fz_outbox_add. */
+/* The oldest, which leaves; valid until the next call. */
 bool fz_outbox_poll (FzOutbox *self, FzTunnelTransmit *out);
-void fz_outbox_clear (FzOutbox *self);
+void fz_outbox_clear (FzOutbox *self); /* it may be used again */

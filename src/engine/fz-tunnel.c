@@ -555,6 +555,7 @@ fz_tunnel_free (FzTunnel *self)
   if (self == NULL)
     return;
   fz_session_ring_clear (&self->sessions);
+  fz_outbox_clear (&self->outbox);
   if (self->secrets != NULL)
     fz_secret_free (self->secrets, sizeof *self->secrets);
   g_free (self);

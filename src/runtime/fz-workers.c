@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #define THREADS_MAX 2u
+#define BATCH       8u /* done jobs for which the engine is woken while others wait */
 #define STACK_BYTES (128u << 10)
 
 typedef struct {
@@ -31,6 +32,7 @@ struct FzWorkers {
   pthread_cond_t has_work;
   bool is_ending;
   uint32_t taken, started, given; /* running numbers */
+  uint32_t n_done;                /* and not taken */
   Entry entries[FZ_HANDSHAKE_JOBS_MAX];
 };
 
@@ -55,16 +57,20 @@ start_next (FzWorkers *self)
   return entry;
 }
 
+/* While there is more to do the engine is let sleep a little: waking it costs as much as it then
+ * has to do for one job. Whoever does the last of all rings in any case. */
 static void
 note_done (FzWorkers *self, Entry *entry)
 {
-  bool is_oldest;
+  bool is_worth_it;
 
   pthread_mutex_lock (&self->mutex);
   entry->is_done = true;
-  is_oldest = entry_of (self, self->taken) == entry;
+  self->n_done++;
+  is_worth_it = entry_of (self, self->taken)->is_done &&
+                (self->n_done >= BATCH || self->started == self->given);
   pthread_mutex_unlock (&self->mutex);
-  if (is_oldest) /* else whoever does the oldest rings for all */
+  if (is_worth_it)
     fz_bell_ring (self->bell);
 }
 
@@ -179,6 +185,7 @@ fz_workers_take (FzWorkers *self)
   pthread_mutex_lock (&self->mutex);
   job = entry_of (self, self->taken)->job;
   self->taken++;
+  self->n_done--;
   pthread_mutex_unlock (&self->mutex);
   return job;
 }
