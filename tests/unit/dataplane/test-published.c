@@ -178,7 +178,7 @@ static void
 test_peer_table_threads (void)
 {
   enum { N = 1000, ROUNDS = 20 };
-  Crowd crowd = { 0 };
+  Crowd crowd = { .reader = NULL };
   FzPeer *peers[N + 1] = { 0 };
   GThread *thread;
 
