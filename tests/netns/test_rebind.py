@@ -11,6 +11,7 @@ CoDel or by a full queue of the kernel's own, were in our hands.
 import argparse
 import errno
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -147,6 +148,30 @@ def case_roam(options):
 
         duo.carry(f"{REBINDS} moves", wander, seconds=2.4)
         duo.finish()
+
+
+def case_shutdown(options):
+    """Ends at any moment under load, also in the midst of a rebind: in time, with status 0, and nothing left behind."""
+    rng = random.Random(7)
+    with Bed("shutdown") as bed:
+        duo = Duo(bed, options)
+        duo.start()
+        longest = 0
+        for i in range(int(os.environ.get("FZ_SHUTDOWN_ROUNDS", "12"))):
+            senders = [duo.stream.spawn(source.host, "send", target.v4, 5300, "--rate", 20000, "--seconds", 60, "--size", 600)
+                       for source, target in ((duo.left, duo.right), (duo.right, duo.left))]
+            time.sleep(rng.uniform(0.02, 0.2))  # any moment will do
+            if i % 3 == 0:
+                duo.left.process.send_signal(signal.SIGHUP)
+            started = time.monotonic()
+            status = duo.left.stop()
+            longest = max(longest, time.monotonic() - started)
+            expect(status == 0 and "Sanitizer" not in duo.left.process.log(), f"status {status}: {duo.left.process.log()[-3000:]}")
+            expect(duo.left.device not in duo.left.host.ip("link"), "the device is still there")
+            for sender in senders:
+                sender.stop(signal.SIGKILL)
+            duo.left.start()
+        print(f"  the longest end took {longest * 1000:.0f} ms")
 
 
 CASES = {name.removeprefix("case_").replace("_", "-"): function
