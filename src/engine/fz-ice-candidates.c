@@ -1,6 +1,9 @@
 /* fz-ice-candidates.c */
 #include "src/engine/fz-ice-candidates.h"
 
+#include <glib.h>
+
+#define CAPACITY_MIN   4u
 #define FAMILY_PENALTY 1000u /* relay reached over the other family, §3.2 */
 
 static uint32_t
@@ -103,14 +106,37 @@ pick_victim (const FzIceCandidates *self, const bool *is_used)
   return reflexive >= 0 ? reflexive : any;
 }
 
+void
+fz_ice_candidates_clear (FzIceCandidates *self)
+{
+  g_clear_pointer (&self->items, g_free);
+  self->n = self->capacity = 0;
+}
+
+static void
+make_room (FzIceCandidates *self)
+{
+  if (self->n < self->capacity)
+    return;
+  self->capacity = MIN (MAX (2 * self->capacity, CAPACITY_MIN), FZ_ICE_CANDIDATES_MAX);
+  self->items = g_renew (FzIceCandidate, self->items, self->capacity);
+}
+
 int
 fz_ice_candidates_append (FzIceCandidates *self,
                           const FzIceCandidate *candidate,
                           const bool *is_used)
 {
-  int index = self->n < FZ_ICE_CANDIDATES_MAX ? (int) self->n++ : pick_victim (self, is_used);
+  FzIceCandidate item = *candidate; /* may be one of ours */
+  int index;
 
+  if (self->n < FZ_ICE_CANDIDATES_MAX) {
+    make_room (self);
+    index = (int) self->n++;
+  } else {
+    index = pick_victim (self, is_used);
+  }
   if (index >= 0)
-    self->items[index] = *candidate;
+    self->items[index] = item;
   return index;
 }

@@ -24,9 +24,12 @@ typedef struct {
 } FzIceCandidate;
 
 typedef struct {
-  FzIceCandidate items[FZ_ICE_CANDIDATES_MAX];
+  FzIceCandidate *items; /* they move when one is appended */
   size_t n;
+  size_t capacity; /* FZ_ICE_CANDIDATES_MAX at most; a gateway has many lists, most of them short */
 } FzIceCandidates;
+
+void fz_ice_candidates_clear (FzIceCandidates *self);
 
 /* Where datagrams of a local candidate leave: the relay's address if relayed, else the base. */
 static inline const FzSocketAddress *

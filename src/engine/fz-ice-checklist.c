@@ -5,13 +5,15 @@ void
 fz_ice_checklist_init (FzIceChecklist *self, bool is_controlling)
 {
   *self = (FzIceChecklist){ .is_controlling = is_controlling };
-  self->pairs = g_ptr_array_new_with_free_func (g_free);
+  self->pairs = g_ptr_array_new_with_free_func (fz_ice_pair_free);
 }
 
 void
 fz_ice_checklist_clear (FzIceChecklist *self)
 {
   g_clear_pointer (&self->pairs, g_ptr_array_unref);
+  fz_ice_candidates_clear (&self->local);
+  fz_ice_candidates_clear (&self->remote);
   self->selected = NULL;
 }
 

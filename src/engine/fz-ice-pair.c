@@ -6,6 +6,8 @@
 #define AT_ONCE     0u /* next_attempt of a nomination that has not been sent */
 #define NEVER_TRIED 1u
 
+#define CAPACITY_STEP 5u /* most pairs are checked a few times only */
+
 /* Requests of the peer hasten a check, but not more often than this. */
 #define TRIGGER_GAP_NS (20 * FZ_MS)
 
@@ -22,6 +24,15 @@ fz_ice_pair_new (unsigned local, unsigned remote, uint64_t priority)
   return self;
 }
 
+void
+fz_ice_pair_free (void *pair)
+{
+  FzIcePair *self = pair;
+
+  g_free (self->attempts);
+  g_free (self);
+}
+
 uint64_t
 fz_ice_pair_priority (uint32_t controlling, uint32_t controlled)
 {
@@ -35,7 +46,7 @@ fz_ice_pair_priority (uint32_t controlling, uint32_t controlled)
 static const FzIceAttempt *
 attempt_back (const FzIcePair *self, unsigned back)
 {
-  return &self->attempts[(self->first + self->n_attempts - 1 - back) % FZ_ICE_ATTEMPTS_MAX];
+  return &self->attempts[self->n_attempts - 1 - back];
 }
 
 unsigned
@@ -75,6 +86,25 @@ fz_ice_pair_schedule (FzIcePair *self, const FzIceTiming *timing, FzInstant now)
                         fz_ice_timing_delay (timing, back_off_step (self, timing, now)));
 }
 
+/* Without those that the profile has no use for. */
+static FzIceAttempt *
+append_attempt (FzIcePair *self, const FzIceTiming *timing)
+{
+  unsigned n_kept = timing->max_retransmits > 0 ? timing->max_retransmits - 1 : 0;
+
+  if (self->n_attempts > n_kept) {
+    unsigned n_gone = self->n_attempts - n_kept;
+
+    memmove (self->attempts, self->attempts + n_gone, n_kept * sizeof *self->attempts);
+    self->n_attempts = n_kept;
+  }
+  if (self->n_attempts == self->capacity) {
+    self->capacity = MIN (self->capacity + CAPACITY_STEP, FZ_ICE_ATTEMPTS_MAX);
+    self->attempts = g_renew (FzIceAttempt, self->attempts, self->capacity);
+  }
+  return &self->attempts[self->n_attempts++];
+}
+
 void
 fz_ice_pair_record_attempt (FzIcePair *self,
                             const FzStunTransactionId *id,
@@ -86,11 +116,7 @@ fz_ice_pair_record_attempt (FzIcePair *self,
 
   if (self->nomination == FZ_ICE_NOMINATION_WANTED)
     self->nomination = FZ_ICE_NOMINATION_SENT;
-  while (self->n_attempts > 0 && self->n_attempts >= timing->max_retransmits) {
-    self->first = (self->first + 1) % FZ_ICE_ATTEMPTS_MAX;
-    self->n_attempts--;
-  }
-  attempt = &self->attempts[(self->first + self->n_attempts++) % FZ_ICE_ATTEMPTS_MAX];
+  attempt = append_attempt (self, timing);
   *attempt = (FzIceAttempt){
     .transaction_id = *id,
     .sent = now,
@@ -104,7 +130,7 @@ FzIceAttempt *
 fz_ice_pair_find_attempt (FzIcePair *self, const FzStunTransactionId *id)
 {
   for (unsigned i = 0; i < self->n_attempts; i++) {
-    FzIceAttempt *attempt = &self->attempts[(self->first + i) % FZ_ICE_ATTEMPTS_MAX];
+    FzIceAttempt *attempt = &self->attempts[i];
 
     if (memcmp (&attempt->transaction_id, id, sizeof *id) == 0)
       return attempt;

@@ -39,13 +39,13 @@ typedef struct {
   uint64_t rtt_ns;        /* smoothed as RFC 6298 §2; 0: no answer yet */
   FzInstant last_request; /* newest valid request on this pair; FZ_INSTANT_NEVER if none */
   FzInstant next_attempt; /* 0: nominated and not sent, 1: never tried */
-  unsigned first;         /* oldest attempt in the ring */
   unsigned n_attempts;
-  FzIceAttempt attempts[FZ_ICE_ATTEMPTS_MAX];
+  unsigned capacity;
+  FzIceAttempt *attempts; /* oldest first; they move when another is recorded */
 } FzIcePair;
 
-FzIcePair *
-fz_ice_pair_new (unsigned local, unsigned remote, uint64_t priority); /* freed with g_free */
+FzIcePair *fz_ice_pair_new (unsigned local, unsigned remote, uint64_t priority);
+void fz_ice_pair_free (void *pair);
 
 /* @controlling, @controlled: priorities of the candidates of the side with that role */
 uint64_t fz_ice_pair_priority (uint32_t controlling, uint32_t controlled);
