@@ -167,7 +167,7 @@ def case_shutdown(options):
             status = duo.left.stop()
             longest = max(longest, time.monotonic() - started)
             expect(status == 0 and "Sanitizer" not in duo.left.process.log(), f"status {status}: {duo.left.process.log()[-3000:]}")
-            expect(duo.left.device not in duo.left.host.ip("link"), "the device is still there")
+            expect(f" {duo.left.device}:" not in duo.left.host.ip("link"), "the device is still there")
             for sender in senders:
                 sender.stop(signal.SIGKILL)
             duo.left.start()
