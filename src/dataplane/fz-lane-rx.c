@@ -119,6 +119,8 @@ fz_lane_rx_new (const FzLaneConfig *config)
   self->aead = fz_aead_new (config->backend);
   self->cache = fz_flow_cache_new (config->hash_seed);
   self->coalescer = fz_coalescer_new ();
+  fz_receive_aqm_init (&self->aqm,
+                       config->aqm != NULL ? &config->aqm->receive : &fz_aqm_default.receive);
   if (self->aead == NULL)
     abort ();
   self->is_taken = true;

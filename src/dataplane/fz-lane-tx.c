@@ -45,9 +45,6 @@
 
 #define TOUCHED_MAX 16u /* peers whose stamps are gathered before they are written */
 
-/* dataplane.md §7. Start values, to be chosen by measurement. */
-static const FzCodelConfig codel_config = { .target_ns = 2 * FZ_MS, .interval_ns = 40 * FZ_MS };
-
 struct FzLaneTx {
   FzPublished *published;
   FzRing *to_engine;
@@ -109,7 +106,8 @@ fz_lane_tx_new (const FzLaneConfig *config)
   self->cache = fz_flow_cache_new (config->hash_seed);
   self->yard = fz_train_yard_new ();
   self->pool = fz_frame_pool_new ();
-  self->queue = fz_flow_queue_new (&codel_config, FZ_TX_SLOTS);
+  self->queue = fz_flow_queue_new (
+      config->aqm != NULL ? &config->aqm->transmit : &fz_aqm_default.transmit, FZ_TX_SLOTS);
   self->staging.queue = fz_flow_queue_get_counters (self->queue);
   if (self->aead == NULL)
     abort ();

@@ -14,6 +14,7 @@
 #include "src/base/fz-instant.h"
 #include "src/base/fz-ring.h"
 #include "src/crypto/fz-aead.h"
+#include "src/dataplane/fz-aqm.h"
 #include "src/dataplane/fz-flow-queue.h"
 #include "src/dataplane/fz-lane-message.h"
 #include "src/dataplane/fz-snapshot.h"
@@ -49,6 +50,7 @@ typedef struct {
   FzRing *rx_to_engine; /* borrowed: messages of the receive half; may be the same ring only if
                            one thread runs both halves */
   uint64_t hash_seed;   /* flow cache */
+  const FzAqm *aqm;     /* copied; NULL: fz_aqm_default */
   FzSteering steering;  /* of all lanes; zero: this is the only one */
   uint32_t index;       /* which of them this one is */
   FzLaneLimits limits;

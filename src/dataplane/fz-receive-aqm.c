@@ -4,9 +4,6 @@
 
 #include "src/proto/fz-wireguard.h"
 
-/* Measured at round trips of 0.1, 20 and 100 ms, tests/bench/README.md. */
-static const FzCodelConfig config = { .target_ns = 1 * FZ_MS, .interval_ns = 40 * FZ_MS };
-
 #define CHANNEL_HEADER_SIZE 4u
 
 /* The receiver index of the buffer's first data message, relayed or not; 0: it is something else.
@@ -53,6 +50,12 @@ find_target (const FzUdpBuffer *buffers, size_t n_buffers)
   return target;
 }
 
+void
+fz_receive_aqm_init (FzReceiveAqm *self, const FzCodelConfig *config)
+{
+  *self = (FzReceiveAqm){ .config = *config };
+}
+
 /* A turn's buffers depart together. The newest has waited least: where the turn has emptied the
  * socket that is next to nothing, and no queue stands. */
 void
@@ -63,7 +66,7 @@ fz_receive_aqm_begin (FzReceiveAqm *self,
 {
   self->n_signals = 0;
   for (size_t i = 0; i < n_buffers; i++)
-    self->n_signals +=
-        fz_codel_should_signal (&self->codel, &config, buffers[i].sojourn_ns, n_buffers > 1, now);
+    self->n_signals += fz_codel_should_signal (
+        &self->codel, &self->config, buffers[i].sojourn_ns, n_buffers > 1, now);
   self->target = self->n_signals > 0 ? find_target (buffers, n_buffers) : NULL;
 }

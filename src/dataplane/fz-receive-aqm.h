@@ -14,12 +14,15 @@
 #include "src/dataplane/fz-lane.h"
 
 typedef struct {
+  FzCodelConfig config;
   FzCodel codel;
 
   /* of the turn */
   const FzUdpBuffer *target; /* whose datagrams are to be signalled; NULL: none */
   unsigned n_signals;        /* how many are left */
 } FzReceiveAqm;
+
+void fz_receive_aqm_init (FzReceiveAqm *self, const FzCodelConfig *config);
 
 /* Looks at what a turn has received. Buffers whose wait is unknown never lead to a signal. */
 void fz_receive_aqm_begin (FzReceiveAqm *self,

@@ -616,6 +616,7 @@ make_lanes (FzHost *self, GError **error)
     .io = self->config.io,
     .backend = self->ladder.backend,
     .hash_seed = fz_rng_u64 (&self->rng),
+    .aqm = self->config.aqm,
     .steering = self->steering,
   };
   FzRing *ring;

@@ -70,6 +70,7 @@ typedef struct {
   bool no_mark;                  /* bare peers whose routes cannot loop, tests */
   bool two_threads;              /* one thread per direction instead of one for both */
   unsigned n_lanes;              /* up to FZ_HOST_LANES_MAX; 0: by the CPUs (fz-lane-count.h) */
+  const FzAqm *aqm;              /* copied; NULL: fz_aqm_default */
   FzClock *clock;                /* borrowed; NULL: an own one */
   const FzIo *io;                /* tests: a shim; NULL: the kernel's calls */
 } FzHostConfig;

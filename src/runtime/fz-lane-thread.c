@@ -499,6 +499,7 @@ fz_lane_thread_new (const FzLaneThreadConfig *config)
     .tx_to_engine = self->rings[0],
     .rx_to_engine = self->rings[1],
     .hash_seed = config->hash_seed,
+    .aqm = config->aqm,
     .steering = config->steering,
     .index = config->index,
   };

@@ -40,6 +40,7 @@ typedef struct {
   const FzIo *io;
   FzAeadBackend backend;
   uint64_t hash_seed;
+  const FzAqm *aqm; /* copied; NULL: fz_aqm_default */
 } FzLaneThreadConfig;
 
 typedef struct FzLaneThread FzLaneThread;

@@ -20,6 +20,7 @@
 
 #include <glib-unix.h>
 #include <locale.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,8 @@ typedef struct {
   int receive_buffer_bytes;
   int send_buffer_bytes;
   gboolean no_offloads;
+  gboolean no_aqm;
+  char *codel;
   gboolean two_threads;
   int lanes;
 } Options;
@@ -253,6 +256,14 @@ parse_options (Options *options, int *argc, char ***argv, GError **error)
       &options->no_offloads,
       "lowest step of the ladder",
       NULL },
+    { "no-aqm", 0, 0, G_OPTION_ARG_NONE, &options->no_aqm, "no CoDel", NULL },
+    { "codel",
+      0,
+      0,
+      G_OPTION_ARG_STRING,
+      &options->codel,
+      "targets and intervals, transmit and receive",
+      "US/US,US/US" },
     { "two-threads",
       0,
       0,
@@ -280,11 +291,27 @@ watch_signals (Program *program)
   g_unix_signal_add (SIGUSR2, on_skip, program);
 }
 
+/* "2000/40000,1000/40000", in microseconds. */
+static bool
+parse_codel (const char *text, FzAqm *out, GError **error)
+{
+  unsigned values[4];
+
+  if (sscanf (text, "%u/%u,%u/%u", &values[0], &values[1], &values[2], &values[3]) != 4) {
+    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "bad --codel “%s”", text);
+    return false;
+  }
+  *out = (FzAqm){ .transmit = { values[0] * FZ_US, values[1] * FZ_US },
+                  .receive = { values[2] * FZ_US, values[3] * FZ_US } };
+  return true;
+}
+
 static bool
 run (Program *program, FzPlatform *platform, GError **error)
 {
   Options *options = &program->options;
   uint8_t key[FZ_KEY_SIZE];
+  FzAqm aqm;
   FzHostConfig config = {
     .role = FZ_ROLE_BARE,
     .platform = platform,
@@ -297,11 +324,17 @@ run (Program *program, FzPlatform *platform, GError **error)
     .port = (uint16_t) options->port,
     .require_port = options->port != 0,
     .no_offloads = options->no_offloads,
+    .aqm = options->no_aqm ? &fz_aqm_off : NULL,
     .two_threads = options->two_threads,
     .n_lanes = (unsigned) CLAMP (options->lanes, 0, (int) FZ_HOST_LANES_MAX),
     .clock = &program->clock,
   };
 
+  if (options->codel != NULL) {
+    if (!parse_codel (options->codel, &aqm, error))
+      return false;
+    config.aqm = &aqm;
+  }
   if (options->private_key != NULL) {
     if (!fz_key_parse (options->private_key, key)) {
       g_set_error_literal (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "bad private key");
@@ -356,6 +389,7 @@ main (int argc, char **argv)
   g_strfreev (program.options.addresses);
   g_strfreev (program.options.peers);
   g_free (program.options.aead);
+  g_free (program.options.codel);
   g_free (program.options.log_filter);
   return program.status;
 }
