@@ -54,7 +54,8 @@ FzKeypair *fz_session_ring_next_confirmed (const FzSessionRing *self);
 
 /* Removes what is FZ_REJECT_AFTER_S old. */
 void fz_session_ring_expire (FzSessionRing *self, FzInstant now);
-FzInstant fz_session_ring_next_expiry (const FzSessionRing *self); /* FZ_INSTANT_NEVER if empty */
+/* When to do so next, up to a second late; FZ_INSTANT_NEVER if empty. */
+FzInstant fz_session_ring_next_expiry (const FzSessionRing *self);
 
 /* The session to seal with, NULL if there is none young enough. */
 FzKeypair *fz_session_ring_usable (const FzSessionRing *self, FzInstant now);

@@ -6,6 +6,10 @@
 
 #include <glib.h>
 
+/* What expires within the same second goes in one wake-up, of all tunnels: nobody uses a session by
+ * then, lanes look at its age themselves. */
+#define SLACK_NS FZ_S
+
 void
 fz_session_ring_init (FzSessionRing *self, FzPeer *peer, FzReclaim *reclaim)
 {
@@ -149,7 +153,9 @@ fz_session_ring_next_expiry (const FzSessionRing *self)
   for (size_t i = 0; i < FZ_PEER_SESSIONS; i++)
     if (self->slots[i] != NULL)
       next = fz_instant_min (next, expiry_of (self->slots[i]));
-  return next;
+  if (next >= FZ_INSTANT_NEVER - SLACK_NS)
+    return next;
+  return (next + SLACK_NS - 1) / SLACK_NS * SLACK_NS;
 }
 
 FzKeypair *

@@ -1,6 +1,7 @@
 /* test-node.c: connections as such: limits, look-ups, relays that go and come (connectivity.md
  * §12.1). */
 
+#include "src/base/fz-bytes.h"
 #include "src/crypto/fz-crypto.h"
 #include "src/engine/fz-limits.h"
 #include "src/engine/fz-node.h"
@@ -428,21 +429,54 @@ job_bed_clear (JobBed *self)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (JobBed, job_bed_clear)
 
+static FzDrop
+deliver_initiation (Bed *self,
+                    const FzIdentity *identity,
+                    const FzNoisePeer *noise,
+                    FzCookieJar *jar,
+                    uint32_t number)
+{
+  uint8_t timestamp[FZ_TAI64N_SIZE], datagram[FZ_WIREGUARD_INITIATION_SIZE] = { 0 };
+  FzRng rng = fz_seeded_rng (&self->rng);
+  FzSocketAddress local = parse_socket (LOCAL), from = parse_socket ("192.0.2.1:1000");
+  FzNoiseHandshake handshake;
+
+  fz_tai64n_write (number, timestamp);
+  fz_noise_write_initiation (identity, noise, &rng, number, timestamp, &handshake, datagram);
+  fz_cookie_jar_seal (jar, datagram, sizeof datagram, number, self->now);
+  return fz_node_handle_datagram (
+      self->node, &local, &from, fz_span (datagram, sizeof datagram), self->now);
+}
+
 /* Each is a little newer than the one before. */
 static FzDrop
 initiate (JobBed *self)
 {
-  uint8_t timestamp[FZ_TAI64N_SIZE], datagram[FZ_WIREGUARD_INITIATION_SIZE] = { 0 };
-  FzRng rng = fz_seeded_rng (&self->bed.rng);
-  FzSocketAddress local = parse_socket (LOCAL), from = parse_socket ("192.0.2.1:1000");
-  FzNoiseHandshake handshake;
+  self->n_made++;
+  return deliver_initiation (&self->bed, self->identity, &self->noise, &self->jar, self->n_made);
+}
 
-  fz_tai64n_write (++self->n_made, timestamp);
-  fz_noise_write_initiation (
-      self->identity, &self->noise, &rng, self->n_made, timestamp, &handshake, datagram);
-  fz_cookie_jar_seal (&self->jar, datagram, sizeof datagram, self->n_made, self->bed.now);
-  return fz_node_handle_datagram (
-      self->bed.node, &local, &from, fz_span (datagram, sizeof datagram), self->bed.now);
+/* Of a peer that the node has: a session, and it is confirmed. */
+static void
+shake_hands (Bed *self, const FzIdentity *identity, uint32_t number)
+{
+  static const uint8_t no_psk[FZ_KEY_SIZE] = { 0 };
+  FzLaneMessage confirmed = { .kind = FZ_LANE_MESSAGE_CONFIRMED };
+  FzUuid id = id_of (number);
+  FzTransmit transmit;
+  FzNoisePeer noise;
+  FzCookieJar jar;
+
+  g_assert_true (
+      fz_noise_peer_init (&noise, identity, fz_node_get_public_key (self->node), no_psk));
+  fz_cookie_jar_init (&jar, fz_node_get_public_key (self->node));
+  g_assert_cmpint (deliver_initiation (self, identity, &noise, &jar, number), ==, FZ_DROP_NONE);
+  while (fz_node_poll_transmit (self->node, &transmit))
+    if (transmit.data.length == FZ_WIREGUARD_RESPONSE_SIZE)
+      confirmed.local_index = fz_get_u32le (transmit.data.data + 4);
+  confirmed.connection_id = fz_connection_get_connection_id (fz_node_find (self->node, &id));
+  g_assert_cmpuint (confirmed.local_index >> 8, ==, confirmed.connection_id);
+  fz_node_handle_lane_message (self->node, &confirmed, self->now);
 }
 
 static unsigned
@@ -574,6 +608,45 @@ test_jobs_under_load (void)
   self.bed.now += FZ_S;
   g_assert_cmpint (initiate (&self), ==, FZ_DROP_NONE);
 } /* what is in work is freed with the node */
+
+/* -- many -- */
+
+/* Sessions that nobody uses cost no wake-up but one a second while they expire, for all together;
+ * before and after that the node sleeps. */
+static void
+test_many_idle (void)
+{
+  enum { N = 500 };
+  g_auto (Bed) bed;
+  FzRng rng;
+  unsigned n_wakeups = 0;
+
+  bed_init_role (&bed, FZ_ROLE_BARE);
+  rng = fz_seeded_rng (&bed.rng);
+  for (uint32_t i = 0; i < N; i++) {
+    g_autoptr (FzIdentity) identity = fz_identity_new (NULL, &rng);
+    FzBareRequest request = { .id = id_of (i),
+                              .public_key = fz_identity_get_public_key (identity) };
+
+    g_assert_cmpint (fz_node_add_bare (bed.node, &request, bed.now, NULL), ==, FZ_UPSERT_DONE);
+    bed.now += 17 * FZ_MS; /* below the limit of handshakes a second */
+    shake_hands (&bed, identity, i);
+    fz_node_publish (bed.node);
+  }
+  bed_run_until (&bed, bed.now + 60 * FZ_S); /* nothing is watched any more */
+
+  while (fz_node_next_timeout (bed.node) != FZ_INSTANT_NEVER) {
+    FzInstant next = fz_node_next_timeout (bed.node);
+
+    g_assert_cmpuint (next, >, bed.now);
+    bed.now = next;
+    fz_node_handle_timeout (bed.node, bed.now);
+    n_wakeups++;
+  }
+  g_assert_cmpuint (n_wakeups, >=, 1);
+  g_assert_cmpuint (n_wakeups, <=, N * 17 / 1000 + 2); /* their sessions' ages differ by 8.5 s */
+  fz_node_publish (bed.node);
+}
 
 /* -- lanes -- */
 
@@ -710,5 +783,6 @@ main (int argc, char **argv)
   g_test_add_func ("/node/jobs/of-the-gone", test_jobs_of_the_gone);
   g_test_add_func ("/node/jobs/over-a-reset", test_jobs_over_a_reset);
   g_test_add_func ("/node/jobs/under-load", test_jobs_under_load);
+  g_test_add_func ("/node/many-idle", test_many_idle);
   return g_test_run ();
 }
