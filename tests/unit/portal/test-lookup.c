@@ -146,25 +146,37 @@ on_tcp (GObject *source, GAsyncResult *result, gpointer user_data)
                                    self);
 }
 
+/* One port for both: of TCP it may be somebody else's, who has it for a connection. */
 static void
-start_resolver (Resolver *self, Behaviour behaviour)
+bind_port (Resolver *self)
 {
   g_autoptr (GInetAddress) ip = g_inet_address_new_loopback (G_SOCKET_FAMILY_IPV4);
   g_autoptr (GSocketAddress) any = g_inet_socket_address_new (ip, 0);
   g_autoptr (GSocketAddress) bound = NULL;
 
-  *self = (Resolver){ .behaviour = behaviour };
-  self->udp =
-      g_socket_new (G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_DATAGRAM, G_SOCKET_PROTOCOL_UDP, NULL);
-  g_assert_true (g_socket_bind (self->udp, any, FALSE, NULL));
-  bound = g_socket_get_local_address (self->udp, NULL);
+  self->tcp = g_socket_listener_new ();
+  for (;;) {
+    g_clear_object (&self->udp);
+    g_clear_object (&bound);
+    self->udp =
+        g_socket_new (G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_DATAGRAM, G_SOCKET_PROTOCOL_UDP, NULL);
+    g_assert_true (g_socket_bind (self->udp, any, FALSE, NULL));
+    bound = g_socket_get_local_address (self->udp, NULL);
+    if (g_socket_listener_add_address (
+            self->tcp, bound, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, NULL, NULL, NULL))
+      break;
+  }
   self->port = g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (bound));
+}
+
+static void
+start_resolver (Resolver *self, Behaviour behaviour)
+{
+  *self = (Resolver){ .behaviour = behaviour };
+  bind_port (self);
   self->source = g_socket_create_source (self->udp, G_IO_IN, NULL);
   g_source_set_callback (self->source, G_SOURCE_FUNC (on_udp), self, NULL);
   g_source_attach (self->source, NULL);
-  self->tcp = g_socket_listener_new ();
-  g_assert_true (g_socket_listener_add_address (
-      self->tcp, bound, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, NULL, NULL, NULL));
   g_socket_listener_accept_async (self->tcp, NULL, on_tcp, self);
 }
 
