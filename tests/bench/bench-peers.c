@@ -235,6 +235,18 @@ shake_all (Peers *self, const FzRng *rng)
   return seconds / self->n * 1e6;
 }
 
+/* What a flood costs: right length, wrong mac1. */
+static double
+refuse_forged (Peers *self, unsigned n)
+{
+  uint8_t datagram[FZ_WIREGUARD_INITIATION_SIZE] = { FZ_WIREGUARD_INITIATION };
+  double before = read_clock ();
+
+  for (unsigned i = 0; i < n; i++)
+    hand_over (self, FZ_LANE_MESSAGE_DATAGRAM, 0, fz_span (datagram, sizeof datagram));
+  return (read_clock () - before) / n * 1e6;
+}
+
 static void
 measure_bare (uint32_t n)
 {
@@ -261,6 +273,7 @@ measure_bare (uint32_t n)
   print ("memory without session", (resident_bytes () - start) / n, "bytes/peer");
 
   print ("handshake as responder, with confirmation", shake_all (&self, &rng), "us");
+  print ("forged handshake", refuse_forged (&self, 10 * n), "us");
   print ("memory with one session", (resident_bytes () - start) / n, "bytes/peer");
   shake_all (&self, &rng);
   print ("memory with two sessions", (resident_bytes () - start) / n, "bytes/peer");
