@@ -9,9 +9,8 @@
  *                               REPAIRING ──5 tries in vain────► FAILED (on_fatal)
  *   any ──fz_host_stop──► STOPPED
  *
- * New sockets are opened beside the old ones and take over from them, so that no
- * datagram finds the port closed; what lies in the old ones is dealt with first.
- * What the lanes have in hand stays there meanwhile, and leaves by the new ones.
+ * How sockets are replaced without a gap: fz-host-sockets.h. What the lanes have in
+ * hand stays there meanwhile, and leaves by the new ones.
  *
  * While repairing, the engine goes on: handshakes and paths stay alive, packets
  * for the device are dropped.
@@ -23,6 +22,7 @@
 #include "src/runtime/fz-driver.h"
 #include "src/runtime/fz-host-dns.h"
 #include "src/runtime/fz-host-metrics.h"
+#include "src/runtime/fz-host-sockets.h"
 #include "src/runtime/fz-ladder.h"
 #include "src/runtime/fz-lane-count.h"
 #include "src/runtime/fz-lanes.h"
@@ -31,15 +31,11 @@
 #include "src/runtime/fz-resume-watch.h"
 
 #include <errno.h>
-#include <string.h>
 
-#define CLIENT_RECEIVE_BYTES  (1u << 20) /* dataplane-measured.md §4 */
-#define GATEWAY_RECEIVE_BYTES (4u << 20)
-#define SEND_BYTES            (1u << 20)
-#define REPAIR_TRIES          5u
-#define REPAIR_EVERY_MS       1000u
-#define GOODBYE_MS            20u        /* for sockets that are full at the end */
-#define SUSPENDED_NS          (5 * FZ_S) /* paths that slept longer are made anew */
+#define REPAIR_TRIES    5u
+#define REPAIR_EVERY_MS 1000u
+#define GOODBYE_MS      20u        /* for sockets that are full at the end */
+#define SUSPENDED_NS    (5 * FZ_S) /* paths that slept longer are made anew */
 
 typedef enum {
   STATE_RUNNING,
@@ -60,7 +56,7 @@ struct FzHost {
   unsigned n_lanes; /* wanted */
   FzSteering steering;
   FzLanes *lanes;
-  FzUdpPair pairs[FZ_LANES_MAX]; /* the lanes'; the engine sends by the first */
+  FzHostSockets *sockets; /* the lanes'; the engine sends by the first */
   FzDevice *device;
   FzLadder ladder;
   FzHostDns *dns;      /* NULL before the start and after the stop */
@@ -71,7 +67,6 @@ struct FzHost {
   FzInstant halted_at; /* the lanes, for the repair */
   unsigned n_repairs;  /* tries since the device was last well */
   uint64_t n_reopened;
-  bool sockets_wanted; /* the repair is about sockets too */
   guint fatal_id;
   GError *fatal;
   FzResumeWatch *resume_watch; /* NULL: the kernel has none */
@@ -128,7 +123,7 @@ start_lanes (FzHost *self, GError **error)
   self->ladder.tun = fz_device_get_features (self->device);
   limits = fz_ladder_get_limits (&self->ladder);
   fz_tun_writer_set_queue (self->writer, queues[0]);
-  if (fz_lanes_start (self->lanes, queues, self->pairs, &limits))
+  if (fz_lanes_start (self->lanes, queues, fz_host_sockets_get_pairs (self->sockets), &limits))
     return true;
   g_set_error (error,
                FZ_HOST_ERROR,
@@ -156,85 +151,6 @@ halt_lanes (FzHost *self, bool is_end, GError **error)
   return false;
 }
 
-/* -- sockets -- */
-
-static uint32_t
-receive_bytes (const FzHost *self)
-{
-  if (self->config.receive_buffer_bytes != 0)
-    return self->config.receive_buffer_bytes;
-  return self->config.role == FZ_ROLE_CLIENT ? CLIENT_RECEIVE_BYTES : GATEWAY_RECEIVE_BYTES;
-}
-
-static FzUdpMark
-mark_policy (const FzHost *self)
-{
-  if (self->config.no_mark)
-    return FZ_UDP_MARK_NONE;
-  return self->config.role == FZ_ROLE_CLIENT ? FZ_UDP_MARK_REQUIRE : FZ_UDP_MARK_TRY;
-}
-
-static FzUdpConfig
-make_udp_config (const FzHost *self)
-{
-  return (FzUdpConfig){
-    .port = self->config.port != 0 ? self->config.port : FZ_HOST_PREFERRED_PORT,
-    .require_port = self->config.require_port,
-    .mark = mark_policy (self),
-    .use_offloads = !self->config.no_offloads,
-    .receive_buffer_bytes = receive_bytes (self),
-    .send_buffer_bytes =
-        self->config.send_buffer_bytes != 0 ? self->config.send_buffer_bytes : SEND_BYTES,
-  };
-}
-
-static bool
-open_sockets (FzHost *self, GError **error)
-{
-  FzUdpConfig config = make_udp_config (self);
-  g_autoptr (GError) local = NULL;
-
-  if (!fz_udp_lanes_open (&config, &self->steering, self->pairs, &local)) {
-    g_set_error_literal (error, FZ_HOST_ERROR, FZ_HOST_ERROR_SOCKET, local->message);
-    return false;
-  }
-  fz_outbox_set_sockets (self->outbox, &self->pairs[0]);
-  return true;
-}
-
-/* What lies in sockets that go is dealt with, if there is a device for it. Between the lanes' halt
- * and their start. */
-static void
-empty_sockets (FzHost *self)
-{
-  if (self->state == STATE_RUNNING && !self->sockets_wanted)
-    fz_lanes_empty_sockets (self->lanes);
-}
-
-/* @next take over: nothing has a gap, neither what comes nor what leaves. */
-static void
-change_sockets (FzHost *self, const FzUdpPair next[FZ_LANES_MAX])
-{
-  FzUdpPair former[FZ_LANES_MAX];
-
-  memcpy (former, self->pairs, sizeof former);
-  memcpy (self->pairs, next, sizeof self->pairs);
-  fz_outbox_set_sockets (self->outbox, &self->pairs[0]);
-  fz_udp_lanes_retire (&self->steering, former, self->pairs);
-  empty_sockets (self);
-  fz_udp_lanes_close (former);
-}
-
-/* The same where new sockets cannot be opened beside the old ones. */
-static void
-close_sockets (FzHost *self)
-{
-  empty_sockets (self);
-  fz_outbox_set_sockets (self->outbox, NULL);
-  fz_udp_lanes_close (self->pairs);
-  self->sockets_wanted = true;
-}
-
 static void
 close_device (FzHost *self)
 {
@@ -250,11 +166,8 @@ static gboolean on_repair_timeout (gpointer data);
 static bool
 try_repair (FzHost *self, GError **error)
 {
-  if (self->sockets_wanted) {
-    if (!open_sockets (self, error))
-      return false;
-    self->sockets_wanted = false;
-  }
+  if (!fz_host_sockets_open (self->sockets, &self->steering, error))
+    return false;
   if (!fz_device_is_open (self->device) && !fz_device_open (self->device, error))
     return false;
   if (!fz_device_apply (self->device, error)) {
@@ -307,41 +220,27 @@ on_repair_timeout (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
-/* New sockets for the old ones, which go on until they are there. */
-static bool
-open_next_sockets (FzHost *self, FzUdpPair out[FZ_LANES_MAX])
-{
-  FzUdpConfig config = make_udp_config (self);
-
-  return !self->sockets_wanted &&
-         fz_udp_lanes_open_beside (&config, &self->steering, self->pairs, out);
-}
-
 /* Takes the lanes down, replaces what is asked for, starts them again. What the lanes had handed
  * over is dealt with, so nothing waits for them when they come back. */
 static void
 replace (FzHost *self, bool sockets, bool tun)
 {
-  FzUdpPair next[FZ_LANES_MAX];
-  bool has_next;
   GError *error = NULL;
 
   if (self->state != STATE_RUNNING && self->state != STATE_REPAIRING)
     return;
-  has_next = sockets && open_next_sockets (self, next);
+  if (sockets)
+    fz_host_sockets_prepare (self->sockets);
   if (self->state == STATE_RUNNING)
     self->halted_at = fz_clock_now (self->clock);
   if (!halt_lanes (self, false, &error)) {
-    if (has_next)
-      fz_udp_lanes_close (next);
+    fz_host_sockets_abandon (self->sockets);
     fail (self, error);
     return;
   }
   g_clear_handle_id (&self->repair_id, g_source_remove);
-  if (has_next)
-    change_sockets (self, next);
-  else if (sockets)
-    close_sockets (self);
+  if (sockets)
+    fz_host_sockets_change (self->sockets, self->state == STATE_RUNNING ? self->lanes : NULL);
   fz_driver_drain_rings (self->driver);
   if (tun)
     close_device (self);
@@ -648,7 +547,7 @@ open_everything (FzHost *self, GError **error)
       !fz_device_open (self->device, error))
     return false;
   choose_steering (self);
-  return open_sockets (self, error) && clean_up (self, error);
+  return fz_host_sockets_open (self->sockets, &self->steering, error) && clean_up (self, error);
 }
 
 static bool
@@ -675,7 +574,7 @@ start (FzHost *self, GError **error)
                  cipher_name (self));
     return false;
   }
-  self->ladder.pair = &self->pairs[0];
+  self->ladder.pair = fz_host_sockets_get_pairs (self->sockets);
   self->ladder.n_lanes = self->steering.n_lanes;
   self->ladder.n_threads = self->config.two_threads ? 2 : 1;
   if (!make_engine (self, error) || !make_lanes (self, error))
@@ -726,10 +625,9 @@ fz_host_new (const FzHostConfig *config, GError **error)
   self->clock = config->clock != NULL ? config->clock : &self->own_clock;
   self->suspended_ns = fz_clock_suspended_ns (self->clock);
   self->resume_watch = fz_resume_watch_new (on_clock_jump, self);
-  for (unsigned i = 0; i < FZ_LANES_MAX; i++)
-    self->pairs[i] = FZ_UDP_PAIR_CLOSED;
   fz_published_init (&self->published);
   self->outbox = fz_outbox_new (self->config.io, self->clock);
+  self->sockets = fz_host_sockets_new (&self->config, self->outbox);
   self->writer = fz_tun_writer_new (self->config.io);
   self->state = STATE_RUNNING;
   if (!start (self, error))
@@ -773,8 +671,7 @@ fz_host_stop (FzHost *self)
     return false;
   }
   fz_device_undo (self->device);
-  fz_outbox_set_sockets (self->outbox, NULL);
-  fz_udp_lanes_close (self->pairs);
+  fz_host_sockets_close (self->sockets);
   close_device (self);
   return true;
 }
@@ -788,6 +685,7 @@ fz_host_free (FzHost *self)
   g_clear_pointer (&self->lanes, fz_lanes_free);
   g_clear_pointer (&self->engine, fz_engine_free);
   fz_published_clear (&self->published);
+  fz_host_sockets_free (self->sockets);
   fz_outbox_free (self->outbox);
   fz_tun_writer_free (self->writer);
   g_clear_error (&self->fatal);
@@ -892,7 +790,8 @@ fz_host_now (const FzHost *self)
 uint16_t
 fz_host_get_port (const FzHost *self, FzIpFamily family)
 {
-  const FzUdpSocket *socket = &self->pairs[0].sockets[family == FZ_IP_V6 ? FZ_UDP_V6 : FZ_UDP_V4];
+  const FzUdpPair *first = fz_host_sockets_get_pairs (self->sockets);
+  const FzUdpSocket *socket = &first->sockets[family == FZ_IP_V6 ? FZ_UDP_V6 : FZ_UDP_V4];
 
   return socket->fd >= 0 ? socket->port : 0;
 }
