@@ -2,9 +2,15 @@
 
 #include "src/runtime/fz-metrics.h"
 
+#include <stdio.h>
+
+/* Of the fields of one log record, so that the log's sink has room for all of it. */
+#define RECORD_BYTES_MAX 7000u
+
 typedef struct {
   char name[FZ_METRIC_NAME_MAX];
   uint64_t value;
+  bool is_detail; /* of one lane, or of one bucket: not for the log */
 } Flat;
 
 typedef struct {
@@ -81,13 +87,14 @@ fz_metrics_set_lane (FzMetrics *self, const char *lane, bool is_scope)
 /* -- flat names -- */
 
 static void
-merge_flat (FzMetrics *self, FzMetricKind kind, const char *name, uint64_t value)
+merge_flat (FzMetrics *self, FzMetricKind kind, const char *name, bool is_detail, uint64_t value)
 {
   Flat *flat = g_hash_table_lookup (self->by_flat, name);
 
   if (flat == NULL) {
     flat = g_new0 (Flat, 1);
     g_strlcpy (flat->name, name, sizeof flat->name);
+    flat->is_detail = is_detail;
     g_ptr_array_add (self->flats, flat);
     g_hash_table_insert (self->by_flat, flat->name, flat);
   }
@@ -104,10 +111,10 @@ add_flat (FzMetrics *self, FzMetricKind kind, const char *prefix, const char *na
   g_snprintf (
       flat, sizeof flat, "%s%s%s", prefix != NULL ? prefix : "", prefix != NULL ? "_" : "", name);
   g_strdelimit (flat, "-", '_');
-  merge_flat (self, kind, flat, value);
+  merge_flat (self, kind, flat, kind == FZ_METRIC_HISTOGRAM, value);
   if (self->lane_is_scope) {
     g_snprintf (scoped, sizeof scoped, "lane%s_%s", self->lane, flat);
-    merge_flat (self, kind, scoped, value);
+    merge_flat (self, kind, scoped, true, value);
   }
 }
 
@@ -332,25 +339,49 @@ fz_metrics_to_json (const FzMetrics *self)
   return g_string_free (text, FALSE);
 }
 
-static bool
-is_of_one_lane (const char *name)
+/* -- the log -- */
+
+/* In a line of JSON. */
+static size_t
+field_bytes (const Flat *flat)
 {
-  return g_str_has_prefix (name, "lane") && g_ascii_isdigit (name[4]);
+  return (size_t) snprintf (NULL, 0, ",\"%s\":%" G_GUINT64_FORMAT, flat->name, flat->value);
+}
+
+/* As many of the fields from @at on as one record has room for, as @out; returns the next one. */
+static unsigned
+fill_record (const FzMetrics *self, unsigned at, FzKv *out, unsigned *out_n)
+{
+  size_t left = RECORD_BYTES_MAX;
+  unsigned n = 0;
+
+  for (; at < self->flats->len; at++) {
+    const Flat *flat = self->flats->pdata[at];
+    size_t length = field_bytes (flat);
+
+    if (flat->is_detail)
+      continue;
+    if (length > left)
+      break;
+    left -= length;
+    out[n++] = FZ_KV_U64 (flat->name, flat->value);
+  }
+  *out_n = n;
+  return at;
 }
 
 void
 fz_metrics_log (const FzMetrics *self, const FzLog *log, const char *event, const char *message)
 {
   g_autofree FzKv *fields = NULL;
-  const char *name;
-  uint64_t value;
-  unsigned n = 0;
+  unsigned at = 0, n;
 
   if (!fz_log_wants (log, FZ_LOG_INFO))
     return;
   fields = g_new0 (FzKv, self->flats->len + 1);
-  for (unsigned i = 0; (name = fz_metrics_get (self, i, &value)) != NULL; i++)
-    if (!is_of_one_lane (name)) /* the record would be too long */
-      fields[n++] = FZ_KV_U64 (name, value);
-  fz_log_write (log, FZ_LOG_INFO, event, message, fields, n);
+  do {
+    at = fill_record (self, at, fields, &n);
+    if (n > 0)
+      fz_log_write (log, FZ_LOG_INFO, event, message, fields, n);
+  } while (at < self->flats->len);
 }

@@ -5,8 +5,8 @@
  *
  *   families   the Prometheus text format 0.0.4, for GET /metrics: all of it, zeros
  *              included, so that rates can be computed from the first scrape on
- *   flat names one JSON object, one log record, the D-Bus method Metrics: "tx_packets",
- *              added up over lanes and families; zeros are left out
+ *   flat names one JSON object, the log, the D-Bus method Metrics: "tx_packets", added
+ *              up over lanes and families; zeros are left out
  *
  * Names follow Prometheus' rules: base units, the unit as suffix, _total for counters.
  * Labels have few values that are known beforehand, and never name a person, a
@@ -100,6 +100,8 @@ char *fz_metrics_to_prometheus (const FzMetrics *self);
 
 char *fz_metrics_to_text (const FzMetrics *self); /* flat, "name value\n" each; g_free */
 char *fz_metrics_to_json (const FzMetrics *self); /* flat, one object without newline; g_free */
-/* One record at info; what is told for single lanes is left out. */
+
+/* One record at info: the sums. What is told for single lanes and buckets is left out. Should that
+ * still be more than a record of the log can hold, the rest goes into a second one. */
 void
 fz_metrics_log (const FzMetrics *self, const FzLog *log, const char *event, const char *message);

@@ -1,13 +1,16 @@
 /* test-metrics.c: samples, the exposition format, flat names, what a thread's turns are counted as
  */
 
+#include "src/base/fz-drop.h"
 #include "src/runtime/fz-errno-counters.h"
+#include "src/runtime/fz-log-json.h"
 #include "src/runtime/fz-metrics.h"
 #include "src/runtime/fz-process-metrics.h"
 #include "src/runtime/fz-turn-counters.h"
 
 #include <errno.h>
 #include <gio/gio.h>
+#include <glib/gstdio.h>
 #include <string.h>
 
 static const FzMetricFamily packets = {
@@ -124,6 +127,97 @@ test_lanes (void)
   assert_is_valid (text);
 }
 
+/* -- the log -- */
+
+/* What the log's file has after @metrics were logged to it. */
+static char *
+log_metrics (const FzMetrics *metrics)
+{
+  g_autofree char *folder = NULL, *path = NULL;
+  char *text = NULL;
+  GError *error = NULL;
+
+  folder = g_dir_make_tmp ("fz-metrics-XXXXXX", &error);
+  g_assert_no_error (error);
+  path = g_build_filename (folder, "program.log", NULL);
+  {
+    FzLogJsonConfig config = { .path = path, .format = FZ_LOG_FORMAT_JSON, .filter = "info" };
+    g_autoptr (FzLogJson) sink = fz_log_json_new (&config, &error);
+    FzLog log = { 0 };
+
+    g_assert_no_error (error);
+    log = fz_log_json_get (sink, "host");
+    fz_metrics_log (metrics, &log, "metrics", "totals since the start");
+  }
+  g_file_get_contents (path, &text, NULL, &error);
+  g_assert_no_error (error);
+  g_unlink (path);
+  g_rmdir (folder);
+  return text;
+}
+
+/* As the host names them: each reason for each direction and each error of each door. */
+static void
+add_everything (FzMetrics *metrics, uint64_t value)
+{
+  static const char *const halves[] = { "tx", "rx", "engine" };
+  static const char *const doors[] = { "udp_send",  "udp_receive", "tun_read",
+                                       "tun_write", "engine_udp",  "engine_tun" };
+  const _Atomic uint64_t buckets[3] = { value, value, value };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (halves); i++)
+    for (int reason = FZ_DROP_NONE + 1; reason < FZ_N_DROPS; reason++) {
+      g_autofree char *name = g_strdup_printf ("drop_%s", fz_drop_name ((FzDrop) reason));
+
+      fz_metrics_add (metrics, &packets, NULL, halves[i], name, value);
+    }
+  for (size_t i = 0; i < G_N_ELEMENTS (doors); i++)
+    for (unsigned j = 0; j < 12; j++) {
+      g_autofree char *name = g_strdup_printf ("something_%u", j);
+
+      fz_metrics_add (metrics, &packets, NULL, doors[i], name, value);
+      fz_metrics_add_histogram (metrics, &waits, NULL, doors[i], buckets, value);
+    }
+}
+
+static FzMetrics *
+eight_busy_lanes (uint64_t value)
+{
+  FzMetrics *metrics = fz_metrics_new ();
+
+  for (unsigned i = 0; i < 8; i++) {
+    char lane[2] = { (char) ('0' + i), '\0' };
+
+    fz_metrics_set_lane (metrics, lane, true);
+    add_everything (metrics, value);
+  }
+  fz_metrics_set_lane (metrics, NULL, false);
+  return metrics;
+}
+
+static void
+test_log (void)
+{
+  const uint64_t values[] = { 125000, UINT64_MAX / 8 };
+  const size_t n_records[] = { 1, 2 };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (values); i++) {
+    g_autoptr (FzMetrics) metrics = eight_busy_lanes (values[i]);
+    g_autofree char *text = log_metrics (metrics);
+    g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
+    g_autofree char *last = NULL;
+
+    last = g_strdup_printf ("\"engine_tun_something_11\":%" G_GUINT64_FORMAT, values[i] * 8);
+    g_test_message ("%zu bytes", strlen (text));
+    g_assert_nonnull (strstr (text, "\"tx_drop_"));
+    g_assert_nonnull (strstr (text, last));
+    g_assert_null (strstr (text, "truncated\":true"));
+    g_assert_null (strstr (text, "\"lane"));
+    g_assert_null (strstr (text, "100ms"));
+    g_assert_cmpuint (g_strv_length (lines), ==, n_records[i] + 1); /* nothing behind the last */
+  }
+}
+
 static void
 test_process (void)
 {
@@ -191,6 +285,7 @@ main (int argc, char **argv)
   g_test_add_func ("/metrics/flat", test_flat);
   g_test_add_func ("/metrics/exposition", test_exposition);
   g_test_add_func ("/metrics/lanes", test_lanes);
+  g_test_add_func ("/metrics/log", test_log);
   g_test_add_func ("/metrics/process", test_process);
   g_test_add_func ("/metrics/errno", test_errno);
   g_test_add_func ("/metrics/turns", test_turns);
