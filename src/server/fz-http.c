@@ -7,6 +7,7 @@
 #include "src/server/fz-http.h"
 
 #include "src/base/fz-address.h"
+#include "src/server/fz-door.h"
 #include "src/server/fz-form.h"
 #include "src/server/fz-server-error.h"
 #include "src/server/fz-sign-in.h"
@@ -14,18 +15,16 @@
 #include "src/server/fz-upgrade.h"
 
 #include <libsoup/soup.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
 
 #define SESSION_KEY           "fz-session"
-#define UNSENT_LIMIT_MS       30000 /* a peer that takes nothing for so long is cut off */
-#define REFUSALS_LOGGED_PER_S 10u   /* strangers must not fill the log */
+#define REFUSALS_LOGGED_PER_S 10u /* strangers must not fill the log */
 #define QUERY_BYTES_MAX       8192u
 #define BODY_IGNORED_MAX      1048576u /* bytes of a request that is too large but gets an answer */
 
 struct FzHttp {
   SoupServer *server;
+  FzDoor *door;
   FzStore *store;
   FzHub *hub;
   FzLog log;
@@ -196,20 +195,6 @@ route_of (const char *path)
   return NULL;
 }
 
-/* A peer that stops reading must not make us keep its pushes for ever. */
-static void
-limit_unsent (SoupServerMessage *message)
-{
-  GSocket *socket = soup_server_message_get_socket (message);
-  GError *ignored = NULL;
-
-  if (socket != NULL &&
-      !g_socket_set_option (socket, IPPROTO_TCP, TCP_USER_TIMEOUT, UNSENT_LIMIT_MS, &ignored))
-    g_clear_error (&ignored); /* not a TCP socket */
-  if (socket != NULL && !g_socket_set_option (socket, IPPROTO_TCP, TCP_NODELAY, 1, &ignored))
-    g_clear_error (&ignored);
-}
-
 static FzSession *
 check (FzHttp *self, const FzSocketRoute *route, SoupServerMessage *message, FzProblem *out_problem)
 {
@@ -275,7 +260,6 @@ on_socket_request (SoupServer *server,
     refuse (self, message, route->role, &problem);
     return;
   }
-  limit_unsent (message);
   g_object_set_data_full (
       G_OBJECT (message), SESSION_KEY, session, (GDestroyNotify) (void (*) (void)) fz_session_free);
 }
@@ -399,7 +383,7 @@ sign_in_page (FzHttp *self, SoupServerMessage *message, const char *path)
 static void
 cut_off (SoupServerMessage *message)
 {
-  GSocket *socket = soup_server_message_get_socket (message);
+  GSocket *socket = fz_door_get_socket (message);
 
   soup_server_message_set_status (message, SOUP_STATUS_REQUEST_ENTITY_TOO_LARGE, NULL);
   if (socket != NULL)
@@ -541,8 +525,8 @@ fz_http_new (FzStore *store, FzHub *hub, const FzHttpConfig *config, GError **er
   self->is_https_outside = config->is_https_outside;
   self->sign_in = fz_sign_in_new (
       store, &(FzSignInConfig){ .log = config->log, .cost = config->password_cost });
-  self->server = soup_server_new (
-      "tls-certificate", config->certificate, "server-header", "firezone-portal", NULL);
+  self->server = soup_server_new ("server-header", "firezone-portal", NULL);
+  self->door = fz_door_new (self->server, config->certificate);
   /* A compressed frame may unfold to any size, and no peer asks for it. */
   soup_server_remove_websocket_extension (self->server, SOUP_TYPE_WEBSOCKET_EXTENSION_DEFLATE);
   for (size_t i = 0; i < G_N_ELEMENTS (socket_routes); i++) {
@@ -562,6 +546,7 @@ fz_http_free (FzHttp *self)
   if (self == NULL)
     return;
   fz_sign_in_free (self->sign_in); /* answers who waits, while there is a server */
+  fz_door_free (self->door);
   if (self->server != NULL)
     soup_server_disconnect (self->server);
   g_clear_object (&self->server);
@@ -573,8 +558,6 @@ fz_http_free (FzHttp *self)
 static bool
 listen_on (FzHttp *self, const char *text, GError **error)
 {
-  SoupServerListenOptions options =
-      self->has_tls ? SOUP_SERVER_LISTEN_HTTPS : (SoupServerListenOptions) 0;
   char ip[FZ_IP_TEXT_MAX];
   FzSocketAddress address;
   g_autoptr (GSocketAddress) socket_address = NULL;
@@ -589,7 +572,7 @@ listen_on (FzHttp *self, const char *text, GError **error)
   }
   socket_address =
       g_inet_socket_address_new_from_string (fz_ip_format (&address.ip, ip), address.port);
-  if (soup_server_listen (self->server, socket_address, options, error))
+  if (fz_door_open (self->door, socket_address, error))
     return true;
   g_prefix_error (error, "listening on %s: ", text);
   return false;
@@ -607,14 +590,5 @@ fz_http_listen (FzHttp *self, GError **error)
 GStrv
 fz_http_uris (FzHttp *self)
 {
-  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
-  GSList *uris = soup_server_get_uris (self->server);
-
-  for (GSList *l = uris; l != NULL; l = l->next) {
-    g_autofree char *text = g_uri_to_string (l->data);
-
-    g_strv_builder_add (builder, text);
-  }
-  g_slist_free_full (uris, (GDestroyNotify) (void (*) (void)) g_uri_unref);
-  return g_strv_builder_end (builder);
+  return fz_door_uris (self->door);
 }

@@ -1,0 +1,185 @@
+/* fz-door.c: see the header */
+
+#include "src/server/fz-door.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#define SOCKET_KEY      "fz-socket"
+#define FULL_PAUSE_MS   100u
+#define UNSENT_LIMIT_MS 30000 /* a peer that takes nothing for so long is cut off */
+
+typedef struct {
+  FzDoor *door;
+  GSocket *socket;
+  guint id; /* of the socket's source, or of a pause */
+} Leaf;
+
+struct FzDoor {
+  SoupServer *server;
+  GTlsCertificate *certificate;
+  GPtrArray *leaves; /* Leaf */
+};
+
+static void
+free_leaf (gpointer data)
+{
+  Leaf *leaf = data;
+
+  g_clear_handle_id (&leaf->id, g_source_remove);
+  g_object_unref (leaf->socket);
+  g_free (leaf);
+}
+
+FzDoor *
+fz_door_new (SoupServer *server, GTlsCertificate *certificate)
+{
+  FzDoor *self = g_new0 (FzDoor, 1);
+
+  self->server = g_object_ref (server);
+  g_set_object (&self->certificate, certificate);
+  self->leaves = g_ptr_array_new_with_free_func (free_leaf);
+  return self;
+}
+
+void
+fz_door_free (FzDoor *self)
+{
+  if (self == NULL)
+    return;
+  g_ptr_array_unref (self->leaves);
+  g_clear_object (&self->certificate);
+  g_object_unref (self->server);
+  g_free (self);
+}
+
+/* -- letting in -- */
+
+/* A peer that stops reading must not make us keep its pushes for ever. */
+static void
+set_options (GSocket *socket)
+{
+  g_socket_set_option (socket, IPPROTO_TCP, TCP_USER_TIMEOUT, UNSENT_LIMIT_MS, NULL);
+  g_socket_set_option (socket, IPPROTO_TCP, TCP_NODELAY, 1, NULL);
+}
+
+/* The handshake comes with the first read. */
+static GIOStream *
+wrap_in_tls (FzDoor *self, GIOStream *stream)
+{
+  static const char *const protocols[] = { "http/1.1", "http/1.0", NULL };
+  GIOStream *tls = g_tls_server_connection_new (stream, self->certificate, NULL);
+
+  if (tls != NULL)
+    g_object_set (tls, "require-close-notify", FALSE, "advertised-protocols", protocols, NULL);
+  return tls;
+}
+
+static void
+let_in (FzDoor *self, GSocket *socket)
+{
+  g_autoptr (GIOStream) plain =
+      G_IO_STREAM (g_socket_connection_factory_create_connection (socket));
+  g_autoptr (GSocketAddress) local = g_socket_get_local_address (socket, NULL);
+  g_autoptr (GSocketAddress) remote = g_socket_get_remote_address (socket, NULL);
+  g_autoptr (GIOStream) stream =
+      self->certificate != NULL ? wrap_in_tls (self, plain) : g_object_ref (plain);
+
+  if (local == NULL || remote == NULL || stream == NULL)
+    return; /* gone already */
+  set_options (socket);
+  g_object_set_data_full (G_OBJECT (remote), SOCKET_KEY, g_object_ref (socket), g_object_unref);
+  soup_server_accept_iostream (self->server, stream, local, remote, NULL);
+}
+
+GSocket *
+fz_door_get_socket (SoupServerMessage *message)
+{
+  GSocketAddress *remote = soup_server_message_get_remote_address (message);
+
+  return remote != NULL ? g_object_get_data (G_OBJECT (remote), SOCKET_KEY) : NULL;
+}
+
+/* -- listening -- */
+
+static void listen_again (Leaf *leaf);
+
+static gboolean
+on_pause_over (gpointer data)
+{
+  listen_again (data);
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+on_connection (GSocket *listener, GIOCondition condition, gpointer data)
+{
+  Leaf *leaf = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GSocket) socket = g_socket_accept (listener, NULL, &error);
+
+  if (socket != NULL) {
+    let_in (leaf->door, socket);
+    return G_SOURCE_CONTINUE;
+  }
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
+    return G_SOURCE_CONTINUE;
+  /* no descriptor is left: until one is, the connection would wake us up again and again */
+  leaf->id = g_timeout_add (FULL_PAUSE_MS, on_pause_over, leaf);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+listen_again (Leaf *leaf)
+{
+  g_autoptr (GSource) source = g_socket_create_source (leaf->socket, G_IO_IN, NULL);
+
+  g_source_set_callback (source, G_SOURCE_FUNC (on_connection), leaf, NULL);
+  leaf->id = g_source_attach (source, NULL);
+}
+
+bool
+fz_door_open (FzDoor *self, GSocketAddress *address, GError **error)
+{
+  GSocketFamily family = g_socket_address_get_family (address);
+  g_autoptr (GSocket) socket =
+      g_socket_new (family, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, error);
+  Leaf *leaf;
+
+  if (socket == NULL ||
+      (family == G_SOCKET_FAMILY_IPV6 &&
+       !g_socket_set_option (socket, IPPROTO_IPV6, IPV6_V6ONLY, 1, error)) ||
+      !g_socket_bind (socket, address, TRUE, error) || !g_socket_listen (socket, error))
+    return false;
+  g_socket_set_blocking (socket, FALSE);
+  leaf = g_new0 (Leaf, 1);
+  leaf->door = self;
+  leaf->socket = g_steal_pointer (&socket);
+  g_ptr_array_add (self->leaves, leaf);
+  listen_again (leaf);
+  return true;
+}
+
+GStrv
+fz_door_uris (FzDoor *self)
+{
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+
+  for (guint i = 0; i < self->leaves->len; i++) {
+    const Leaf *leaf = self->leaves->pdata[i];
+    g_autoptr (GSocketAddress) address = g_socket_get_local_address (leaf->socket, NULL);
+    GInetSocketAddress *inet = G_INET_SOCKET_ADDRESS (address);
+    g_autofree char *host = g_inet_address_to_string (g_inet_socket_address_get_address (inet));
+    g_autofree char *uri = g_uri_join (G_URI_FLAGS_NONE,
+                                       self->certificate != NULL ? "https" : "http",
+                                       NULL,
+                                       host,
+                                       g_inet_socket_address_get_port (inet),
+                                       "/",
+                                       NULL,
+                                       NULL);
+
+    g_strv_builder_add (builder, uri);
+  }
+  return g_strv_builder_end (builder);
+}

@@ -1,0 +1,288 @@
+/* test-door.c: connections come in by a door, plainly and by TLS, and nothing of them stays */
+
+#include "src/server/fz-door.h"
+
+#include <string.h>
+#include <sys/resource.h>
+
+typedef struct {
+  SoupServer *server;
+  FzDoor *door;
+  SoupSession *session;
+  char *base;         /* "http://127.0.0.1:40001" */
+  unsigned n_sockets; /* alive, of those that requests came by */
+  unsigned n_requests;
+  unsigned n_answers;
+  SoupWebsocketConnection *server_end;
+  SoupWebsocketConnection *client_end;
+} Bench;
+
+static void
+on_socket_gone (gpointer data, GObject *was)
+{
+  ((Bench *) data)->n_sockets--;
+}
+
+static void
+note_socket (Bench *b, SoupServerMessage *message)
+{
+  GSocket *socket = fz_door_get_socket (message);
+
+  g_assert_nonnull (socket);
+  g_object_weak_ref (G_OBJECT (socket), on_socket_gone, b);
+  b->n_sockets++;
+}
+
+static void
+on_request (SoupServer *server,
+            SoupServerMessage *message,
+            const char *path,
+            GHashTable *query,
+            gpointer data)
+{
+  Bench *b = data;
+
+  note_socket (b, message);
+  b->n_requests++;
+  soup_server_message_set_status (message, SOUP_STATUS_OK, NULL);
+  soup_server_message_set_response (message, "text/plain", SOUP_MEMORY_STATIC, "in", 2);
+}
+
+static void
+on_websocket (SoupServer *server,
+              SoupServerMessage *message,
+              const char *path,
+              SoupWebsocketConnection *connection,
+              gpointer data)
+{
+  Bench *b = data;
+
+  note_socket (b, message);
+  b->server_end = g_object_ref (connection);
+}
+
+static Bench *
+bench_new (GTlsCertificate *certificate, const char *address)
+{
+  Bench *b = g_new0 (Bench, 1);
+  g_autoptr (GSocketAddress) where = g_inet_socket_address_new_from_string (address, 0);
+  g_autoptr (GError) error = NULL;
+  g_auto (GStrv) uris = NULL;
+
+  b->server = soup_server_new (NULL, NULL);
+  soup_server_add_handler (b->server, NULL, on_request, b, NULL);
+  soup_server_add_websocket_handler (b->server, "/socket", NULL, NULL, on_websocket, b, NULL);
+  b->door = fz_door_new (b->server, certificate);
+  g_assert_true (fz_door_open (b->door, where, &error));
+  g_assert_no_error (error);
+  uris = fz_door_uris (b->door);
+  g_assert_cmpuint (g_strv_length (uris), ==, 1);
+  g_assert_true (g_str_has_suffix (uris[0], "/"));
+  b->base = g_strndup (uris[0], strlen (uris[0]) - 1);
+  b->session = soup_session_new ();
+  return b;
+}
+
+static void
+wait_until (const unsigned *value, unsigned wanted)
+{
+  while (*value != wanted)
+    g_main_context_iteration (NULL, TRUE);
+}
+
+static void
+bench_free (Bench *b)
+{
+  soup_session_abort (b->session);
+  g_object_unref (b->session);
+  wait_until (&b->n_sockets, 0);
+  fz_door_free (b->door);
+  soup_server_disconnect (b->server);
+  g_object_unref (b->server);
+  g_free (b->base);
+  g_free (b);
+}
+
+static gboolean
+trust (SoupMessage *message,
+       GTlsCertificate *certificate,
+       GTlsCertificateFlags errors,
+       gpointer data)
+{
+  return TRUE;
+}
+
+static void
+on_answer (GObject *source, GAsyncResult *result, gpointer data)
+{
+  Bench *b = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GBytes) bytes = soup_session_send_and_read_finish (b->session, result, &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpmem (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes), "in", 2);
+  b->n_answers++;
+}
+
+/* On a connection of its own. */
+static void
+ask (Bench *b)
+{
+  g_autoptr (SoupMessage) message = soup_message_new ("GET", b->base);
+
+  soup_message_add_flags (message, SOUP_MESSAGE_NEW_CONNECTION);
+  soup_message_headers_append (soup_message_get_request_headers (message), "Connection", "close");
+  g_signal_connect (message, "accept-certificate", G_CALLBACK (trust), NULL);
+  soup_session_send_and_read_async (b->session, message, G_PRIORITY_DEFAULT, NULL, on_answer, b);
+}
+
+static void
+ask_often (Bench *b)
+{
+  for (unsigned i = 1; i <= 5; i++) {
+    ask (b);
+    wait_until (&b->n_answers, i);
+    wait_until (&b->n_sockets, 0); /* and not with the end of the process */
+  }
+  g_assert_cmpuint (b->n_requests, ==, 5);
+}
+
+static bool
+has_ipv6 (void)
+{
+  g_autoptr (GSocketAddress) loopback = g_inet_socket_address_new_from_string ("::1", 0);
+  g_autoptr (GSocket) socket =
+      g_socket_new (G_SOCKET_FAMILY_IPV6, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, NULL);
+
+  return socket != NULL && g_socket_bind (socket, loopback, FALSE, NULL);
+}
+
+static void
+test_plain (gconstpointer address)
+{
+  Bench *b;
+
+  if (strchr (address, ':') != NULL && !has_ipv6 ()) {
+    g_test_skip ("no IPv6 on this machine");
+    return;
+  }
+  b = bench_new (NULL, address);
+  g_assert_true (g_str_has_prefix (b->base, "http://"));
+  ask_often (b);
+  bench_free (b);
+}
+
+static void
+test_tls (void)
+{
+  g_autofree char *certificate_path =
+      g_build_filename (FZ_TEST_DATA, "portal", "tls-certificate.pem", NULL);
+  g_autofree char *key_path = g_build_filename (FZ_TEST_DATA, "portal", "tls-key.pem", NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GTlsCertificate) certificate =
+      g_tls_certificate_new_from_files (certificate_path, key_path, &error);
+  Bench *b;
+
+  g_assert_no_error (error);
+  b = bench_new (certificate, "127.0.0.1");
+  g_assert_true (g_str_has_prefix (b->base, "https://"));
+  ask_often (b);
+  bench_free (b);
+}
+
+/* -- websockets -- */
+
+static void
+on_connected (GObject *source, GAsyncResult *result, gpointer data)
+{
+  Bench *b = data;
+  g_autoptr (GError) error = NULL;
+
+  b->client_end = soup_session_websocket_connect_finish (b->session, result, &error);
+  g_assert_no_error (error);
+}
+
+static void
+test_websocket (void)
+{
+  Bench *b = bench_new (NULL, "127.0.0.1");
+  g_autofree char *uri = g_strdup_printf ("ws%s/socket", b->base + strlen ("http"));
+  g_autoptr (SoupMessage) message = soup_message_new ("GET", uri);
+
+  soup_session_websocket_connect_async (
+      b->session, message, NULL, NULL, G_PRIORITY_DEFAULT, NULL, on_connected, b);
+  while (b->client_end == NULL || b->server_end == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  soup_websocket_connection_close (b->client_end, SOUP_WEBSOCKET_CLOSE_NORMAL, NULL);
+  while (soup_websocket_connection_get_state (b->server_end) != SOUP_WEBSOCKET_STATE_CLOSED ||
+         soup_websocket_connection_get_state (b->client_end) != SOUP_WEBSOCKET_STATE_CLOSED)
+    g_main_context_iteration (NULL, TRUE);
+  g_clear_object (&b->client_end);
+  g_clear_object (&b->server_end);
+  bench_free (b);
+}
+
+/* -- when it does not go -- */
+
+static void
+test_taken (void)
+{
+  Bench *b = bench_new (NULL, "127.0.0.1");
+  g_autoptr (GUri) uri = g_uri_parse (b->base, G_URI_FLAGS_NONE, NULL);
+  g_autoptr (GSocketAddress) where =
+      g_inet_socket_address_new_from_string ("127.0.0.1", (guint) g_uri_get_port (uri));
+  g_autoptr (GError) error = NULL;
+  g_auto (GStrv) uris = NULL;
+
+  g_assert_false (fz_door_open (b->door, where, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_ADDRESS_IN_USE);
+  uris = fz_door_uris (b->door);
+  g_assert_cmpuint (g_strv_length (uris), ==, 1);
+  bench_free (b);
+}
+
+/* Without a descriptor to spare it waits, without turning round and round, and goes on. */
+static void
+test_no_descriptors (void)
+{
+  Bench *b = bench_new (NULL, "127.0.0.1");
+  g_autoptr (GSocketClient) client = g_socket_client_new ();
+  g_autoptr (GSocketConnection) early = NULL;
+  g_autoptr (GError) error = NULL;
+  struct rlimit usual, none;
+
+  early = g_socket_client_connect_to_uri (client, b->base, 80, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_true (g_output_stream_write_all (g_io_stream_get_output_stream (G_IO_STREAM (early)),
+                                            "GET / HTTP/1.0\r\n\r\n",
+                                            strlen ("GET / HTTP/1.0\r\n\r\n"),
+                                            NULL,
+                                            NULL,
+                                            &error));
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &usual), ==, 0);
+  none = usual;
+  none.rlim_cur = 3;
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &none), ==, 0);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_assert_cmpuint (b->n_requests, ==, 0);
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &usual), ==, 0);
+  wait_until (&b->n_requests, 1);
+  g_clear_object (&early);
+  ask (b);
+  wait_until (&b->n_answers, 1);
+  bench_free (b);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_data_func ("/door/ipv4", "127.0.0.1", test_plain);
+  g_test_add_data_func ("/door/ipv6", "::1", test_plain);
+  g_test_add_func ("/door/tls", test_tls);
+  g_test_add_func ("/door/websocket", test_websocket);
+  g_test_add_func ("/door/taken", test_taken);
+  g_test_add_func ("/door/no-descriptors", test_no_descriptors);
+  return g_test_run ();
+}
