@@ -35,7 +35,8 @@ typedef enum {
 #define FZ_TUN_NAME         "tun-firezone"
 #define FZ_TUN_MTU          1280u /* bytes */
 #define FZ_TUN_TXQUEUELEN                                                                          \
-  128u /* entries of up to 64 KiB; the lanes' flow queues empty it each turn */
+  1024u /* entries: what small packets bring while an engine is off its CPU; flows are held short  \
+           by their queues */
 
 typedef struct {
   int fd;        /* non-blocking, close-on-exec; owned by the FzTun */

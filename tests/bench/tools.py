@@ -29,6 +29,8 @@ class DelayLine:
         for host, address in ((a, a_address), (b, b_address)):
             host.ip("addr", "add", address, "dev", name)
             host.ip("link", "set", name, "txqueuelen", LINE_QUEUE, "up")
+            # the kernel's lockless default may let a sender that changes CPUs overtake itself
+            host.run("tc", "qdisc", "replace", "dev", name, "root", "noqueue")
 
     def stop(self):
         """Ends it; what it did, by direction: a_to_b, b_to_a."""

@@ -140,7 +140,7 @@ test_tun_link (void)
   g_autoptr (FzTun) tun = open_tun (platform);
 
   bed_assert_has ("ip link show " TUN, "mtu 1280");
-  bed_assert_has ("ip link show " TUN, "qlen 128");
+  bed_assert_has ("ip link show " TUN, "qlen 1024");
   bed_assert_has ("ip link show " TUN, "state DOWN");
   set_addresses (platform, tun, IPV4, IPV6);
   bed_assert_has ("ip link show " TUN, ",UP");
