@@ -115,9 +115,10 @@ copy_entries (FzPolicy *self, const FzPolicyEntry *entries, size_t n_entries)
     *entry = entries[i];
     entry->network.ip = fz_ip_masked (&entry->network.ip, entry->network.prefix_length);
     entry->filters = next;
-    if (entry->n_filters > 0)
+    if (entry->n_filters > 0) { /* else there may be no memory to point into */
       memcpy (next, entries[i].filters, entry->n_filters * sizeof *next);
-    next += entry->n_filters;
+      next += entry->n_filters;
+    }
   }
   if (n_entries > 0)
     qsort (self->entries, n_entries, sizeof *self->entries, compare_entries);
