@@ -5,6 +5,18 @@
 #include <string.h>
 #include <sys/resource.h>
 
+/* Debian 12's leak checker crashes when it walks the thread-local storage of the TLS module that
+ * GIO loads at run time, so the run with the TLS test goes without it. Asked by the sanitizer's
+ * runtime only, at exit. */
+static bool has_used_tls;
+int __lsan_is_turned_off (void);
+
+int
+__lsan_is_turned_off (void)
+{
+  return has_used_tls;
+}
+
 typedef struct {
   SoupServer *server;
   FzDoor *door;
@@ -79,7 +91,7 @@ bench_new (GTlsCertificate *certificate, const char *address)
   g_assert_cmpuint (g_strv_length (uris), ==, 1);
   g_assert_true (g_str_has_suffix (uris[0], "/"));
   b->base = g_strndup (uris[0], strlen (uris[0]) - 1);
-  b->session = soup_session_new ();
+  b->session = soup_session_new_with_options ("proxy-resolver", NULL, NULL);
   return b;
 }
 
@@ -184,6 +196,7 @@ test_tls (void)
   Bench *b;
 
   g_assert_no_error (error);
+  has_used_tls = true;
   b = bench_new (certificate, "127.0.0.1");
   g_assert_true (g_str_has_prefix (b->base, "https://"));
   ask_often (b);
@@ -251,6 +264,7 @@ test_no_descriptors (void)
   g_autoptr (GError) error = NULL;
   struct rlimit usual, none;
 
+  g_socket_client_set_enable_proxy (client, FALSE);
   early = g_socket_client_connect_to_uri (client, b->base, 80, NULL, &error);
   g_assert_no_error (error);
   g_assert_true (g_output_stream_write_all (g_io_stream_get_output_stream (G_IO_STREAM (early)),
@@ -278,9 +292,12 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  if (g_getenv ("FZ_TEST_TLS") != NULL) {
+    g_test_add_func ("/door/tls", test_tls);
+    return g_test_run ();
+  }
   g_test_add_data_func ("/door/ipv4", "127.0.0.1", test_plain);
   g_test_add_data_func ("/door/ipv6", "::1", test_plain);
-  g_test_add_func ("/door/tls", test_tls);
   g_test_add_func ("/door/websocket", test_websocket);
   g_test_add_func ("/door/taken", test_taken);
   g_test_add_func ("/door/no-descriptors", test_no_descriptors);
