@@ -50,11 +50,11 @@ fz_program_init (void)
 {
   fill_standard_descriptors ();
   fz_privileges_forbid_dumps ();
-  signal (SIGPIPE, SIG_IGN);
-  signal (SIGHUP, SIG_IGN);
-  signal (SIGUSR1, SIG_IGN);
   signal (SIGINT, end_at_once);
   signal (SIGTERM, end_at_once);
+  signal (SIGPIPE, SIG_IGN);
+  signal (SIGUSR1, SIG_IGN);
+  signal (SIGHUP, SIG_IGN); /* last: whoever sees it ignored may ask us to end */
 }
 
 int
