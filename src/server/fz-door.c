@@ -5,7 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-#define SOCKET_KEY      "fz-socket"
+#define GUEST_KEY       "fz-guest"
 #define FULL_PAUSE_MS   100u
 #define UNSENT_LIMIT_MS 30000 /* a peer that takes nothing for so long is cut off */
 
@@ -15,10 +15,18 @@ typedef struct {
   guint id; /* of the socket's source, or of a pause */
 } Leaf;
 
+/* A connection; lives as long as libsoup keeps the peer's address. */
+typedef struct {
+  GSocket *socket;
+  guint id; /* of the deadline for a request; 0: none is owed */
+} Guest;
+
 struct FzDoor {
   SoupServer *server;
   GTlsCertificate *certificate;
   GPtrArray *leaves; /* Leaf */
+  guint patience_ms;
+  gulong started_id;
 };
 
 static void
@@ -31,6 +39,67 @@ free_leaf (gpointer data)
   g_free (leaf);
 }
 
+/* -- waiting for a request -- */
+
+static void
+free_guest (gpointer data)
+{
+  Guest *guest = data;
+
+  g_clear_handle_id (&guest->id, g_source_remove);
+  g_object_unref (guest->socket);
+  g_free (guest);
+}
+
+/* A TLS handshake stands in one of GLib's few threads for such things: that one goes on, too. */
+static gboolean
+on_deadline (gpointer data)
+{
+  Guest *guest = data;
+
+  guest->id = 0;
+  g_socket_shutdown (guest->socket, TRUE, TRUE, NULL);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+expect_request (const FzDoor *self, Guest *guest)
+{
+  g_clear_handle_id (&guest->id, g_source_remove);
+  guest->id = g_timeout_add (self->patience_ms, on_deadline, guest);
+}
+
+static Guest *
+find_guest (SoupServerMessage *message)
+{
+  GSocketAddress *remote = soup_server_message_get_remote_address (message);
+
+  return remote != NULL ? g_object_get_data (G_OBJECT (remote), GUEST_KEY) : NULL;
+}
+
+static void
+on_got_body (SoupServerMessage *message, gpointer data)
+{
+  Guest *guest = find_guest (message);
+
+  if (guest != NULL)
+    g_clear_handle_id (&guest->id, g_source_remove);
+}
+
+/* The first of a connection, and each that may follow: libsoup waits for it. */
+static void
+on_request_started (SoupServer *server, SoupServerMessage *message, gpointer data)
+{
+  Guest *guest = find_guest (message);
+
+  if (guest == NULL)
+    return;
+  expect_request (data, guest);
+  g_signal_connect (message, "got-body", G_CALLBACK (on_got_body), NULL);
+}
+
+/* -- life -- */
+
 FzDoor *
 fz_door_new (SoupServer *server, GTlsCertificate *certificate)
 {
@@ -39,6 +108,9 @@ fz_door_new (SoupServer *server, GTlsCertificate *certificate)
   self->server = g_object_ref (server);
   g_set_object (&self->certificate, certificate);
   self->leaves = g_ptr_array_new_with_free_func (free_leaf);
+  self->patience_ms = FZ_DOOR_PATIENCE_MS;
+  self->started_id =
+      g_signal_connect (server, "request-started", G_CALLBACK (on_request_started), self);
   return self;
 }
 
@@ -47,10 +119,17 @@ fz_door_free (FzDoor *self)
 {
   if (self == NULL)
     return;
+  g_signal_handler_disconnect (self->server, self->started_id);
   g_ptr_array_unref (self->leaves);
   g_clear_object (&self->certificate);
   g_object_unref (self->server);
   g_free (self);
+}
+
+void
+fz_door_set_patience (FzDoor *self, unsigned ms)
+{
+  self->patience_ms = ms;
 }
 
 /* -- letting in -- */
@@ -84,20 +163,24 @@ let_in (FzDoor *self, GSocket *socket)
   g_autoptr (GSocketAddress) remote = g_socket_get_remote_address (socket, NULL);
   g_autoptr (GIOStream) stream =
       self->certificate != NULL ? wrap_in_tls (self, plain) : g_object_ref (plain);
+  Guest *guest;
 
   if (local == NULL || remote == NULL || stream == NULL)
     return; /* gone already */
   set_options (socket);
-  g_object_set_data_full (G_OBJECT (remote), SOCKET_KEY, g_object_ref (socket), g_object_unref);
+  guest = g_new0 (Guest, 1);
+  guest->socket = g_object_ref (socket);
+  expect_request (self, guest);
+  g_object_set_data_full (G_OBJECT (remote), GUEST_KEY, guest, free_guest);
   soup_server_accept_iostream (self->server, stream, local, remote, NULL);
 }
 
 GSocket *
 fz_door_get_socket (SoupServerMessage *message)
 {
-  GSocketAddress *remote = soup_server_message_get_remote_address (message);
+  const Guest *guest = find_guest (message);
 
-  return remote != NULL ? g_object_get_data (G_OBJECT (remote), SOCKET_KEY) : NULL;
+  return guest != NULL ? guest->socket : NULL;
 }
 
 /* -- listening -- */

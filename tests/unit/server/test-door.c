@@ -184,8 +184,8 @@ test_plain (gconstpointer address)
   bench_free (b);
 }
 
-static void
-test_tls (void)
+static GTlsCertificate *
+load_certificate (void)
 {
   g_autofree char *certificate_path =
       g_build_filename (FZ_TEST_DATA, "portal", "tls-certificate.pem", NULL);
@@ -193,13 +193,107 @@ test_tls (void)
   g_autoptr (GError) error = NULL;
   g_autoptr (GTlsCertificate) certificate =
       g_tls_certificate_new_from_files (certificate_path, key_path, &error);
-  Bench *b;
 
   g_assert_no_error (error);
   has_used_tls = true;
-  b = bench_new (certificate, "127.0.0.1");
+  return g_steal_pointer (&certificate);
+}
+
+static void
+test_tls (void)
+{
+  g_autoptr (GTlsCertificate) certificate = load_certificate ();
+  Bench *b = bench_new (certificate, "127.0.0.1");
+
   g_assert_true (g_str_has_prefix (b->base, "https://"));
   ask_often (b);
+  bench_free (b);
+}
+
+/* -- those that say nothing, or not all of it -- */
+
+#define N_SILENT    100u /* GLib begins with ten threads for handshakes */
+#define PATIENCE_MS 500u
+
+static GSocketConnection *
+connect_plainly (const Bench *b, const char *words)
+{
+  g_autoptr (GSocketClient) client = g_socket_client_new ();
+  g_autoptr (GError) error = NULL;
+  GSocketConnection *connection;
+
+  g_socket_client_set_enable_proxy (client, FALSE);
+  connection = g_socket_client_connect_to_uri (client, b->base, 80, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_true (
+      g_output_stream_write_all (g_io_stream_get_output_stream (G_IO_STREAM (connection)),
+                                 words,
+                                 strlen (words),
+                                 NULL,
+                                 NULL,
+                                 &error));
+  return connection;
+}
+
+static bool
+is_cut_off (GSocketConnection *connection)
+{
+  GSocket *socket = g_socket_connection_get_socket (connection);
+  g_autoptr (GError) error = NULL;
+  char byte;
+  gssize n = g_socket_receive_with_blocking (socket, &byte, 1, FALSE, NULL, &error);
+
+  g_assert_cmpint (n, <=, 0);
+  return n == 0 || !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK);
+}
+
+static gboolean
+on_tick (gpointer data)
+{
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+wait_until_cut_off (GSocketConnection *connection)
+{
+  guint tick = g_timeout_add (20, on_tick, NULL);
+
+  while (!is_cut_off (connection))
+    g_main_context_iteration (NULL, TRUE);
+  g_source_remove (tick);
+}
+
+static void
+test_tls_silence (void)
+{
+  g_autoptr (GTlsCertificate) certificate = load_certificate ();
+  g_autoptr (GPtrArray) silent = g_ptr_array_new_with_free_func (g_object_unref);
+  Bench *b = bench_new (certificate, "127.0.0.1");
+
+  fz_door_set_patience (b->door, PATIENCE_MS);
+  for (unsigned i = 0; i < N_SILENT; i++) {
+    g_ptr_array_add (silent, connect_plainly (b, ""));
+    while (g_main_context_iteration (NULL, FALSE))
+      ;
+  }
+  for (unsigned i = 0; i < N_SILENT; i++)
+    wait_until_cut_off (silent->pdata[i]);
+  fz_door_set_patience (b->door, FZ_DOOR_PATIENCE_MS);
+  ask (b);
+  wait_until (&b->n_answers, 1);
+  bench_free (b);
+}
+
+static void
+test_unfinished (gconstpointer words)
+{
+  Bench *b = bench_new (NULL, "127.0.0.1");
+  g_autoptr (GSocketConnection) connection = NULL;
+
+  fz_door_set_patience (b->door, PATIENCE_MS);
+  connection = connect_plainly (b, words);
+  wait_until_cut_off (connection);
+  g_assert_cmpuint (b->n_requests, ==, 0);
   bench_free (b);
 }
 
@@ -221,11 +315,17 @@ test_websocket (void)
   Bench *b = bench_new (NULL, "127.0.0.1");
   g_autofree char *uri = g_strdup_printf ("ws%s/socket", b->base + strlen ("http"));
   g_autoptr (SoupMessage) message = soup_message_new ("GET", uri);
+  g_autoptr (GSocketConnection) later = NULL;
 
+  fz_door_set_patience (b->door, PATIENCE_MS);
   soup_session_websocket_connect_async (
       b->session, message, NULL, NULL, G_PRIORITY_DEFAULT, NULL, on_connected, b);
   while (b->client_end == NULL || b->server_end == NULL)
     g_main_context_iteration (NULL, TRUE);
+  later = connect_plainly (b, "");
+  wait_until_cut_off (later); /* nothing is asked of who has come in */
+  g_assert_cmpint (
+      soup_websocket_connection_get_state (b->client_end), ==, SOUP_WEBSOCKET_STATE_OPEN);
   soup_websocket_connection_close (b->client_end, SOUP_WEBSOCKET_CLOSE_NORMAL, NULL);
   while (soup_websocket_connection_get_state (b->server_end) != SOUP_WEBSOCKET_STATE_CLOSED ||
          soup_websocket_connection_get_state (b->client_end) != SOUP_WEBSOCKET_STATE_CLOSED)
@@ -294,10 +394,17 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   if (g_getenv ("FZ_TEST_TLS") != NULL) {
     g_test_add_func ("/door/tls", test_tls);
+    g_test_add_func ("/door/tls-silence", test_tls_silence);
     return g_test_run ();
   }
   g_test_add_data_func ("/door/ipv4", "127.0.0.1", test_plain);
   g_test_add_data_func ("/door/ipv6", "::1", test_plain);
+  g_test_add_data_func ("/door/unfinished/nothing", "", test_unfinished);
+  g_test_add_data_func (
+      "/door/unfinished/headers", "GET / HTTP/1.1\r\nHost: x\r\n", test_unfinished);
+  g_test_add_data_func ("/door/unfinished/body",
+                        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nsome",
+                        test_unfinished);
   g_test_add_func ("/door/websocket", test_websocket);
   g_test_add_func ("/door/taken", test_taken);
   g_test_add_func ("/door/no-descriptors", test_no_descriptors);
