@@ -7,6 +7,7 @@
 typedef struct {
   FzUuid resource_id;
   FzInstant asked_at;
+  bool is_refused; /* the portal has answered, and what waits stays */
   FzPacketBuffer *packets;
 } Question;
 
@@ -66,7 +67,17 @@ fz_authorizations_want (FzAuthorizations *self,
   if (!is_new && fz_instant_since (question->asked_at, now) < FZ_AUTHORIZATION_REPEAT_S * FZ_S)
     return false;
   question->asked_at = now;
+  question->is_refused = false;
   return true;
+}
+
+void
+fz_authorizations_note_refused (FzAuthorizations *self, const FzUuid *resource_id)
+{
+  Question *question = g_hash_table_lookup (self->by_resource, resource_id);
+
+  if (question != NULL)
+    question->is_refused = true;
 }
 
 GArray *
@@ -74,12 +85,16 @@ fz_authorizations_repeat (FzAuthorizations *self, FzInstant now)
 {
   GArray *ids = g_array_new (FALSE, FALSE, sizeof (FzUuid));
   GHashTableIter iter;
-  gpointer question;
+  gpointer value;
 
   g_hash_table_iter_init (&iter, self->by_resource);
-  while (g_hash_table_iter_next (&iter, NULL, &question)) {
-    ((Question *) question)->asked_at = now;
-    g_array_append_val (ids, ((Question *) question)->resource_id);
+  while (g_hash_table_iter_next (&iter, NULL, &value)) {
+    Question *question = value;
+
+    if (question->is_refused)
+      continue;
+    question->asked_at = now;
+    g_array_append_val (ids, question->resource_id);
   }
   return ids;
 }

@@ -3,7 +3,8 @@
  * The client's open questions to the portal: one per resource, with the packets
  * that wait for the answer (tunnel.md §7.4). There is no timer: a question is
  * repeated by new traffic, not within 2 s, and when the portal is back: what was
- * asked meanwhile, or just before, may never have come to it.
+ * asked meanwhile, or just before, may never have come to it. What it has refused
+ * is not repeated without traffic.
  */
 #pragma once
 
@@ -34,7 +35,10 @@ bool fz_authorizations_want (FzAuthorizations *self,
                              FzInstant now,
                              size_t *out_n_lost);
 
-/* All open questions, to be asked at once; g_array_unref. */
+/* The portal has refused, for now: only new traffic asks again. */
+void fz_authorizations_note_refused (FzAuthorizations *self, const FzUuid *resource_id);
+
+/* The questions that have no answer, to be asked at once; g_array_unref. */
 GArray *fz_authorizations_repeat (FzAuthorizations *self, FzInstant now);
 
 bool fz_authorizations_is_pending (const FzAuthorizations *self, const FzUuid *resource_id);

@@ -257,6 +257,7 @@ handle_failure (FzClient *self, const FzUuid *resource_id, FzFailureReason reaso
           FZ_KV_U64 ("reason", reason));
   if (resource == NULL)
     return;
+  fz_authorizations_note_refused (self->pending, resource_id);
   switch (reason) {
   case FZ_FAILURE_OFFLINE:
     handle_offline (self, resource, now);

@@ -488,6 +488,34 @@ test_failures (void)
   g_assert_true (bed_has (&bed, "resources"));
 }
 
+/* It has answered: that it was away since changes nothing, but traffic does. */
+static void
+test_refused_before_portal_was_away (void)
+{
+  static const FzFailureReason failures[] = { FZ_FAILURE_FORBIDDEN, FZ_FAILURE_NOT_FOUND };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (failures); i++) {
+    g_auto (EngineBed) bed;
+    FzResource resource = bed_cidr (0x11, "10.0.0.0/8");
+    FzRelay relay = bed_relay ();
+    FzCommand init = bed_client_init (&resource, 1, &relay);
+
+    setup (&bed);
+    bed_send (&bed, ME, "10.0.0.1", 1);
+    bed_expect (&bed, "request 11");
+    fail_authorization (&bed, 0x11, failures[i]);
+    bed_forget (&bed);
+    bed_command (&bed, &init);
+    bed_expect (&bed, NULL);
+
+    bed_run (&bed, 3 * FZ_S);
+    bed_send (&bed, ME, "10.0.0.1", 2);
+    bed_expect (&bed, "request 11");
+    bed_command (&bed, &init); /* this one has no answer */
+    bed_expect (&bed, "request 11");
+  }
+}
+
 /* X12, R14, R15 */
 static void
 test_preference (void)
@@ -641,6 +669,7 @@ main (int argc, char **argv)
   g_test_add_func ("/client/authorization/preference", test_preference);
   g_test_add_func ("/client/portal-away", test_portal_away);
   g_test_add_func ("/client/asked-while-portal-away", test_asked_while_portal_away);
+  g_test_add_func ("/client/refused-before-portal-was-away", test_refused_before_portal_was_away);
   g_test_add_func ("/client/held-candidates-die", test_held_candidates_die_with_their_connection);
   g_test_add_func ("/client/network-change", test_network_change);
   g_test_add_func ("/client/gateway-with-new-key", test_gateway_with_new_key);
