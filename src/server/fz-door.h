@@ -22,7 +22,7 @@ typedef struct FzDoor FzDoor;
 FzDoor *fz_door_new (SoupServer *server, GTlsCertificate *certificate);
 void fz_door_free (FzDoor *self); /* stops listening; what was let in stays */
 
-/* For tests; from the next connection on. */
+/* For tests; for the requests that begin from now on. */
 void fz_door_set_patience (FzDoor *self, unsigned ms);
 
 /* One more address to listen on; IPv6 without IPv4. @error: G_IO_ERROR */

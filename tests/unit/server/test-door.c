@@ -25,6 +25,7 @@ typedef struct {
   unsigned n_sockets; /* alive, of those that requests came by */
   unsigned n_requests;
   unsigned n_answers;
+  unsigned patience_ms; /* from the first request on; 0: as it is */
   SoupWebsocketConnection *server_end;
   SoupWebsocketConnection *client_end;
 } Bench;
@@ -56,6 +57,8 @@ on_request (SoupServer *server,
 
   note_socket (b, message);
   b->n_requests++;
+  if (b->patience_ms != 0)
+    fz_door_set_patience (b->door, b->patience_ms);
   soup_server_message_set_status (message, SOUP_STATUS_OK, NULL);
   soup_server_message_set_response (message, "text/plain", SOUP_MEMORY_STATIC, "in", 2);
 }
@@ -297,6 +300,30 @@ test_unfinished (gconstpointer words)
   bench_free (b);
 }
 
+/* Who has asked once may ask again, but not whenever he likes. */
+static void
+test_idle (void)
+{
+  Bench *b = bench_new (NULL, "127.0.0.1");
+  g_autoptr (GSocketConnection) connection = NULL;
+  char answer[4096];
+
+  b->patience_ms = PATIENCE_MS;
+  connection = connect_plainly (b, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  wait_until (&b->n_requests, 1);
+  while (g_socket_condition_check (g_socket_connection_get_socket (connection), G_IO_IN) == 0)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpint (g_input_stream_read (g_io_stream_get_input_stream (G_IO_STREAM (connection)),
+                                        answer,
+                                        sizeof answer,
+                                        NULL,
+                                        NULL),
+                   >,
+                   0);
+  wait_until_cut_off (connection);
+  bench_free (b);
+}
+
 /* -- websockets -- */
 
 static void
@@ -317,7 +344,7 @@ test_websocket (void)
   g_autoptr (SoupMessage) message = soup_message_new ("GET", uri);
   g_autoptr (GSocketConnection) later = NULL;
 
-  fz_door_set_patience (b->door, PATIENCE_MS);
+  fz_door_set_patience (b->door, 8 * PATIENCE_MS);
   soup_session_websocket_connect_async (
       b->session, message, NULL, NULL, G_PRIORITY_DEFAULT, NULL, on_connected, b);
   while (b->client_end == NULL || b->server_end == NULL)
@@ -405,6 +432,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/door/unfinished/body",
                         "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nsome",
                         test_unfinished);
+  g_test_add_func ("/door/idle", test_idle);
   g_test_add_func ("/door/websocket", test_websocket);
   g_test_add_func ("/door/taken", test_taken);
   g_test_add_func ("/door/no-descriptors", test_no_descriptors);
