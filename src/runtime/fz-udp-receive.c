@@ -14,6 +14,9 @@
 #ifndef SO_RXQ_OVFL
 #define SO_RXQ_OVFL 40
 #endif
+#ifndef SO_COOKIE
+#define SO_COOKIE 57
+#endif
 
 #define ERRORS_IN_A_ROW 16u /* pending ICMP errors taken before we look elsewhere */
 #define BACK_OFF_NS     FZ_MS
@@ -27,7 +30,8 @@ struct FzUdpReceiver {
   const FzIo *io;
   const FzUdpPair *pair;
   bool has_recvmmsg;
-  uint32_t overflowed[FZ_N_UDP_FAMILIES]; /* the kernel's running number */
+  uint64_t cookies[FZ_N_UDP_FAMILIES];    /* tell sockets apart; 0: none */
+  uint32_t overflowed[FZ_N_UDP_FAMILIES]; /* the kernel's running number of that socket */
   FzReceiveCounters counters[FZ_N_UDP_FAMILIES];
   uint8_t *memory;  /* FZ_RX_BATCH buffers */
   uint64_t unix_ns; /* when the batch was received: the kernel stamps by the wall clock */
@@ -214,11 +218,29 @@ fz_udp_receiver_free (FzUdpReceiver *self)
   free (self);
 }
 
+static uint64_t
+cookie_of (int fd)
+{
+  uint64_t cookie = 0;
+  socklen_t length = sizeof cookie;
+
+  if (fd < 0 || getsockopt (fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) != 0)
+    return 0;
+  return cookie;
+}
+
+/* A lane that only gets a new device keeps its sockets: what they have lost is counted already. */
 void
 fz_udp_receiver_set_sockets (FzUdpReceiver *self, const FzUdpPair *pair)
 {
   self->pair = pair;
-  memset (self->overflowed, 0, sizeof self->overflowed);
+  for (int i = 0; i < FZ_N_UDP_FAMILIES; i++) {
+    uint64_t cookie = cookie_of (pair->sockets[i].fd);
+
+    if (cookie == 0 || cookie != self->cookies[i])
+      self->overflowed[i] = 0;
+    self->cookies[i] = cookie;
+  }
 }
 
 size_t

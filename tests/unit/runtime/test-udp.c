@@ -518,6 +518,53 @@ test_receive_broken_socket (void)
   wire_clear (&wire);
 }
 
+static void
+send_and_receive (Wire *wire, unsigned n)
+{
+  wire->n_trains = 0;
+  for (unsigned i = 0; i < n; i++)
+    add_train (wire, FZ_UDP_V4, 1, 1200, 1200);
+  send_all (wire, FZ_S);
+  receive_all (wire, FZ_UDP_V4);
+}
+
+/* Sends so much that the kernel must drop some, then one more, which says how many. */
+static uint64_t
+overflow (Wire *wire)
+{
+  send_and_receive (wire, 40);
+  send_and_receive (wire, 1);
+  return fz_udp_receiver_get_counters (wire->receiver, FZ_UDP_V4)->overflowed;
+}
+
+/* A lane that starts again on the same sockets does not count their losses twice; those of other
+ * sockets, with the same descriptors, count from the first. */
+static void
+test_receive_overflow (void)
+{
+  FzUdpConfig config = any_port (false);
+  uint64_t n_first, n_second;
+  int small = 4096;
+  Wire wire;
+
+  wire_init (&wire, false);
+  for (int round = 0; round < 2; round++) {
+    setsockopt (wire.to.sockets[FZ_UDP_V4].fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    n_first = overflow (&wire);
+    g_assert_cmpuint (n_first + wire.n_got, ==, wire.n_sent);
+    g_assert_cmpuint (n_first, >, 0);
+    fz_udp_receiver_set_sockets (wire.receiver, &wire.to);
+    n_second = overflow (&wire);
+    g_assert_cmpuint (n_second, >, n_first);
+    g_assert_cmpuint (n_second + wire.n_got, ==, wire.n_sent);
+
+    fz_udp_pair_close (&wire.to);
+    g_assert_true (fz_udp_pair_open (&config, &wire.to, NULL));
+    fz_udp_receiver_set_sockets (wire.receiver, &wire.to);
+  }
+  wire_clear (&wire);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -548,6 +595,7 @@ main (int argc, char **argv)
   g_test_add_func ("/udp/send/chaos", test_chaos);
   g_test_add_func ("/udp/receive/errors", test_receive_errors);
   g_test_add_func ("/udp/receive/without-recvmmsg", test_receive_without_recvmmsg);
+  g_test_add_func ("/udp/receive/overflow", test_receive_overflow);
   g_test_add_func ("/udp/receive/broken-socket", test_receive_broken_socket);
   return g_test_run ();
 }
