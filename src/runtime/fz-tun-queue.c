@@ -31,6 +31,7 @@ struct FzTunWriter {
   FzTunQueue queue;
   FzTunCounters counters;
   uint8_t *frame; /* for fz_lane_rx_split */
+  bool is_stuck;  /* it has been waited for in vain, in this turn: nobody waits once more */
 
   /* while a refused run is written packet by packet */
   bool single_refused;
@@ -234,7 +235,9 @@ write_pieces (FzTunWriter *self, int fd, const struct iovec *pieces, int n_piece
     error = errno;
     if (error == EINTR)
       continue;
-    if (error != EAGAIN || waited || !wait_until_writable (self, fd)) {
+    if (error == EAGAIN && !waited && !self->is_stuck)
+      self->is_stuck = !wait_until_writable (self, fd);
+    if (error != EAGAIN || waited || self->is_stuck) {
       fz_errno_counters_add (&self->counters.errors, error);
       return error;
     }
@@ -250,8 +253,8 @@ judge_write_error (const FzTunWriter *self, int error)
   return error == EIO ? FZ_TUN_DOWN : FZ_TUN_MORE;
 }
 
-FzTunStatus
-fz_tun_writer_write_packet (FzTunWriter *self, const uint8_t *packet, size_t length)
+static FzTunStatus
+write_packet (FzTunWriter *self, const uint8_t *packet, size_t length)
 {
   FzVnetHeader none = { 0 };
   const struct iovec pieces[] = {
@@ -271,11 +274,18 @@ fz_tun_writer_write_packet (FzTunWriter *self, const uint8_t *packet, size_t len
   return error == 0 ? FZ_TUN_MORE : judge_write_error (self, error);
 }
 
+FzTunStatus
+fz_tun_writer_write_packet (FzTunWriter *self, const uint8_t *packet, size_t length)
+{
+  self->is_stuck = false;
+  return write_packet (self, packet, length);
+}
+
 static void
 write_one_of_run (void *context, const uint8_t *packet, size_t length)
 {
   FzTunWriter *self = context;
-  FzTunStatus status = fz_tun_writer_write_packet (self, packet, length);
+  FzTunStatus status = write_packet (self, packet, length);
 
   if (self->single_error != 0)
     self->single_refused = true;
@@ -336,6 +346,7 @@ fz_tun_writer_write (
   FzTunStatus status = self->queue.fd >= 0 ? FZ_TUN_MORE : FZ_TUN_GONE;
 
   *out_refused = 0;
+  self->is_stuck = false;
   for (size_t i = 0; i < n_runs; i++) {
     if (status == FZ_TUN_MORE)
       status = write_run (self, rx, &runs[i], out_refused);

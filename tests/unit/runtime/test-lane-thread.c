@@ -4,6 +4,7 @@
 
 #include <glib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define WINDOW 96u /* packets under way each way: no queue below overflows by itself */
@@ -418,6 +419,41 @@ test_pause_while_blocked (void)
   lane_pair_clear (&pair);
 }
 
+/* A device that takes nothing costs a turn one wait, not one for each of its runs: the lane, or who
+ * stops it, has other things to do. */
+static void
+test_stuck_device (void)
+{
+  FzVnetHeader vnet = { 0 };
+  uint8_t packet[1280] = { 0x45 };
+  const struct iovec pieces[] = { { &vnet, sizeof vnet }, { packet, sizeof packet } };
+  FzTunWriter *writer = fz_tun_writer_new (&fz_io_kernel);
+  const FzTunCounters *counters = fz_tun_writer_get_counters (writer);
+  FzRun runs[64];
+  unsigned refused;
+  int fds[2];
+
+  g_assert_cmpint (socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fds), ==, 0);
+  while (write (fds[0], packet, sizeof packet) > 0)
+    continue;
+  for (unsigned i = 0; i < G_N_ELEMENTS (runs); i++)
+    runs[i] =
+        (FzRun){ .iov = pieces, .n_iov = 2, .n_packets = 1, .length = (uint32_t) sizeof packet };
+  fz_tun_writer_set_queue (writer, (FzTunQueue){ fds[0], true, fds[0] });
+  for (unsigned turn = 1; turn <= 2; turn++) {
+    fz_tun_writer_write (writer, NULL, runs, G_N_ELEMENTS (runs), &refused);
+    g_assert_cmpuint (counters->waits, ==, turn);
+    g_assert_cmpuint (counters->lost_packets, ==, turn * G_N_ELEMENTS (runs));
+  }
+  while (read (fds[1], packet, sizeof packet) > 0)
+    continue;
+  fz_tun_writer_write (writer, NULL, runs, 1, &refused);
+  g_assert_cmpuint (counters->written_packets, ==, 1);
+  fz_tun_writer_free (writer);
+  close (fds[0]);
+  close (fds[1]);
+}
+
 /* How often: FZ_SHUTDOWN_ROUNDS says it for long runs with sanitizers. */
 static unsigned
 count_shutdowns (void)
@@ -508,6 +544,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/lane-thread/shutdown/one-thread", NULL, test_shutdown);
   g_test_add_data_func ("/lane-thread/shutdown/two-threads", GUINT_TO_POINTER (1), test_shutdown);
   g_test_add_func ("/lane-thread/pause/while-blocked", test_pause_while_blocked);
+  g_test_add_func ("/lane-thread/stuck-device", test_stuck_device);
   g_test_add_func ("/lane-thread/shutdown/while-blocked", test_shutdown_while_blocked);
   return g_test_run ();
 }
