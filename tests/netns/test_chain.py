@@ -445,8 +445,10 @@ class Supervision(ChainCase):
         if os.readlink(f"/proc/{client.pid}/exe") != os.path.realpath(self.headless):
             return False
         with open(f"/proc/{client.pid}/status", encoding="ascii") as file:
-            ignored = next(line.split()[1] for line in file if line.startswith("SigIgn:"))
-        return int(ignored, 16) & 1 << (signal.SIGHUP - 1) != 0
+            masks = dict(line.split() for line in file if line.startswith(("SigIgn:", "SigCgt:")))
+        # under nohup the loader ignores SIGHUP as well
+        return (int(masks["SigCgt:"], 16) & 1 << (signal.SIGTERM - 1) != 0 and
+                int(masks["SigIgn:"], 16) & 1 << (signal.SIGHUP - 1) != 0)
 
     def test_asked_to_end_while_starting(self):
         """Status 0 and nothing left behind, whenever it comes."""
