@@ -509,7 +509,8 @@ test_shutdown_while_blocked (void)
   lane_pair_start (&pair);
   for (uint32_t i = 0; i < 30; i++)
     lane_pair_put (&pair, 0, i, 1000);
-  g_usleep (20000); /* watches that nothing happens */
+  while (fz_lane_thread_get_counters (pair.ends[0].lane).send[FZ_UDP_V4]->blocked == 0)
+    g_usleep (1000); /* polls */
   before = g_get_monotonic_time ();
   lane_pair_stop (&pair);
   g_assert_cmpint (g_get_monotonic_time () - before, <, 500 * G_TIME_SPAN_MILLISECOND);
