@@ -5,18 +5,16 @@ what was injected, nothing comes twice or out of order, and log and counters say
 Usage: test_ladder.py --fz-wg PROGRAM --build BUILD [CASE …]
 """
 
-import argparse
 import errno
 import os
 import re
-import subprocess
 import sys
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import cases  # noqa: E402
 import faults  # noqa: E402
-from bed import Bed, BedError, require_rights  # noqa: E402
+from bed import Bed  # noqa: E402
 from duo import Duo, delta, expect  # noqa: E402
 
 MEGABYTES = 5
@@ -185,28 +183,4 @@ def case_start(options):
                    f"{name}: what was known at the start is not tried: {left}")
 
 
-CASES = {name.removeprefix("case_").replace("_", "-"): function
-         for name, function in list(globals().items()) if name.startswith("case_")}
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--fz-wg", required=True)
-    parser.add_argument("--build", required=True)
-    parser.add_argument("cases", nargs="*")
-    options = parser.parse_args()
-    require_rights()
-    options.fz_wg = os.path.abspath(options.fz_wg)
-    failed = 0
-    for name in options.cases or CASES:
-        started = time.monotonic()
-        try:
-            CASES[name](options)
-            print(f"ok {name} ({time.monotonic() - started:.1f} s)", flush=True)
-        except (BedError, subprocess.SubprocessError) as error:
-            failed += 1
-            print(f"not ok {name}: {error}", flush=True)
-    sys.exit(1 if failed else 0)
-
-
-main()
+cases.run(globals())

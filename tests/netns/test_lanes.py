@@ -8,11 +8,9 @@ A hub and four spokes, all of them the bare engine; 64 flows each way between th
 counter of ours or of the kernel has: a slow machine may lose, but not in silence.
 """
 
-import argparse
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 
@@ -20,7 +18,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "..", "bench"))
 
-from bed import Bed, BedError, require_rights, skip  # noqa: E402
+import cases  # noqa: E402
+from bed import Bed, BedError, skip  # noqa: E402
 from stream import Stream  # noqa: E402
 from wgpeers import OurPeer  # noqa: E402
 
@@ -257,33 +256,4 @@ def case_tcp(options):
     each("tcp", options, carry, (1, 4))
 
 
-CASES = {name.removeprefix("case_").replace("_", "-"): function
-         for name, function in list(globals().items()) if name.startswith("case_")}
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--fz-wg", required=True)
-    parser.add_argument("--build", required=True)
-    parser.add_argument("cases", nargs="*")
-    options = parser.parse_args()
-    unknown = [name for name in options.cases if name not in CASES]
-    if unknown:
-        parser.error(f"no case {', '.join(unknown)}; there are {', '.join(CASES)}")
-    require_rights()
-    if subprocess.run(["sh", "-c", "command -v wg && command -v iperf3"], capture_output=True).returncode:
-        skip("wireguard-tools and iperf3 are not installed")
-    options.fz_wg = os.path.abspath(options.fz_wg)
-    failed = 0
-    for name in options.cases or CASES:
-        started = time.monotonic()
-        try:
-            CASES[name](options)
-            print(f"ok {name} ({time.monotonic() - started:.1f} s)", flush=True)
-        except (BedError, subprocess.SubprocessError) as error:
-            failed += 1
-            print(f"not ok {name}: {error}", flush=True)
-    sys.exit(1 if failed else 0)
-
-
-main()
+cases.run(globals(), needs=("wg", "iperf3"))

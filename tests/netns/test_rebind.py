@@ -8,18 +8,17 @@ two links, and a wire is a single queue. So datagrams that come in another order
 CoDel or by a full queue of the kernel's own, were in our hands.
 """
 
-import argparse
 import errno
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from bed import Bed, BedError, require_rights  # noqa: E402
+import cases  # noqa: E402
+from bed import Bed  # noqa: E402
 from duo import Duo, delta, expect, gaps_ms  # noqa: E402
 
 REBINDS = 8
@@ -174,28 +173,4 @@ def case_shutdown(options):
         print(f"  the longest end took {longest * 1000:.0f} ms")
 
 
-CASES = {name.removeprefix("case_").replace("_", "-"): function
-         for name, function in list(globals().items()) if name.startswith("case_")}
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--fz-wg", required=True)
-    parser.add_argument("--build", required=True)
-    parser.add_argument("cases", nargs="*")
-    options = parser.parse_args()
-    require_rights()
-    options.fz_wg = os.path.abspath(options.fz_wg)
-    failed = 0
-    for name in options.cases or CASES:
-        started = time.monotonic()
-        try:
-            CASES[name](options)
-            print(f"ok {name} ({time.monotonic() - started:.1f} s)", flush=True)
-        except (BedError, subprocess.SubprocessError) as error:
-            failed += 1
-            print(f"not ok {name}: {error}", flush=True)
-    sys.exit(1 if failed else 0)
-
-
-main()
+cases.run(globals())

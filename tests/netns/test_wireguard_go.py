@@ -4,7 +4,6 @@
 Usage: test_wireguard_go.py --fz-wg PROGRAM [CASE …]      (all cases but the slow ones without CASE)
 """
 
-import argparse
 import os
 import re
 import signal
@@ -15,7 +14,8 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from bed import Bed, BedError, lose, require_rights, skip  # noqa: E402
+import cases  # noqa: E402
+from bed import Bed, BedError, lose  # noqa: E402
 from wgpeers import GoPeer, OurPeer, wg  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -474,33 +474,4 @@ def case_idle(program):
         pair.finish()
 
 
-CASES = {name.removeprefix("case_").replace("_", "-"): function
-         for name, function in list(globals().items()) if name.startswith("case_")}
-SLOW = {"rekey-real"}
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--fz-wg", required=True)
-    parser.add_argument("cases", nargs="*")
-    options = parser.parse_args()
-    require_rights()
-    if subprocess.run(["sh", "-c", "command -v wireguard-go && command -v wg"], capture_output=True).returncode:
-        skip("wireguard-go and wireguard-tools are not installed")
-    program = os.path.abspath(options.fz_wg)
-    failed = 0
-    unknown = [name for name in options.cases if name not in CASES]
-    if unknown:
-        parser.error(f"no case {', '.join(unknown)}; there are {', '.join(CASES)}")
-    for name in options.cases or [name for name in CASES if name not in SLOW]:
-        started = time.monotonic()
-        try:
-            CASES[name](program)
-            print(f"ok {name} ({time.monotonic() - started:.1f} s)", flush=True)
-        except (BedError, subprocess.SubprocessError) as error:
-            failed += 1
-            print(f"not ok {name}: {error}", flush=True)
-    sys.exit(1 if failed else 0)
-
-
-main()
+cases.run(globals(), needs=("wireguard-go", "wg"), slow={"rekey-real"}, given=lambda options: options.fz_wg)
