@@ -1,6 +1,8 @@
 """Tests that are functions: each `case_…` of a module runs by its name, alone or with all others.
 
-    cases.run(globals())        # at the module's end; its functions take the parsed options, or what `given` makes of them
+    cases.run(globals())        # at the module's end
+
+The functions take the parsed options, or what `given` makes of them.
 """
 
 import argparse
