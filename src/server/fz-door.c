@@ -17,16 +17,31 @@ typedef struct {
 
 /* A connection; lives as long as libsoup keeps the peer's address. */
 typedef struct {
+  FzDoor *door; /* NULL: the door is gone, or lets in no more */
   GSocket *socket;
-  guint id; /* of the deadline for a request; 0: none is owed */
+  FzIp source;   /* FZ_IP_NONE: a proxy's, without a limit of its own */
+  guint id;      /* of the deadline for a request; 0: none is owed */
+  GList of_door; /* data: this */
+  FzLobbyPlace place;
+  bool is_leaving; /* cut off */
 } Guest;
 
 struct FzDoor {
   SoupServer *server;
   GTlsCertificate *certificate;
+  FzLog log;
+  const FzIpNetwork *proxies; /* borrowed */
+  size_t n_proxies;
   GPtrArray *leaves; /* Leaf */
+  GQueue guests;     /* Guest: all of them */
+  FzLobby *lobby;    /* those that owe a request */
   guint patience_ms;
+  guint report_ms;
+  guint report_id; /* while there may be more to report */
   gulong started_id;
+  unsigned n_leaving;
+  uint64_t n_too_late;
+  FzLobbyCounts reported;
 };
 
 static void
@@ -39,34 +54,130 @@ free_leaf (gpointer data)
   g_free (leaf);
 }
 
+/* -- what is told of a crowd -- */
+
+static uint64_t
+n_unreported (const FzDoor *self)
+{
+  FzLobbyCounts now = fz_lobby_counts (self->lobby);
+
+  return now.n_of_source + now.n_in_all - self->reported.n_of_source - self->reported.n_in_all;
+}
+
+static void
+report (FzDoor *self)
+{
+  FzLobbyCounts now = fz_lobby_counts (self->lobby);
+
+  fz_log (&self->log,
+          FZ_LOG_WARNING,
+          "door-crowded",
+          "connections that had sent no whole request were closed to make room",
+          FZ_KV_U64 ("too_many_of_their_source", now.n_of_source - self->reported.n_of_source),
+          FZ_KV_U64 ("too_many_in_all", now.n_in_all - self->reported.n_in_all),
+          FZ_KV_U64 ("waiting", fz_lobby_length (self->lobby)));
+  self->reported = now;
+}
+
+static gboolean
+on_report_due (gpointer data)
+{
+  FzDoor *self = data;
+
+  if (n_unreported (self) > 0) {
+    report (self);
+    return G_SOURCE_CONTINUE;
+  }
+  self->report_id = 0;
+  return G_SOURCE_REMOVE;
+}
+
+/* The first one at once, those after it together. */
+static void
+report_soon (FzDoor *self)
+{
+  if (self->report_id != 0)
+    return;
+  report (self);
+  self->report_id = g_timeout_add (self->report_ms, on_report_due, self);
+}
+
 /* -- waiting for a request -- */
+
+static void
+detach (Guest *guest)
+{
+  FzDoor *door = g_steal_pointer (&guest->door);
+
+  if (door == NULL)
+    return;
+  fz_lobby_leave (door->lobby, &guest->place);
+  g_queue_unlink (&door->guests, &guest->of_door);
+  door->n_leaving -= guest->is_leaving;
+}
 
 static void
 free_guest (gpointer data)
 {
   Guest *guest = data;
 
+  detach (guest);
   g_clear_handle_id (&guest->id, g_source_remove);
   g_object_unref (guest->socket);
   g_free (guest);
 }
 
-/* A TLS handshake stands in one of GLib's few threads for such things: that one goes on, too. */
+/* A TLS handshake stands in one of GLib's few threads for such things: that one goes on, too.
+ * libsoup lets go of the descriptor by and by. */
+static void
+cut_off (Guest *guest)
+{
+  g_clear_handle_id (&guest->id, g_source_remove);
+  g_socket_shutdown (guest->socket, TRUE, TRUE, NULL);
+  if (guest->door == NULL || guest->is_leaving)
+    return;
+  fz_lobby_leave (guest->door->lobby, &guest->place);
+  guest->is_leaving = true;
+  guest->door->n_leaving++;
+}
+
 static gboolean
 on_deadline (gpointer data)
 {
   Guest *guest = data;
 
   guest->id = 0;
-  g_socket_shutdown (guest->socket, TRUE, TRUE, NULL);
+  if (guest->door != NULL)
+    guest->door->n_too_late++;
+  cut_off (guest);
   return G_SOURCE_REMOVE;
 }
 
 static void
-expect_request (const FzDoor *self, Guest *guest)
+stop_expecting (Guest *guest)
 {
   g_clear_handle_id (&guest->id, g_source_remove);
+  if (guest->door != NULL)
+    fz_lobby_leave (guest->door->lobby, &guest->place);
+}
+
+static void
+expect_request (FzDoor *self, Guest *guest)
+{
+  Guest *oldest;
+
+  if (guest->is_leaving)
+    return;
+  stop_expecting (guest);
   guest->id = g_timeout_add (self->patience_ms, on_deadline, guest);
+  oldest = fz_lobby_enter (self->lobby,
+                           &guest->place,
+                           guest,
+                           guest->source.family != FZ_IP_NONE ? &guest->source : NULL);
+  if (oldest == NULL)
+    return;
+  cut_off (oldest);
+  report_soon (self);
 }
 
 static Guest *
@@ -83,7 +194,7 @@ on_got_body (SoupServerMessage *message, gpointer data)
   Guest *guest = find_guest (message);
 
   if (guest != NULL)
-    g_clear_handle_id (&guest->id, g_source_remove);
+    stop_expecting (guest);
 }
 
 /* The first of a connection, and each that may follow: libsoup waits for it. */
@@ -101,12 +212,15 @@ on_request_started (SoupServer *server, SoupServerMessage *message, gpointer dat
 /* -- life -- */
 
 FzDoor *
-fz_door_new (SoupServer *server, GTlsCertificate *certificate)
+fz_door_new (SoupServer *server, GTlsCertificate *certificate, const FzLog *log)
 {
   FzDoor *self = g_new0 (FzDoor, 1);
 
   self->server = g_object_ref (server);
   g_set_object (&self->certificate, certificate);
+  self->log = *log;
+  self->lobby = fz_lobby_new ();
+  self->report_ms = FZ_DOOR_REPORT_MS;
   self->leaves = g_ptr_array_new_with_free_func (free_leaf);
   self->patience_ms = FZ_DOOR_PATIENCE_MS;
   self->started_id =
@@ -120,6 +234,10 @@ fz_door_free (FzDoor *self)
   if (self == NULL)
     return;
   g_signal_handler_disconnect (self->server, self->started_id);
+  g_clear_handle_id (&self->report_id, g_source_remove);
+  while (self->guests.head != NULL)
+    detach (self->guests.head->data);
+  fz_lobby_free (self->lobby);
   g_ptr_array_unref (self->leaves);
   g_clear_object (&self->certificate);
   g_object_unref (self->server);
@@ -130,6 +248,36 @@ void
 fz_door_set_patience (FzDoor *self, unsigned ms)
 {
   self->patience_ms = ms;
+}
+
+void
+fz_door_set_limits (FzDoor *self, unsigned waiting_max, unsigned of_source_max)
+{
+  fz_lobby_set_limits (self->lobby, waiting_max, of_source_max);
+}
+
+void
+fz_door_set_report_interval (FzDoor *self, unsigned ms)
+{
+  self->report_ms = ms;
+}
+
+void
+fz_door_set_proxies (FzDoor *self, const FzIpNetwork *networks, size_t n)
+{
+  self->proxies = networks;
+  self->n_proxies = n;
+}
+
+FzDoorCounts
+fz_door_get_counts (const FzDoor *self)
+{
+  return (FzDoorCounts){
+    .n_waiting = fz_lobby_length (self->lobby),
+    .n_leaving = self->n_leaving,
+    .pushed_out = fz_lobby_counts (self->lobby),
+    .n_too_late = self->n_too_late,
+  };
 }
 
 /* -- letting in -- */
@@ -154,6 +302,20 @@ wrap_in_tls (FzDoor *self, GIOStream *stream)
   return tls;
 }
 
+static FzIp
+source_of (const FzDoor *self, GSocketAddress *remote)
+{
+  GInetAddress *address = g_inet_socket_address_get_address (G_INET_SOCKET_ADDRESS (remote));
+  const guint8 *bytes = g_inet_address_to_bytes (address);
+  FzIp ip = g_inet_address_get_family (address) == G_SOCKET_FAMILY_IPV4 ? fz_ip_v4 (bytes)
+                                                                        : fz_ip_v6 (bytes);
+
+  for (size_t i = 0; i < self->n_proxies; i++)
+    if (fz_ip_network_contains (&self->proxies[i], &ip))
+      return (FzIp){ .family = FZ_IP_NONE };
+  return ip;
+}
+
 static void
 let_in (FzDoor *self, GSocket *socket)
 {
@@ -169,7 +331,11 @@ let_in (FzDoor *self, GSocket *socket)
     return; /* gone already */
   set_options (socket);
   guest = g_new0 (Guest, 1);
+  guest->door = self;
   guest->socket = g_object_ref (socket);
+  guest->source = source_of (self, remote);
+  guest->of_door.data = guest;
+  g_queue_push_tail_link (&self->guests, &guest->of_door);
   expect_request (self, guest);
   g_object_set_data_full (G_OBJECT (remote), GUEST_KEY, guest, free_guest);
   soup_server_accept_iostream (self->server, stream, local, remote, NULL);
@@ -195,12 +361,23 @@ on_pause_over (gpointer data)
 }
 
 static gboolean
+pause_leaf (Leaf *leaf)
+{
+  leaf->id = g_timeout_add (FULL_PAUSE_MS, on_pause_over, leaf);
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
 on_connection (GSocket *listener, GIOCondition condition, gpointer data)
 {
   Leaf *leaf = data;
   g_autoptr (GError) error = NULL;
-  g_autoptr (GSocket) socket = g_socket_accept (listener, NULL, &error);
+  g_autoptr (GSocket) socket = NULL;
 
+  /* who is cut off needs his descriptor until libsoup has seen it */
+  if (leaf->door->n_leaving >= FZ_DOOR_LEAVING_MAX)
+    return pause_leaf (leaf);
+  socket = g_socket_accept (listener, NULL, &error);
   if (socket != NULL) {
     let_in (leaf->door, socket);
     return G_SOURCE_CONTINUE;
@@ -208,8 +385,7 @@ on_connection (GSocket *listener, GIOCondition condition, gpointer data)
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
     return G_SOURCE_CONTINUE;
   /* no descriptor is left: until one is, the connection would wake us up again and again */
-  leaf->id = g_timeout_add (FULL_PAUSE_MS, on_pause_over, leaf);
-  return G_SOURCE_REMOVE;
+  return pause_leaf (leaf);
 }
 
 static void
@@ -229,6 +405,8 @@ fz_door_open (FzDoor *self, GSocketAddress *address, GError **error)
       g_socket_new (family, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, error);
   Leaf *leaf;
 
+  if (socket != NULL)
+    g_socket_set_listen_backlog (socket, SOMAXCONN); /* GLib's own is 10 */
   if (socket == NULL ||
       (family == G_SOCKET_FAMILY_IPV6 &&
        !g_socket_set_option (socket, IPPROTO_IPV6, IPV6_V6ONLY, 1, error)) ||

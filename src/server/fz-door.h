@@ -5,25 +5,48 @@
  * it accepts, and never accepts again once the process has run out of descriptors. Nor does
  * it ever lose its patience: here, who has not sent a whole request after
  * FZ_DOOR_PATIENCE_MS, TLS's handshake included, is cut off. Silence costs a descriptor each,
- * and with TLS one of the few threads in which GLib makes everybody's handshakes.
+ * and with TLS one of the few threads in which GLib makes everybody's handshakes. So there is
+ * room for so many silent ones of a source, and in all (fz-lobby.h); then the oldest of them goes
+ * at once. That is counted, and logged as it begins and once a minute while it goes on.
  *
  * Main loop's thread.
  */
 #pragma once
+
+#include "src/base/fz-log.h"
+#include "src/server/fz-lobby.h"
 
 #include <libsoup/soup.h>
 #include <stdbool.h>
 
 #define FZ_DOOR_PATIENCE_MS 15000u /* for a request, from the connection or the one before on */
 
+#define FZ_DOOR_LEAVING_MAX 1024u /* cut off, and not yet gone; until then nobody comes in */
+#define FZ_DOOR_REPORT_MS   60000u
+
 typedef struct FzDoor FzDoor;
 
+typedef struct {
+  unsigned n_waiting; /* now: owe a request */
+  unsigned n_leaving; /* now: cut off, their descriptors not yet closed */
+  FzLobbyCounts pushed_out;
+  uint64_t n_too_late; /* sent no whole request in time */
+} FzDoorCounts;
+
 /* @certificate: NULL for plain HTTP. Both are kept alive. */
-FzDoor *fz_door_new (SoupServer *server, GTlsCertificate *certificate);
+FzDoor *fz_door_new (SoupServer *server, GTlsCertificate *certificate, const FzLog *log);
 void fz_door_free (FzDoor *self); /* stops listening; what was let in stays */
+
+/* Networks of proxies: many people come from one address there, which has no limit of its own.
+ * Borrowed; they outlive the door. */
+void fz_door_set_proxies (FzDoor *self, const FzIpNetwork *networks, size_t n);
 
 /* For tests; for the requests that begin from now on. */
 void fz_door_set_patience (FzDoor *self, unsigned ms);
+void fz_door_set_limits (FzDoor *self, unsigned waiting_max, unsigned of_source_max);
+void fz_door_set_report_interval (FzDoor *self, unsigned ms);
+
+FzDoorCounts fz_door_get_counts (const FzDoor *self);
 
 /* One more address to listen on; IPv6 without IPv4. @error: G_IO_ERROR */
 bool fz_door_open (FzDoor *self, GSocketAddress *address, GError **error);

@@ -526,7 +526,8 @@ fz_http_new (FzStore *store, FzHub *hub, const FzHttpConfig *config, GError **er
   self->sign_in = fz_sign_in_new (
       store, &(FzSignInConfig){ .log = config->log, .cost = config->password_cost });
   self->server = soup_server_new ("server-header", "firezone-portal", NULL);
-  self->door = fz_door_new (self->server, config->certificate);
+  self->door = fz_door_new (self->server, config->certificate, &config->log);
+  fz_door_set_proxies (self->door, self->proxies, self->n_proxies);
   /* A compressed frame may unfold to any size, and no peer asks for it. */
   soup_server_remove_websocket_extension (self->server, SOUP_TYPE_WEBSOCKET_EXTENSION_DEFLATE);
   for (size_t i = 0; i < G_N_ELEMENTS (socket_routes); i++) {

@@ -24,6 +24,7 @@
 #define LOCK_WAIT_MS        2000u
 #define GOODBYE_MS          300u /* for close frames to leave */
 #define CONNECT_INTERVAL_US G_USEC_PER_SEC
+#define DESCRIPTORS_WANTED  16384u /* 10 000 peers, those at the door, those on their way out */
 
 typedef struct {
   FzServerLog sink;
@@ -286,6 +287,18 @@ forbid_dumps (void)
   setrlimit (RLIMIT_CORE, &none);
 }
 
+/* Every peer is a descriptor, and by default a process may have 1024. */
+static void
+allow_descriptors (void)
+{
+  struct rlimit limit;
+
+  if (getrlimit (RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= DESCRIPTORS_WANTED)
+    return;
+  limit.rlim_cur = MIN (limit.rlim_max, DESCRIPTORS_WANTED);
+  setrlimit (RLIMIT_NOFILE, &limit);
+}
+
 bool
 fz_server_run (const FzServerOptions *options, GError **error)
 {
@@ -294,6 +307,7 @@ fz_server_run (const FzServerOptions *options, GError **error)
   guint int_id;
 
   forbid_dumps ();
+  allow_descriptors ();
   signal (SIGPIPE, SIG_IGN);
   if (!start_log (&self, options, error) || !open_store (&self, options, error) ||
       !load_certificate (&self, options, error) || !start_hub (&self, options, error) ||

@@ -28,7 +28,28 @@ typedef struct {
   unsigned patience_ms; /* from the first request on; 0: as it is */
   SoupWebsocketConnection *server_end;
   SoupWebsocketConnection *client_end;
+  FzLogSink sink;
+  unsigned n_reports; /* lines about a crowd */
+  uint64_t n_told;    /* connections that they tell of */
 } Bench;
+
+static bool
+wants (void *context, const char *target, FzLogLevel level)
+{
+  return true;
+}
+
+static void
+take_report (void *context, const FzLogRecord *record)
+{
+  Bench *b = context;
+
+  g_assert_cmpstr (record->event, ==, "door-crowded");
+  b->n_reports++;
+  for (size_t i = 0; i < record->n_fields; i++)
+    if (g_str_has_prefix (record->fields[i].key, "too_many"))
+      b->n_told += record->fields[i].u64;
+}
 
 static void
 on_socket_gone (gpointer data, GObject *was)
@@ -87,7 +108,8 @@ bench_new (GTlsCertificate *certificate, const char *address)
   b->server = soup_server_new (NULL, NULL);
   soup_server_add_handler (b->server, NULL, on_request, b, NULL);
   soup_server_add_websocket_handler (b->server, "/socket", NULL, NULL, on_websocket, b, NULL);
-  b->door = fz_door_new (b->server, certificate);
+  b->sink = (FzLogSink){ wants, take_report, b };
+  b->door = fz_door_new (b->server, certificate, &(FzLog){ &b->sink, "door" });
   g_assert_true (fz_door_open (b->door, where, &error));
   g_assert_no_error (error);
   uris = fz_door_uris (b->door);
@@ -218,14 +240,21 @@ test_tls (void)
 #define N_SILENT    100u /* GLib begins with ten threads for handshakes */
 #define PATIENCE_MS 500u
 
+/* @from: an address of this machine; NULL: the usual one */
 static GSocketConnection *
-connect_plainly (const Bench *b, const char *words)
+connect_from (const Bench *b, const char *from, const char *words)
 {
   g_autoptr (GSocketClient) client = g_socket_client_new ();
   g_autoptr (GError) error = NULL;
   GSocketConnection *connection;
 
   g_socket_client_set_enable_proxy (client, FALSE);
+  g_socket_client_set_timeout (client, 20); /* for who is not even heard */
+  if (from != NULL) {
+    g_autoptr (GSocketAddress) local = g_inet_socket_address_new_from_string (from, 0);
+
+    g_socket_client_set_local_address (client, local);
+  }
   connection = g_socket_client_connect_to_uri (client, b->base, 80, NULL, &error);
   g_assert_no_error (error);
   g_assert_true (
@@ -236,6 +265,12 @@ connect_plainly (const Bench *b, const char *words)
                                  NULL,
                                  &error));
   return connection;
+}
+
+static GSocketConnection *
+connect_plainly (const Bench *b, const char *words)
+{
+  return connect_from (b, NULL, words);
 }
 
 static bool
@@ -337,20 +372,20 @@ on_connected (GObject *source, GAsyncResult *result, gpointer data)
 }
 
 static void
-test_websocket (void)
+open_websocket (Bench *b)
 {
-  Bench *b = bench_new (NULL, "127.0.0.1");
   g_autofree char *uri = g_strdup_printf ("ws%s/socket", b->base + strlen ("http"));
   g_autoptr (SoupMessage) message = soup_message_new ("GET", uri);
-  g_autoptr (GSocketConnection) later = NULL;
 
-  fz_door_set_patience (b->door, 8 * PATIENCE_MS);
   soup_session_websocket_connect_async (
       b->session, message, NULL, NULL, G_PRIORITY_DEFAULT, NULL, on_connected, b);
   while (b->client_end == NULL || b->server_end == NULL)
     g_main_context_iteration (NULL, TRUE);
-  later = connect_plainly (b, "");
-  wait_until_cut_off (later); /* nothing is asked of who has come in */
+}
+
+static void
+close_websocket (Bench *b)
+{
   g_assert_cmpint (
       soup_websocket_connection_get_state (b->client_end), ==, SOUP_WEBSOCKET_STATE_OPEN);
   soup_websocket_connection_close (b->client_end, SOUP_WEBSOCKET_CLOSE_NORMAL, NULL);
@@ -359,6 +394,169 @@ test_websocket (void)
     g_main_context_iteration (NULL, TRUE);
   g_clear_object (&b->client_end);
   g_clear_object (&b->server_end);
+}
+
+static void
+test_websocket (void)
+{
+  Bench *b = bench_new (NULL, "127.0.0.1");
+  g_autoptr (GSocketConnection) later = NULL;
+
+  fz_door_set_patience (b->door, 8 * PATIENCE_MS);
+  open_websocket (b);
+  later = connect_plainly (b, "");
+  wait_until_cut_off (later); /* nothing is asked of who has come in */
+  close_websocket (b);
+  bench_free (b);
+}
+
+/* -- a crowd that says nothing -- */
+
+#define N_CROWD         600u
+#define PLACES          8u
+#define OF_SOURCE       3u
+#define N_BACKLOG       100u
+#define VERY_PATIENT_MS 600000u
+#define REPORT_MS       200u
+
+static unsigned
+n_pushed_out (const Bench *b)
+{
+  FzDoorCounts counts = fz_door_get_counts (b->door);
+
+  return (unsigned) (counts.pushed_out.n_of_source + counts.pushed_out.n_in_all);
+}
+
+static void
+crowd (Bench *b, GPtrArray *silent, const char *from, unsigned n)
+{
+  for (unsigned i = 0; i < n; i++) {
+    FzDoorCounts before = fz_door_get_counts (b->door), now = before;
+    unsigned n_out = n_pushed_out (b);
+
+    g_ptr_array_add (silent, connect_from (b, from, ""));
+    while (now.n_waiting == before.n_waiting && n_pushed_out (b) == n_out) {
+      g_main_context_iteration (NULL, TRUE);
+      now = fz_door_get_counts (b->door);
+    }
+  }
+}
+
+static void
+assert_n_waiting (Bench *b, unsigned expected)
+{
+  g_assert_cmpuint (fz_door_get_counts (b->door).n_waiting, ==, expected);
+}
+
+/* All that one address may have, and its oldest go: not others, nor who has come in. */
+static void
+test_crowd_of_one (void)
+{
+  g_autoptr (GPtrArray) silent = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (GSocketConnection) other = NULL;
+  Bench *b = bench_new (NULL, "127.0.0.1");
+
+  fz_door_set_patience (b->door, VERY_PATIENT_MS);
+  open_websocket (b);
+  other = connect_from (b, "127.0.0.2", "GET / HT");
+  while (fz_door_get_counts (b->door).n_waiting == 0)
+    g_main_context_iteration (NULL, TRUE);
+  crowd (b, silent, NULL, N_CROWD);
+  assert_n_waiting (b, FZ_LOBBY_OF_SOURCE_MAX + 1);
+  g_assert_cmpuint (n_pushed_out (b), ==, N_CROWD - FZ_LOBBY_OF_SOURCE_MAX);
+  for (unsigned i = 0; i < N_CROWD - FZ_LOBBY_OF_SOURCE_MAX; i++)
+    wait_until_cut_off (silent->pdata[i]);
+  for (unsigned i = N_CROWD - FZ_LOBBY_OF_SOURCE_MAX; i < N_CROWD; i++)
+    g_assert_false (is_cut_off (silent->pdata[i]));
+  g_assert_false (is_cut_off (other));
+  while (fz_door_get_counts (b->door).n_leaving > 0) /* their descriptors are closed */
+    g_main_context_iteration (NULL, TRUE);
+  ask (b);
+  wait_until (&b->n_answers, 1);
+  close_websocket (b);
+  bench_free (b);
+}
+
+/* From many addresses: the oldest of all go, and who asks is still heard. */
+static void
+test_crowd_of_many (void)
+{
+  g_autoptr (GPtrArray) silent = g_ptr_array_new_with_free_func (g_object_unref);
+  Bench *b = bench_new (NULL, "127.0.0.1");
+
+  fz_door_set_patience (b->door, VERY_PATIENT_MS);
+  fz_door_set_limits (b->door, PLACES, OF_SOURCE);
+  open_websocket (b);
+  for (unsigned i = 0; i < 2 * PLACES; i++) {
+    g_autofree char *from = g_strdup_printf ("127.0.1.%u", i + 1);
+
+    crowd (b, silent, from, 1);
+  }
+  assert_n_waiting (b, PLACES);
+  g_assert_cmpuint (fz_door_get_counts (b->door).pushed_out.n_in_all, ==, PLACES);
+  for (unsigned i = 0; i < PLACES; i++) {
+    wait_until_cut_off (silent->pdata[i]);
+    g_assert_false (is_cut_off (silent->pdata[PLACES + i]));
+  }
+  ask (b);
+  wait_until (&b->n_answers, 1);
+  close_websocket (b);
+  bench_free (b);
+}
+
+/* Everybody comes from a proxy's address; only all the room there is bounds it. */
+static void
+test_crowd_behind_proxy (void)
+{
+  static const FzIpNetwork proxies[] = { { { FZ_IP_V4, { 127, 0, 0, 1 } }, 32 } };
+  g_autoptr (GPtrArray) silent = g_ptr_array_new_with_free_func (g_object_unref);
+  Bench *b = bench_new (NULL, "127.0.0.1");
+
+  fz_door_set_limits (b->door, PLACES, OF_SOURCE);
+  fz_door_set_proxies (b->door, proxies, G_N_ELEMENTS (proxies));
+  crowd (b, silent, NULL, PLACES);
+  g_assert_cmpuint (n_pushed_out (b), ==, 0);
+  crowd (b, silent, NULL, 1);
+  g_assert_cmpuint (n_pushed_out (b), ==, 1);
+  bench_free (b);
+}
+
+/* Not a line for each: one when it begins, one for all that came in the interval after. */
+static void
+test_crowd_is_told_once (void)
+{
+  g_autoptr (GPtrArray) silent = g_ptr_array_new_with_free_func (g_object_unref);
+  Bench *b = bench_new (NULL, "127.0.0.1");
+
+  fz_door_set_limits (b->door, PLACES, OF_SOURCE);
+  fz_door_set_report_interval (b->door, VERY_PATIENT_MS);
+  crowd (b, silent, NULL, OF_SOURCE);
+  g_assert_cmpuint (b->n_reports, ==, 0);
+  crowd (b, silent, NULL, N_BACKLOG);
+  g_assert_cmpuint (b->n_reports, ==, 1);
+  g_assert_cmpuint (b->n_told, ==, 1);
+  bench_free (b);
+
+  b = bench_new (NULL, "127.0.0.1");
+  fz_door_set_limits (b->door, PLACES, OF_SOURCE);
+  fz_door_set_report_interval (b->door, REPORT_MS);
+  crowd (b, silent, NULL, OF_SOURCE + 5);
+  while (b->n_told < 5)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpuint (b->n_told, ==, 5);
+  bench_free (b);
+}
+
+/* Who comes while we are busy waits in the kernel, and is not made to try again. */
+static void
+test_backlog (void)
+{
+  g_autoptr (GPtrArray) waiting = g_ptr_array_new_with_free_func (g_object_unref);
+  Bench *b = bench_new (NULL, "127.0.0.1");
+
+  for (unsigned i = 0; i < N_BACKLOG; i++)
+    g_ptr_array_add (waiting, connect_plainly (b, "GET / HTTP/1.0\r\n\r\n"));
+  wait_until (&b->n_requests, N_BACKLOG);
   bench_free (b);
 }
 
@@ -418,7 +616,12 @@ test_no_descriptors (void)
 int
 main (int argc, char **argv)
 {
+  struct rlimit descriptors;
+
   g_test_init (&argc, &argv, NULL);
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &descriptors), ==, 0);
+  descriptors.rlim_cur = MIN (descriptors.rlim_max, 4096); /* both ends are ours */
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &descriptors), ==, 0);
   if (g_getenv ("FZ_TEST_TLS") != NULL) {
     g_test_add_func ("/door/tls", test_tls);
     g_test_add_func ("/door/tls-silence", test_tls_silence);
@@ -434,6 +637,11 @@ main (int argc, char **argv)
                         test_unfinished);
   g_test_add_func ("/door/idle", test_idle);
   g_test_add_func ("/door/websocket", test_websocket);
+  g_test_add_func ("/door/crowd/of-one-source", test_crowd_of_one);
+  g_test_add_func ("/door/crowd/of-many-sources", test_crowd_of_many);
+  g_test_add_func ("/door/crowd/behind-a-proxy", test_crowd_behind_proxy);
+  g_test_add_func ("/door/crowd/is-told-once", test_crowd_is_told_once);
+  g_test_add_func ("/door/backlog", test_backlog);
   g_test_add_func ("/door/taken", test_taken);
   g_test_add_func ("/door/no-descriptors", test_no_descriptors);
   return g_test_run ();
