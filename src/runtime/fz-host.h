@@ -62,7 +62,7 @@ typedef struct {
   const uint8_t *private_key;    /* FZ_KEY_SIZE bytes, copied by the engine; NULL: a fresh one */
   const char *tun_name;          /* NULL: FZ_TUN_NAME */
   const char *aead_backend;      /* NULL: "auto" */
-  uint32_t receive_buffer_bytes; /* UDP; 0: 1 MiB for clients, 4 MiB for gateways and bare peers */
+  uint32_t receive_buffer_bytes; /* UDP; 0: 8 MiB */
   uint32_t send_buffer_bytes;    /* UDP; 0: 1 MiB */
   uint16_t port;                 /* preferred UDP port; 0: FZ_HOST_PREFERRED_PORT */
   bool require_port;             /* fail instead of taking another port */
