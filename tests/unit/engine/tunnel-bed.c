@@ -401,3 +401,56 @@ bed_reset_counts (Bed *bed)
     end->n_received = end->n_refused = end->n_activities = end->n_wakeups = 0;
   }
 }
+
+void
+bed_set_up_ice (Bed *bed, gconstpointer data)
+{
+  bed_init (bed, &fz_tunnel_profile_ice, 1);
+}
+
+void
+bed_set_up_iceless (Bed *bed, gconstpointer data)
+{
+  bed_init (bed, &fz_tunnel_profile_iceless, 1);
+}
+
+void
+bed_set_up_bare (Bed *bed, gconstpointer data)
+{
+  bed_init (bed, &fz_tunnel_profile_bare, 1);
+}
+
+void
+bed_tear_down (Bed *bed, gconstpointer data)
+{
+  bed_clear (bed);
+}
+
+void
+bed_assert_flows (Bed *bed)
+{
+  unsigned before[] = { bed->ends[0].n_received, bed->ends[1].n_received };
+
+  for (size_t i = 0; i < 2; i++)
+    g_assert_true (bed_send (bed, i));
+  bed_run (bed, 100 * FZ_MS);
+  for (size_t i = 0; i < 2; i++)
+    g_assert_cmpuint (bed->ends[i].n_received, ==, before[i] + 1);
+}
+
+unsigned
+bed_count_initiations (const Bed *bed)
+{
+  return bed->ends[0].n_sent[BED_INITIATION] + bed->ends[1].n_sent[BED_INITIATION];
+}
+
+FzInstant
+bed_establish (Bed *bed)
+{
+  FzInstant at;
+
+  bed_connect (bed);
+  at = atomic_load (&bed->ends[0].peer->sending)->created_at;
+  bed_reset_counts (bed);
+  return at;
+}

@@ -12,6 +12,7 @@
 
 #define BED_PACKET_SIZE 40u /* bytes of a data packet of bed_send */
 #define BED_START       (1000 * FZ_S)
+#define BED_JITTER      (FZ_REKEY_JITTER_MAX_MS * FZ_MS)
 
 /* What left an end, as the wire saw it. */
 typedef enum {
@@ -89,3 +90,22 @@ bool bed_send (Bed *bed, size_t end);  /* a data packet by the lane */
 FzDrop bed_deliver (Bed *bed, size_t to, const BedDatagram *datagram); /* now, from the other end */
 void bed_reset_counts (Bed *bed);
 void bed_forget_wire (Bed *bed);
+
+/* -- what a test begins with -- */
+
+void bed_set_up_ice (Bed *bed, gconstpointer data); /* the profile, seed 1 */
+void bed_set_up_iceless (Bed *bed, gconstpointer data);
+void bed_set_up_bare (Bed *bed, gconstpointer data);
+void bed_tear_down (Bed *bed, gconstpointer data);
+
+#define BED_ADD(path, set_up, function)                                                            \
+  g_test_add (path, Bed, NULL, set_up, function, bed_tear_down)
+
+/* Session age 0 for what counts from it: both ends connected, all counts zero. Returns: that
+ * instant
+ */
+FzInstant bed_establish (Bed *bed);
+
+/* Asserts that both directions carry data at this moment. */
+void bed_assert_flows (Bed *bed);
+unsigned bed_count_initiations (const Bed *bed); /* sent by either end */
