@@ -7,37 +7,10 @@
 struct FzIpcCallers {
   GDBusConnection *connection;
   GHashTable *by_name; /* owns a reference on each */
-  GHashTable *by_uid;  /* FzIpcUser, borrowed: each is owned by its callers */
+  FzIpcUsers *users;
   FzIpcCallersEvents events;
   gpointer user_data;
 };
-
-/* -- users -- */
-
-static FzIpcUser *
-ref_user (GHashTable *by_uid, uint32_t uid)
-{
-  FzIpcUser *self = g_hash_table_lookup (by_uid, GUINT_TO_POINTER (uid));
-
-  if (self == NULL) {
-    self = g_new0 (FzIpcUser, 1);
-    self->uid = uid;
-    self->by_uid = g_hash_table_ref (by_uid);
-    g_hash_table_insert (by_uid, GUINT_TO_POINTER (uid), self);
-  }
-  self->n_refs++;
-  return self;
-}
-
-static void
-unref_user (FzIpcUser *self)
-{
-  if (--self->n_refs > 0)
-    return;
-  g_hash_table_remove (self->by_uid, GUINT_TO_POINTER (self->uid));
-  g_hash_table_unref (self->by_uid);
-  g_free (self);
-}
 
 /* -- one caller -- */
 
@@ -54,7 +27,8 @@ fz_ipc_caller_unref (FzIpcCaller *self)
   if (--self->n_refs > 0)
     return;
   g_assert (g_queue_is_empty (&self->unknown));
-  g_clear_pointer (&self->user, unref_user);
+  if (self->user != NULL)
+    fz_ipc_user_unref (self->user, g_get_monotonic_time ());
   g_object_unref (self->gone);
   g_free (self->name);
   g_free (self);
@@ -177,7 +151,7 @@ on_credentials (GObject *source, GAsyncResult *result, gpointer user_data)
     self->is_known = g_variant_lookup (credentials, "UnixUserID", "u", &self->uid);
   }
   if (self->callers != NULL && self->is_known) {
-    self->user = ref_user (self->callers->by_uid, self->uid);
+    self->user = fz_ipc_users_take (self->callers->users, self->uid, g_get_monotonic_time ());
     bound_share (self->callers, self);
     release_queue (self->callers, self);
   } else if (self->callers != NULL) {
@@ -242,7 +216,7 @@ fz_ipc_callers_new (GDBusConnection *connection,
 
   self->connection = g_object_ref (connection);
   self->by_name = g_hash_table_new (g_str_hash, g_str_equal);
-  self->by_uid = g_hash_table_new (NULL, NULL);
+  self->users = fz_ipc_users_new ();
   self->events = *events;
   self->user_data = user_data;
   return self;
@@ -256,7 +230,7 @@ fz_ipc_callers_free (FzIpcCallers *self)
   for (GList *l = all; l != NULL; l = l->next)
     take_out (l->data);
   g_hash_table_unref (self->by_name);
-  g_hash_table_unref (self->by_uid);
+  fz_ipc_users_unref (self->users);
   g_object_unref (self->connection);
   g_free (self);
 }
@@ -291,19 +265,6 @@ fz_ipc_caller_identify (FzIpcCaller *self, gpointer item)
     callers->events.on_identified (self, item, callers->user_data);
   else
     g_queue_push_tail (&self->unknown, item);
-}
-
-/* Each call costs 1/@per_second of a second, and a second may be spent ahead. */
-bool
-fz_ipc_use_spend (FzIpcUse *self, unsigned per_second)
-{
-  int64_t now = g_get_monotonic_time ();
-  int64_t paid_us = MAX (self->bucket_us, now) + G_USEC_PER_SEC / per_second;
-
-  if (paid_us - now > G_USEC_PER_SEC)
-    return false;
-  self->bucket_us = paid_us;
-  return true;
 }
 
 bool

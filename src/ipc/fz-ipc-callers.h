@@ -2,7 +2,7 @@
  *
  * Everybody who has called something: the uid behind each unique name, asked of the bus once and
  * kept until the name vanishes, and how much of the service each has in hand: each name, and each
- * user with all of his names together.
+ * user with all of his names together (fz-ipc-users.h), which outlives his names.
  *
  *   UNKNOWN ──(the bus says the uid)──► KNOWN ──(leaves the bus)──► gone
  *      └────────────(the bus does not know it, or does not answer)───┘
@@ -13,6 +13,8 @@
  */
 #pragma once
 
+#include "src/ipc/fz-ipc-users.h"
+
 #include <gio/gio.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,22 +23,6 @@
 #define FZ_IPC_CALLERS_PER_UID_MAX 128u
 
 typedef struct FzIpcCallers FzIpcCallers;
-
-/* How much of the service somebody has in hand. */
-typedef struct {
-  int64_t bucket_us;  /* monotonic time until which the calls are paid for */
-  unsigned n_pending; /* calls that wait for polkit or for a handler */
-  unsigned n_waiters;
-  unsigned n_subscriptions;
-} FzIpcUse;
-
-/* All names of one uid that are known, and those that have left but still hold something. */
-typedef struct {
-  uint32_t uid;
-  FzIpcUse use;
-  unsigned n_refs;
-  GHashTable *by_uid; /* where it is to be found; a reference */
-} FzIpcUser;
 
 typedef struct {
   char *name;         /* unique name on the bus */
@@ -71,9 +57,6 @@ FzIpcCaller *fz_ipc_callers_find (FzIpcCallers *self, const char *name, uint32_t
 
 /* Hands @item to on_identified: now if the caller is known, otherwise in its turn. */
 void fz_ipc_caller_identify (FzIpcCaller *self, gpointer item);
-
-/* Counts one call; false if there were more than @per_second. */
-bool fz_ipc_use_spend (FzIpcUse *self, unsigned per_second);
 
 /* Whether what is private exists for it. */
 bool fz_ipc_caller_is_privileged (const FzIpcCaller *self, uint32_t owner);

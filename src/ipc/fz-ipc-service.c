@@ -265,7 +265,7 @@ on_identified (FzIpcCaller *caller, gpointer item, gpointer user_data)
 
   if (!caller->is_known)
     fz_ipc_call_fail_dbus (call, G_DBUS_ERROR_ACCESS_DENIED, "the bus does not say who you are");
-  else if (!fz_ipc_use_spend (&caller->user->use, FZ_IPC_USER_CALLS_PER_S))
+  else if (!fz_ipc_use_spend (&caller->user->use, FZ_IPC_USER_CALLS_PER_S, g_get_monotonic_time ()))
     fz_ipc_call_fail (call,
                       FZ_IPC_ERROR_BUSY,
                       "more than %u calls a second by your user",
@@ -289,7 +289,7 @@ receive (FzIpcService *self, GDBusMessage *message)
     return;
   }
   call->caller = fz_ipc_caller_ref (caller);
-  if (!fz_ipc_use_spend (&caller->use, FZ_IPC_CALLS_PER_S))
+  if (!fz_ipc_use_spend (&caller->use, FZ_IPC_CALLS_PER_S, g_get_monotonic_time ()))
     fz_ipc_call_fail (call, FZ_IPC_ERROR_BUSY, "more than %u calls a second", FZ_IPC_CALLS_PER_S);
   else
     fz_ipc_caller_identify (caller, call);
