@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
-#define THREADS_MAX 2u
+#define THREADS_MAX 2u /* see the header */
 #define BATCH       8u /* done jobs for which the engine is woken while others wait */
 #define STACK_BYTES (128u << 10)
 
@@ -117,7 +117,7 @@ fz_workers_new (unsigned n_cpus, FzBell *bell)
 {
   FzWorkers *self = g_new0 (FzWorkers, 1);
 
-  self->n_wanted = n_cpus > 4 ? THREADS_MAX : 1; /* dataplane.md §20 */
+  self->n_wanted = MIN (n_cpus, THREADS_MAX);
   self->bell = bell;
   pthread_mutex_init (&self->mutex, NULL);
   pthread_cond_init (&self->has_work, NULL);

@@ -1,9 +1,11 @@
 /* fz-workers.h
  *
  * The threads that do the arithmetic of handshakes (fz-handshake-job.h) beside
- * the engine's: one up to 4 CPUs, two above. They start with the first job that
- * comes, so a client that answers no handshakes never has them, and they sleep
- * between jobs. Jobs come back in the order in which they were given.
+ * the engine's: two, or one where there is a single CPU. Almost all of a handshake
+ * is theirs, so one alone leaves a CPU idle in a storm; more than two would take
+ * too much from the lanes. They start with the first job that comes, so a client
+ * that answers no handshakes never has them, and they sleep between jobs. Jobs
+ * come back in the order in which they were given.
  *
  * Belongs to the engine's thread.
  */
