@@ -2,8 +2,14 @@
  *
  * Active queue management of the UDP socket, the queue before the most expensive
  * stage (dataplane.md §8.2). CoDel watches how long buffers have waited; when it
- * signals, the session with most bytes in the turn is told, by its largest buffer:
- * most likely that of the flow which fills the queue.
+ * signals, a session that has more than its share of the queue is told, by its
+ * largest buffer of the turn.
+ *
+ * A turn is a few buffers, often all of one session, so it does not say whose the
+ * queue is: what has come of late does, in bytes per peer, forgotten by halves. A
+ * signal that finds nobody to tell in its turn is owed until such a session comes.
+ * So one flow beside many of another peer keeps its window: without that, each had
+ * the same chance to be hit, and only the one flow would feel it.
  *
  * What is told is the lane's: a datagram that came as ECN-capable is marked, any
  * other is dropped before it costs an AEAD. Its flow cannot be known before that.
@@ -13,13 +19,22 @@
 #include "src/dataplane/fz-codel.h"
 #include "src/dataplane/fz-lane.h"
 
+#define FZ_RECEIVE_SHARES     64u         /* lines of peers, found by hash; who collide are one */
+#define FZ_RECEIVE_HALVING_NS (8 * FZ_MS) /* several turns of a thread that has to share its core  \
+                                           */
+#define FZ_RECEIVE_OWED_MAX   8u          /* signals */
+
 typedef struct {
   FzCodelConfig config;
   FzCodel codel;
 
+  FzInstant halved_at;
+  uint32_t shares[FZ_RECEIVE_SHARES]; /* bytes of late */
+  FzInstant owed_at;                  /* the newest of those that are owed */
+  unsigned n_owed;
+
   /* of the turn */
   const FzUdpBuffer *target; /* whose datagrams are to be signalled; NULL: none */
-  unsigned n_signals;        /* how many are left */
 } FzReceiveAqm;
 
 void fz_receive_aqm_init (FzReceiveAqm *self, const FzCodelConfig *config);
@@ -34,8 +49,8 @@ void fz_receive_aqm_begin (FzReceiveAqm *self,
 static inline bool
 fz_receive_aqm_signals (FzReceiveAqm *self, const FzUdpBuffer *buffer)
 {
-  if (self->target != buffer || self->n_signals == 0)
+  if (self->target != buffer || self->n_owed == 0)
     return false;
-  self->n_signals--;
+  self->n_owed--;
   return true;
 }
