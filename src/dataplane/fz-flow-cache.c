@@ -13,12 +13,19 @@ typedef struct {
   uint64_t permissions;
 } Rights;
 
+/* Of an address: what its watch said before the tables were asked. */
+typedef struct {
+  const _Atomic uint64_t *watch;
+  uint64_t count;
+} Presence;
+
 typedef struct {
   FzFlow flow;
-  uint32_t epoch; /* of the cache when it was put; 0: empty */
-  const FzPeer *owner;
-  FzPeer *peer;
+  uint32_t epoch;      /* of the cache when it was put; 0: empty */
+  const FzPeer *owner; /* received: whose session brought it; never looked into */
+  FzPeer *peer;        /* transmitted: where it goes; there while presence is the same */
   Rights rights;
+  Presence presence;
 } Entry;
 
 struct FzFlowCache {
@@ -100,10 +107,18 @@ get_serial (_Atomic (const FzPolicy *) const *policy)
   return current != NULL ? fz_policy_get_serial (current) : 0;
 }
 
-static Rights
-get_rights (const FzPeer *judge)
+static uint64_t
+get_count (const _Atomic uint64_t *watch)
 {
-  return (Rights){ get_serial (&judge->sources), get_serial (&judge->permissions) };
+  return atomic_load_explicit (watch, memory_order_acquire);
+}
+
+static Presence
+get_presence (const FzSnapshot *snapshot, const FzIp *ip)
+{
+  const _Atomic uint64_t *watch = fz_peer_table_watch (fz_snapshot_get_table (snapshot), ip);
+
+  return (Presence){ watch, get_count (watch) };
 }
 
 static bool
@@ -113,50 +128,61 @@ is_entry_of (const Entry *entry, uint32_t epoch, const FzFlow *flow, const FzPee
          memcmp (&entry->flow, flow, sizeof *flow) == 0;
 }
 
-/* The entry that says "pass" now, or NULL. */
+/* The flow's entry if whom it concerns is still there, else NULL. */
 static const Entry *
 find (FzFlowCache *self, uint64_t hash, const FzFlow *flow, const FzPeer *owner)
 {
   const Entry *set = find_set (self, hash);
 
-  for (size_t i = 0; i < WAYS; i++) {
-    Rights rights;
-
-    if (!is_entry_of (&set[i], self->epoch, flow, owner))
-      continue;
-    rights = get_rights (owner != NULL ? owner : set[i].peer);
-    if (rights.sources != set[i].rights.sources || rights.permissions != set[i].rights.permissions)
-      return NULL;
-    return &set[i];
-  }
+  for (size_t i = 0; i < WAYS; i++)
+    if (is_entry_of (&set[i], self->epoch, flow, owner))
+      return get_count (set[i].presence.watch) == set[i].presence.count ? &set[i] : NULL;
   return NULL;
 }
 
 static void
-put (FzFlowCache *self,
-     uint64_t hash,
-     const FzFlow *flow,
-     const FzPeer *owner,
-     FzPeer *peer,
-     Rights rights)
+put (FzFlowCache *self, uint64_t hash, const Entry *entry)
 {
   Entry *set = find_set (self, hash);
   Entry *victim = NULL;
 
   for (size_t i = 0; i < WAYS && victim == NULL; i++)
-    if (set[i].epoch != self->epoch || is_entry_of (&set[i], self->epoch, flow, owner))
+    if (set[i].epoch != self->epoch ||
+        is_entry_of (&set[i], self->epoch, &entry->flow, entry->owner))
       victim = &set[i];
   if (victim == NULL) {
     victim = &set[self->turn++ % WAYS];
     self->evictions++;
   }
-  *victim = (Entry){
-    .flow = *flow, .epoch = self->epoch, .owner = owner, .peer = peer, .rights = rights
-  };
+  *victim = *entry;
+  victim->epoch = self->epoch;
+}
+
+/* What goes out is judged by the permissions of where it goes. */
+static uint64_t
+get_transmit_rights (const FzPeer *peer)
+{
+  return get_serial (&peer->permissions);
 }
 
 /* Who is asked for rights is known only by the verdict. So they are read between two askings: what
  * the second says is by these rights or by newer ones, and then the entry is stale at once. */
+static FzVerdict
+judge_transmit (FzFlowCache *self, const FzSnapshot *snapshot, const FzFlow *flow, uint64_t hash)
+{
+  Entry entry = { .flow = *flow, .presence = get_presence (snapshot, &flow->destination) };
+  FzVerdict verdict = fz_verdict_transmit (snapshot, flow);
+
+  if (verdict.kind != FZ_VERDICT_PASS)
+    return verdict;
+  entry.peer = verdict.peer;
+  entry.rights.permissions = get_transmit_rights (entry.peer);
+  verdict = fz_verdict_transmit (snapshot, flow);
+  if (verdict.kind == FZ_VERDICT_PASS && verdict.peer == entry.peer)
+    put (self, hash, &entry);
+  return verdict;
+}
+
 FzVerdict
 fz_flow_cache_transmit (FzFlowCache *self,
                         const FzSnapshot *snapshot,
@@ -165,23 +191,11 @@ fz_flow_cache_transmit (FzFlowCache *self,
                         bool *out_is_hit)
 {
   const Entry *entry = find (self, hash, flow, NULL);
-  FzVerdict verdict;
-  FzPeer *peer;
-  Rights rights;
 
-  *out_is_hit = entry != NULL;
-  if (entry != NULL)
+  *out_is_hit = entry != NULL && get_transmit_rights (entry->peer) == entry->rights.permissions;
+  if (*out_is_hit)
     return (FzVerdict){ .kind = FZ_VERDICT_PASS, .peer = entry->peer };
-
-  verdict = fz_verdict_transmit (snapshot, flow);
-  if (verdict.kind != FZ_VERDICT_PASS)
-    return verdict;
-  peer = verdict.peer;
-  rights = get_rights (peer);
-  verdict = fz_verdict_transmit (snapshot, flow);
-  if (verdict.kind == FZ_VERDICT_PASS && verdict.peer == peer)
-    put (self, hash, flow, NULL, peer, rights);
-  return verdict;
+  return judge_transmit (self, snapshot, flow, hash);
 }
 
 FzVerdict
@@ -192,15 +206,25 @@ fz_flow_cache_receive (FzFlowCache *self,
                        bool *out_is_hit)
 {
   uint64_t hash = hash_flow (self, flow, peer);
-  Rights rights = get_rights (peer); /* before the verdict: see above */
+  const Entry *known = find (self, hash, flow, peer);
+  Rights rights = { get_serial (&peer->sources), get_serial (&peer->permissions) };
+  Entry entry;
   FzVerdict verdict;
 
-  *out_is_hit = find (self, hash, flow, peer) != NULL;
+  *out_is_hit = known != NULL && known->rights.sources == rights.sources &&
+                known->rights.permissions == rights.permissions;
   if (*out_is_hit)
     return (FzVerdict){ .kind = FZ_VERDICT_PASS };
+  entry = (Entry){
+    /* all of it from before the verdict: see above */
+    .flow = *flow,
+    .owner = peer,
+    .rights = rights,
+    .presence = get_presence (snapshot, &flow->source),
+  };
   verdict = fz_verdict_receive (snapshot, peer, flow);
   if (verdict.kind == FZ_VERDICT_PASS)
-    put (self, hash, flow, peer, NULL, rights);
+    put (self, hash, &entry);
   return verdict;
 }
 

@@ -3,8 +3,14 @@
  * Verdicts by flow, for one half of a lane: what passed once passes again
  * without asking the tables. Only "pass" is kept; refusals are asked anew each
  * time, so nothing has to notice that they were lifted. An entry holds while
- * the snapshot is the same and the peer's policies are the ones that it was
- * made with; both are told apart by serials.
+ *
+ *  - the snapshot is the same: routes, own addresses, what is true of all flows;
+ *  - nobody has come or gone under its address (fz_peer_table_watch): where it
+ *    goes to, or, of a received one, where it says that it comes from;
+ *  - the peer's policies are the ones that it was made with.
+ *
+ * So a peer that comes or goes, or whose rights change, is noticed at once, also
+ * within a turn, and costs only its own flows another look at the tables.
  *
  * Four-way set-associative, fixed size, allocated at the start. One thread.
  */

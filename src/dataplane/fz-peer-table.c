@@ -5,6 +5,11 @@
  * to GONE, and perhaps to another item; only in a new array, which replaces the
  * old one when three quarters are used up, is it empty again. So a search that
  * stops at an empty slot has seen all there was when it began.
+ *
+ * A watch counts up after the change, never before: a lane that sees the new
+ * count sees the change, and what it looked up in between it remembers under the
+ * old one. A peer is retired later still, so no lane that can have seen it freed
+ * takes the old count for the present one.
  */
 
 #include "src/dataplane/fz-peer-table.h"
@@ -14,6 +19,7 @@
 #include <string.h>
 
 #define SLOTS_MIN 16u
+#define N_WATCHES 2048u /* 16 KiB; a power of two */
 
 /* One address of one peer. */
 typedef struct FzPeerHost {
@@ -36,8 +42,9 @@ typedef struct {
 
 struct FzPeerTable {
   FzReclaim *reclaim;
-  Map by_id;   /* of FzPeer */
-  Map by_host; /* of Host */
+  Map by_id;                           /* of FzPeer */
+  Map by_host;                         /* of Host */
+  _Atomic uint64_t watches[N_WATCHES]; /* engine counts up (release), lanes read (acquire) */
 };
 
 static char gone; /* its address stands where an item has been */
@@ -225,6 +232,12 @@ fz_peer_table_add (FzPeerTable *self, FzPeer *peer)
 }
 
 static void
+note_change (FzPeerTable *self, const FzIp *ip)
+{
+  atomic_fetch_add_explicit (&self->watches[hash_ip (ip) % N_WATCHES], 1, memory_order_release);
+}
+
+static void
 remove_hosts (FzPeerTable *self, FzPeer *peer)
 {
   while (peer->hosts != NULL) {
@@ -232,6 +245,7 @@ remove_hosts (FzPeerTable *self, FzPeer *peer)
 
     peer->hosts = host->next;
     map_remove (&self->by_host, self->reclaim, host);
+    note_change (self, &host->ip);
     let_go (self->reclaim, host);
   }
 }
@@ -269,8 +283,15 @@ fz_peer_table_set_hosts (FzPeerTable *self, FzPeer *peer, const FzIp *ips, size_
     *host = (Host){ .ip = ips[i], .peer = peer, .next = peer->hosts };
     peer->hosts = host;
     map_add (&self->by_host, self->reclaim, host);
+    note_change (self, &host->ip);
   }
   return true;
+}
+
+const _Atomic uint64_t *
+fz_peer_table_watch (const FzPeerTable *self, const FzIp *ip)
+{
+  return &self->watches[hash_ip (ip) % N_WATCHES];
 }
 
 FzPeer *

@@ -6,15 +6,20 @@
  * through the current FzSnapshot, without a lock.
  *
  * What a lane finds stays valid for its turn: a peer is removed before it is
- * retired, and what the table itself replaces goes to FzReclaim. The table says
- * who is there now; that something a lane remembers is out of date it learns
- * from the next snapshot's serial, so a change is followed by a publication.
+ * retired, and what the table itself replaces goes to FzReclaim.
+ *
+ * What a lane remembers of an address is good for as long as the address's
+ * watch shows the same count. Addresses share a fixed number of watches by
+ * their hash, so a peer that comes or goes costs the flows of others nothing,
+ * but for one in a few thousand that are looked up again without need.
  */
 #pragma once
 
 #include "src/base/fz-address.h"
 #include "src/dataplane/fz-peer.h"
 #include "src/dataplane/fz-reclaim.h"
+
+#include <stdatomic.h>
 
 typedef struct FzPeerTable FzPeerTable;
 
@@ -33,3 +38,13 @@ bool fz_peer_table_set_hosts (FzPeerTable *self, FzPeer *peer, const FzIp *ips, 
 /* -- any thread between two quiescent points -- */
 FzPeer *fz_peer_table_find (const FzPeerTable *self, uint32_t connection_id); /* NULL: none */
 FzPeer *fz_peer_table_find_host (const FzPeerTable *self, const FzIp *ip);    /* NULL: none */
+
+/**
+ * fz_peer_table_watch:
+ *
+ * Counts up (release) after each change of who has @ip. Read it (acquire) before the table is
+ * asked: while it stays the same the answer does, and the peer that was found is still there.
+ *
+ * Returns: valid as long as the table
+ */
+const _Atomic uint64_t *fz_peer_table_watch (const FzPeerTable *self, const FzIp *ip);

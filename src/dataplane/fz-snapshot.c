@@ -80,6 +80,12 @@ fz_snapshot_is_own_ip (const FzSnapshot *self, const FzIp *ip)
   return fz_ip_equal (ip, &self->own_ipv4) || fz_ip_equal (ip, &self->own_ipv6);
 }
 
+const FzPeerTable *
+fz_snapshot_get_table (const FzSnapshot *self)
+{
+  return self->table;
+}
+
 bool
 fz_snapshot_has_names (const FzSnapshot *self)
 {

@@ -3,7 +3,8 @@
  * The tables of the fast path: receiver indices to peers, routes to peers, our
  * own addresses and the role's rules. The engine publishes, lanes read the
  * current one once per turn. All of it is immutable once published but for the
- * table of peers, which all snapshots of one engine share.
+ * table of peers, which all snapshots of one engine share: a peer that comes or
+ * goes needs no new snapshot unless the routes name it.
  */
 #pragma once
 
@@ -44,6 +45,7 @@ FzRole fz_snapshot_get_role (const FzSnapshot *self);
 const FzPolicy *fz_snapshot_get_routes (const FzSnapshot *self);
 bool fz_snapshot_is_own_ip (const FzSnapshot *self, const FzIp *ip);
 
+const FzPeerTable *fz_snapshot_get_table (const FzSnapshot *self);
 bool fz_snapshot_has_names (const FzSnapshot *self);
 
 /* Whether a UDP packet from there may answer a question of the engine's own. */
@@ -76,6 +78,6 @@ typedef struct {
 void fz_published_init (FzPublished *self);  /* an empty snapshot, its own FzReclaim */
 void fz_published_clear (FzPublished *self); /* lanes have stopped */
 
-/* Takes @snapshot, replaces the current one with it and retires that. A peer that is no longer in
- * the new snapshot may be retired after this call. */
+/* Takes @snapshot, replaces the current one with it and retires that. A peer that the new one does
+ * not name may be retired after this call. */
 void fz_published_set (FzPublished *self, FzSnapshot *snapshot);

@@ -70,6 +70,23 @@ add_entries (const Peer *peer, FzPeer *target, GArray *entries)
   }
 }
 
+/* Whether lanes find it by the routes: then these change with it. */
+static bool
+has_routes (const Peer *peer)
+{
+  for (guint i = 0; peer != NULL && i < peer->allowed->len; i++)
+    if (!is_host (&g_array_index (peer->allowed, FzIpNetwork, i)))
+      return true;
+  return false;
+}
+
+static void
+note_routes (FzBare *self)
+{
+  g_clear_pointer (&self->policy, fz_policy_free);
+  self->context->are_routes_changed = true;
+}
+
 static void
 set_hosts (FzBare *self, const Peer *peer, FzConnection *connection)
 {
@@ -132,6 +149,7 @@ static void
 put_peer (FzBare *self, const FzCommand *command, FzConnection *connection)
 {
   Peer *peer = g_new0 (Peer, 1);
+  bool had_routes = has_routes (g_hash_table_lookup (self->peers, &command->bare_peer.id));
 
   peer->id = command->bare_peer.id;
   peer->allowed = g_array_new (FALSE, FALSE, sizeof (FzIpNetwork));
@@ -140,8 +158,8 @@ put_peer (FzBare *self, const FzCommand *command, FzConnection *connection)
   g_hash_table_replace (self->peers, &peer->id, peer);
 
   set_hosts (self, peer, connection);
-  g_clear_pointer (&self->policy, fz_policy_free);
-  self->context->are_routes_changed = true;
+  if (had_routes || has_routes (peer))
+    note_routes (self);
   self->context->is_interface_changed = true;
 }
 
@@ -284,9 +302,9 @@ fz_bare_handle_node_event (FzBare *self, const FzNodeEvent *event, FzInstant now
   case FZ_NODE_EVENT_FAILED:
   case FZ_NODE_EVENT_CLOSED:
     fz_role_push_peer_event (self->context, FZ_EVENT_PEER_DISCONNECTED, &event->id);
-    g_clear_pointer (&self->policy, fz_policy_free);
+    if (has_routes (peer))
+      note_routes (self);
     g_hash_table_remove (self->peers, &event->id);
-    self->context->are_routes_changed = true;
     return;
   case FZ_NODE_EVENT_NO_RELAYS:
     return;

@@ -30,6 +30,7 @@ struct FzEngine {
   FzInterface *told_interface; /* at the last event; NULL: never */
   uint64_t told_sentinels;     /* serial at the last event */
   GArray *relay_views;         /* of FzRelayView */
+  bool do_routes_name_peers;   /* the current snapshot's */
   uint64_t unix_ns_at_zero;
 };
 
@@ -89,7 +90,7 @@ free_nat (void *nat)
   fz_nat_free (nat);
 }
 
-/* After a snapshot was published in which no peer has them. */
+/* No peer has them any more. */
 static void
 retire_nats (FzEngine *self)
 {
@@ -562,21 +563,24 @@ make_snapshot (FzEngine *self)
     parts.own_ipv6 = interface->ipv6;
   }
   parts.routes = fz_policy_new ((const FzPolicyEntry *) entries->data, entries->len);
+  self->do_routes_name_peers = entries->len > 0;
   parts.resolvers = (const FzIp *) resolvers->data;
   parts.n_resolvers = MIN (resolvers->len, FZ_SNAPSHOT_RESOLVERS_MAX);
   parts.table = fz_node_get_peers (self->context.node);
   return fz_snapshot_new (&parts);
 }
 
+/* A peer that comes or goes needs no new snapshot, which would make lanes look up every flow
+ * anew, unless the routes name it. */
 void
 fz_engine_publish (FzEngine *self)
 {
-  if (self->context.are_routes_changed || self->context.unused_nats->len > 0 ||
-      fz_node_have_peers_changed (self->context.node)) {
+  if (self->context.are_routes_changed ||
+      (self->do_routes_name_peers && fz_node_have_peers_changed (self->context.node))) {
     self->context.are_routes_changed = false;
     fz_published_set (self->published, make_snapshot (self));
-    retire_nats (self);
   }
+  retire_nats (self);
   fz_node_publish (self->context.node);
   fz_reclaim_collect (self->published->reclaim);
 }

@@ -107,7 +107,6 @@ forget_client (FzGateway *self, const FzUuid *client_id)
   if (grantee->is_connected)
     fz_role_push_peer_event (self->context, FZ_EVENT_PEER_DISCONNECTED, &id);
   fz_grants_remove (self->grants, &id);
-  self->context->are_routes_changed = true;
 }
 
 /* After its grants have changed. Without any left the client has no business here. */
@@ -256,7 +255,6 @@ handle_authorization (FzGateway *self, const FzCommand *command, FzInstant now, 
                                command->create_authorization.unix_now,
                                now));
   set_policies (self, grantee);
-  self->context->are_routes_changed = true;
 
   ref = g_strdup (command->create_authorization.ref);
   event.authorization_ref = ref;
@@ -630,7 +628,6 @@ handle_gone (FzGateway *self, const FzUuid *id)
 {
   FzGrantee *grantee = fz_grants_find (self->grants, id);
 
-  self->context->are_routes_changed = true;
   if (grantee == NULL || !grantee->is_connected)
     return;
   grantee->is_connected = false;

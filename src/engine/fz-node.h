@@ -112,7 +112,7 @@ FzHandshakeJob *fz_node_poll_job (FzNode *self); /* NULL: none; the caller's unt
 bool fz_node_poll_transmit (FzNode *self, FzTransmit *out);
 bool fz_node_poll_event (FzNode *self, FzNodeEvent *out);
 
-/* Whether connections have come or gone: lanes need another snapshot. */
+/* Whether connections have come or gone, or their addresses: what names peers is out of date. */
 bool fz_node_have_peers_changed (const FzNode *self);
 /* Every FzPeer, for the snapshots; the node changes it as connections come and go. */
 const FzPeerTable *fz_node_get_peers (const FzNode *self);
@@ -122,7 +122,7 @@ const FzPeerTable *fz_node_get_peers (const FzNode *self);
 void fz_node_set_hosts (FzNode *self, FzConnection *connection, const FzIp *ips, size_t n_ips);
 
 /* After the transmits are polled: new endpoints and sessions become visible. Before this call a
- * snapshot was published if fz_node_have_peers_changed. */
+ * snapshot was published if fz_node_have_peers_changed and the last one names peers. */
 void fz_node_publish (FzNode *self);
 
 void fz_node_add_relay_views (const FzNode *self, GArray *views); /* of FzRelayView */

@@ -20,7 +20,7 @@ typedef struct {
   FzLog log;
   FzRng rng;
   FzReclaim *reclaim;     /* for what lanes may still hold */
-  GPtrArray *unused_nats; /* of FzNat, owned: retired when no published peer has them any more */
+  GPtrArray *unused_nats; /* of FzNat, owned: no peer has them any more, a lane may */
   FzNode *node;
   FzOutQueue packets; /* for the TUN */
   FzEventQueue events;
