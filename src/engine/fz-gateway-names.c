@@ -124,15 +124,32 @@ look_up (FzGatewayNames *self,
   fz_event_queue_push (&self->context->events, &event, domain);
 }
 
+/* Each costs its part of a second; so much may be spent ahead. */
+static bool
+may_announce (FzGrantee *grantee, FzInstant now)
+{
+  const uint64_t cost_ns = FZ_S / FZ_ANNOUNCEMENTS_PER_S;
+  FzInstant from = MAX (grantee->announced_until, now);
+
+  if (from - now > (FZ_ANNOUNCEMENTS_AT_ONCE - 1) * cost_ns)
+    return false;
+  grantee->announced_until = fz_instant_add (from, cost_ns);
+  return true;
+}
+
 FzAnnounced
 fz_gateway_names_handle_announcement (FzGatewayNames *self,
-                                      const FzGrantee *grantee,
+                                      FzGrantee *grantee,
                                       const FzP2pAssignedIps *announced,
                                       FzInstant now)
 {
   FzP2pAssignedIps lower = *announced;
   size_t n_of_client;
 
+  if (grantee != NULL && !may_announce (grantee, now)) {
+    fz_role_drop (self->context, FZ_DROP_RATE_LIMITED);
+    return FZ_ANNOUNCED_WAIT;
+  }
   for (char *at = lower.domain; *at != '\0'; at++)
     *at = g_ascii_tolower (*at);
   if (!fz_dns_is_name (lower.domain) || find_resource (grantee, &lower) == NULL)

@@ -16,6 +16,10 @@
 #define FZ_LOOKUPS_MAX           1000u /* at a time; more are dropped, clients repeat themselves */
 #define FZ_LOOKUPS_OF_CLIENT_MAX 100u  /* … of one client: it does not hold up the others */
 
+/* Of one client, however quick the answers are: each is two questions to the site's resolver. */
+#define FZ_ANNOUNCEMENTS_PER_S   100u
+#define FZ_ANNOUNCEMENTS_AT_ONCE 300u /* spent ahead: a client that has just come back */
+
 typedef struct FzGatewayNames FzGatewayNames;
 
 FzGatewayNames *fz_gateway_names_new (FzRoleContext *context); /* borrowed, outlives it */
@@ -26,9 +30,10 @@ typedef enum {
   FZ_ANNOUNCED_INACTIVE, /* say so now */
 } FzAnnounced;
 
-/* A client's announcement. @grantee: NULL: it has no grants */
+/* A client's announcement. @grantee: NULL: it has no grants. One too many is dropped and counted
+ * (FZ_DROP_RATE_LIMITED; FZ_DROP_QUEUE_FULL: too many are being looked up), and waits for ever. */
 FzAnnounced fz_gateway_names_handle_announcement (FzGatewayNames *self,
-                                                  const FzGrantee *grantee,
+                                                  FzGrantee *grantee,
                                                   const FzP2pAssignedIps *announced,
                                                   FzInstant now);
 

@@ -410,7 +410,7 @@ send_status (FzGateway *self,
 static void
 handle_assigned_ips (FzGateway *self, FzConnection *connection, FzSpan payload, FzInstant now)
 {
-  const FzGrantee *grantee = fz_grants_find (self->grants, fz_connection_get_id (connection));
+  FzGrantee *grantee = fz_grants_find (self->grants, fz_connection_get_id (connection));
   FzP2pAssignedIps assigned;
   FzP2pDomainStatus status = { 0 };
 

@@ -27,6 +27,7 @@ typedef struct {
   uint32_t handle;              /* in the heap of deadlines */
   bool is_connected;            /* the host has been told so */
   FzTranslations *translations; /* owned; NULL: it has announced no names */
+  FzInstant announced_until;    /* its announcements are paid for until then */
 } FzGrantee;
 
 typedef struct FzGrants FzGrants;

@@ -77,6 +77,18 @@ fz_dns_carrier_reset (FzDnsCarrier *self)
   g_hash_table_remove_all (self->questions);
 }
 
+static gboolean
+has_id (gpointer key, gpointer value, gpointer id)
+{
+  return ((const Question *) value)->id == GPOINTER_TO_UINT (id);
+}
+
+void
+fz_dns_carrier_forget (FzDnsCarrier *self, uint32_t id)
+{
+  g_hash_table_foreach_remove (self->questions, has_id, GUINT_TO_POINTER (id));
+}
+
 /* Its sources end with it, also the one that calls this. */
 static void
 end_question (Question *question, size_t length)

@@ -32,5 +32,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (FzDnsCarrier, fz_dns_carrier_free)
 /* @event: FZ_EVENT_DNS_QUERY. Never calls back before it returns. */
 void fz_dns_carrier_ask (FzDnsCarrier *self, const FzEvent *event);
 
+/* Nobody waits for the answers to @id any more: its room is free. */
+void fz_dns_carrier_forget (FzDnsCarrier *self, uint32_t id);
+
 /* The network has changed: questions on their way are forgotten. */
 void fz_dns_carrier_reset (FzDnsCarrier *self);

@@ -97,3 +97,26 @@ fz_host_dns_reset (FzHostDns *self)
   if (self != NULL && self->carrier != NULL)
     fz_dns_carrier_reset (self->carrier);
 }
+
+void
+fz_host_dns_add_metrics (const FzHostDns *self, FzMetrics *metrics)
+{
+  static const FzMetricFamily asked = { "firezone_site_dns_questions_total",
+                                        "Clients' questions passed on to the site's own resolver.",
+                                        FZ_METRIC_COUNTER,
+                                        false,
+                                        NULL };
+  static const FzMetricFamily dropped = { "firezone_site_dns_dropped_total",
+                                          "Clients' questions for the site's own resolver dropped: "
+                                          "a client's share, or all, were under way.",
+                                          FZ_METRIC_COUNTER,
+                                          false,
+                                          NULL };
+  FzSiteDnsCounts counts;
+
+  if (self == NULL || self->site_dns == NULL)
+    return;
+  counts = fz_site_dns_get_counts (self->site_dns);
+  fz_metrics_add (metrics, &asked, NULL, "site_dns", "questions", counts.n_asked);
+  fz_metrics_add (metrics, &dropped, NULL, "site_dns", "dropped", counts.n_dropped);
+}

@@ -15,6 +15,7 @@
 #pragma once
 
 #include "src/engine/fz-engine.h"
+#include "src/runtime/fz-metrics.h"
 
 #include <glib.h>
 
@@ -44,3 +45,6 @@ void fz_host_dns_listen_again (FzHostDns *self);
 
 /* The network has changed: questions on their way are forgotten. */
 void fz_host_dns_reset (FzHostDns *self);
+
+/* What its parts count. */
+void fz_host_dns_add_metrics (const FzHostDns *self, FzMetrics *metrics);

@@ -708,6 +708,7 @@ collect_metrics (FzHost *self)
   fz_lanes_add_metrics (self->lanes, metrics);
   fz_host_metrics_add_engine_io (metrics, self->outbox, self->writer);
   fz_host_metrics_add_device (metrics, has_statistics ? &statistics : NULL, self->n_reopened);
+  fz_host_dns_add_metrics (self->dns, metrics);
   fz_host_metrics_add_ladder (metrics, &self->ladder);
   fz_process_metrics_add (metrics);
   return metrics;

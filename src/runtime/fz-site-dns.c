@@ -4,6 +4,7 @@
 
 #include "src/engine/fz-dns-message.h"
 #include "src/runtime/fz-dns-carrier.h"
+#include "src/runtime/fz-site-shares.h"
 #include "src/runtime/fz-udp-socket.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@ typedef struct {
   FzSocketAddress client;
   GBytes *message;
   guint timeout_id;
+  FzSitePlace place;
 } Question;
 
 typedef struct {
@@ -37,7 +39,9 @@ struct FzSiteDns {
   Socket sockets[SOCKETS_MAX];
   FzDnsCarrier *carrier;
   GHashTable *questions; /* by id */
+  FzSiteShares *shares;
   uint32_t last_id;
+  FzSiteDnsCounts counts;
 };
 
 static void
@@ -45,9 +49,20 @@ free_question (void *data)
 {
   Question *question = data;
 
+  fz_site_shares_leave (question->site->shares, &question->place);
   g_clear_handle_id (&question->timeout_id, g_source_remove);
   g_bytes_unref (question->message);
   g_free (question);
+}
+
+/* Before its answer has come. */
+static void
+give_up (Question *question)
+{
+  FzSiteDns *self = question->site;
+
+  fz_dns_carrier_forget (self->carrier, question->id);
+  g_hash_table_remove (self->questions, GUINT_TO_POINTER (question->id));
 }
 
 /* -- answers -- */
@@ -101,7 +116,7 @@ on_timeout (gpointer data)
 
   question->timeout_id = 0;
   send_failure (question);
-  g_hash_table_remove (question->site->questions, GUINT_TO_POINTER (question->id));
+  give_up (question);
   return G_SOURCE_REMOVE;
 }
 
@@ -129,6 +144,27 @@ find_nameserver (const FzSiteDns *self, FzSocketAddress *out)
   return false;
 }
 
+static Question *
+find_place (FzSiteDns *self, const FzSocketAddress *client)
+{
+  Question *question = g_new0 (Question, 1);
+  void *gone;
+
+  if (!fz_site_shares_take (self->shares, &question->place, &client->ip, question, &gone)) {
+    self->counts.n_dropped++;
+    g_free (question);
+    return NULL;
+  }
+  if (gone != NULL) {
+    self->counts.n_dropped++;
+    give_up (gone);
+  }
+  self->counts.n_asked++;
+  question->site = self;
+  question->client = *client;
+  return question;
+}
+
 static void
 ask (FzSiteDns *self, int fd, const FzSocketAddress *client, const uint8_t *message, size_t length)
 {
@@ -137,11 +173,12 @@ ask (FzSiteDns *self, int fd, const FzSocketAddress *client, const uint8_t *mess
   Question *question;
   FzDnsQuery query;
 
-  if (fz_dns_parse_query (fz_span (message, length), &query) != FZ_DROP_NONE ||
-      g_hash_table_size (self->questions) >= FZ_SITE_DNS_QUESTIONS_MAX)
+  if (fz_dns_parse_query (fz_span (message, length), &query) != FZ_DROP_NONE)
     return;
-  question = g_new0 (Question, 1);
-  *question = (Question){ .site = self, .fd = fd, .client = *client };
+  question = find_place (self, client);
+  if (question == NULL)
+    return;
+  question->fd = fd;
   do
     question->id = ++self->last_id;
   while (g_hash_table_contains (self->questions, GUINT_TO_POINTER (question->id)));
@@ -174,6 +211,7 @@ static void
 close_sockets (FzSiteDns *self)
 {
   g_hash_table_remove_all (self->questions); /* they point to them */
+  fz_dns_carrier_reset (self->carrier);
   for (size_t i = 0; i < SOCKETS_MAX; i++) {
     g_clear_handle_id (&self->sockets[i].watch_id, g_source_remove);
     if (self->sockets[i].fd >= 0)
@@ -238,6 +276,7 @@ fz_site_dns_new (const char *device, const char *resolv_conf, const FzLog *log)
   self->log = *log;
   self->carrier = fz_dns_carrier_new (false, on_answer, self);
   self->questions = g_hash_table_new_full (NULL, NULL, NULL, free_question);
+  self->shares = fz_site_shares_new (FZ_SITE_DNS_QUESTIONS_MAX, FZ_SITE_DNS_OF_CLIENT_MAX);
   for (size_t i = 0; i < SOCKETS_MAX; i++)
     self->sockets[i].fd = -1;
   return self;
@@ -250,8 +289,15 @@ fz_site_dns_free (FzSiteDns *self)
     return;
   close_sockets (self);
   g_hash_table_unref (self->questions);
+  fz_site_shares_free (self->shares);
   fz_dns_carrier_free (self->carrier);
   g_free (self->resolv_conf);
   g_free (self->device);
   g_free (self);
+}
+
+FzSiteDnsCounts
+fz_site_dns_get_counts (const FzSiteDns *self)
+{
+  return self->counts;
 }
