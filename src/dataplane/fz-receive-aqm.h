@@ -20,8 +20,7 @@
 #include "src/dataplane/fz-lane.h"
 
 #define FZ_RECEIVE_SHARES     64u         /* lines of peers, found by hash; who collide are one */
-#define FZ_RECEIVE_HALVING_NS (8 * FZ_MS) /* several turns of a thread that has to share its core  \
-                                           */
+#define FZ_RECEIVE_HALVING_NS (8 * FZ_MS) /* several turns of a thread that shares its core */
 #define FZ_RECEIVE_OWED_MAX   8u          /* signals */
 
 typedef struct {
