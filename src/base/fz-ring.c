@@ -80,6 +80,12 @@ fz_ring_free (FzRing *self)
   free (self);
 }
 
+size_t
+fz_ring_get_capacity (const FzRing *self)
+{
+  return self->capacity;
+}
+
 static bool
 has_room (FzRing *self, uint64_t start, size_t needed)
 {

@@ -15,6 +15,7 @@ typedef struct FzRing FzRing;
 /* @capacity: bytes, a power of two, at least 4096. NULL without memory. */
 FzRing *fz_ring_new (size_t capacity);
 void fz_ring_free (FzRing *self);
+size_t fz_ring_get_capacity (const FzRing *self); /* as it was asked for */
 
 /* -- producer -- */
 

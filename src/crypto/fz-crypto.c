@@ -214,6 +214,48 @@ fz_blake2s_mac (FzSpan key, const FzSpan *parts, size_t n_parts, uint8_t out[FZ_
   finish_mac (EVP_MAC_CTX_new (library.blake2s_mac), key, params, parts, n_parts, out, FZ_MAC_SIZE);
 }
 
+FzMac *
+fz_mac_new (const uint8_t key[FZ_KEY_SIZE])
+{
+  EVP_MAC_CTX *context;
+
+  assert (library.is_ready);
+  context = EVP_MAC_CTX_new (library.blake2s_mac);
+  must (context != NULL);
+  fz_mac_set_key ((FzMac *) context, key);
+  return (FzMac *) context;
+}
+
+void
+fz_mac_free (FzMac *self)
+{
+  EVP_MAC_CTX_free ((EVP_MAC_CTX *) self);
+}
+
+void
+fz_mac_set_key (FzMac *self, const uint8_t key[FZ_KEY_SIZE])
+{
+  size_t size = FZ_MAC_SIZE;
+  const OSSL_PARAM params[] = {
+    OSSL_PARAM_construct_size_t (OSSL_MAC_PARAM_SIZE, &size),
+    OSSL_PARAM_construct_end (),
+  };
+
+  must (EVP_MAC_init ((EVP_MAC_CTX *) self, key, FZ_KEY_SIZE, params));
+}
+
+void
+fz_mac_compute (FzMac *self, FzSpan message, uint8_t out[FZ_MAC_SIZE])
+{
+  EVP_MAC_CTX *context = (EVP_MAC_CTX *) self;
+  size_t length;
+
+  must (EVP_MAC_init (context, NULL, 0, NULL)); /* the key from before */
+  must (EVP_MAC_update (context, message.data, message.length));
+  must (EVP_MAC_final (context, out, &length, FZ_MAC_SIZE));
+  assert (length == FZ_MAC_SIZE);
+}
+
 static void
 hash_padded (EVP_MD_CTX *context,
              const uint8_t key[FZ_HASH_SIZE],

@@ -21,6 +21,9 @@
  * a relay carries many sessions from one address. They are opened as any; the
  * replay window is then asked under its lock, once per batch, after opening only.
  *
+ * Handshake messages pass a gate first (fz-handshake-gate.h): mac1, and no more of
+ * them in the ring than leave place for the rest.
+ *
  * A gateway's packets to proxy addresses are judged one by one and translated
  * before they are joined (fz-nat.h). The first of a session is the engine's; so
  * that nothing overtakes it, what follows goes the same way until the engine has
@@ -30,6 +33,7 @@
 #include "src/crypto/fz-aead.h"
 #include "src/dataplane/fz-coalesce.h"
 #include "src/dataplane/fz-flow-cache.h"
+#include "src/dataplane/fz-handshake-gate.h"
 #include "src/dataplane/fz-lane-private.h"
 #include "src/dataplane/fz-receive-aqm.h"
 #include "src/dataplane/fz-segment.h"
@@ -83,6 +87,7 @@ struct FzLaneRx {
   FzFlowCache *cache;
   FzCoalescer *coalescer;
   FzReceiveAqm aqm;
+  FzHandshakeGate *gate;
 
   /* of the current turn */
   const FzSnapshot *snapshot;
@@ -119,6 +124,7 @@ fz_lane_rx_new (const FzLaneConfig *config)
   self->aead = fz_aead_new (config->backend);
   self->cache = fz_flow_cache_new (config->hash_seed);
   self->coalescer = fz_coalescer_new ();
+  self->gate = fz_handshake_gate_new (self->to_engine);
   fz_receive_aqm_init (&self->aqm,
                        config->aqm != NULL ? &config->aqm->receive : &fz_aqm_default.receive);
   if (self->aead == NULL)
@@ -135,6 +141,7 @@ fz_lane_rx_free (FzLaneRx *self)
   fz_aead_free (self->aead);
   fz_flow_cache_free (self->cache);
   fz_coalescer_free (self->coalescer);
+  fz_handshake_gate_free (self->gate);
   free (self);
 }
 
@@ -152,19 +159,21 @@ fz_lane_rx_get_counters (const FzLaneRx *self)
 
 /* -- to the engine -- */
 
-static void
+/* False, and counted, if the ring is full. */
+static bool
 hand_over_datagram (FzLaneRx *self, FzSpan datagram, const FzUdpBuffer *buffer)
 {
   FzLaneMessage *message = fz_lane_message_reserve (
       self->to_engine, &self->counters, FZ_LANE_MESSAGE_DATAGRAM, (uint32_t) datagram.length);
 
   if (message == NULL)
-    return;
+    return false;
   message->ecn = buffer->ecn;
   message->from = buffer->from;
   message->to = buffer->to;
   memcpy (message->data, datagram.data, datagram.length);
   fz_ring_commit (self->to_engine);
+  return true;
 }
 
 static void
@@ -613,6 +622,43 @@ is_relayed_data (const uint8_t *datagram, uint32_t length)
          fz_get_u32le (datagram + CHANNEL_HEADER_SIZE) == FZ_WIREGUARD_DATA;
 }
 
+/* A handshake message, which a relay's channel may have brought. */
+static bool
+is_handshake (const FzLaneRx *self, FzSpan datagram, FzWireguardMessage *out)
+{
+  const uint8_t *data = datagram.data;
+  size_t length;
+
+  if (self->is_strict && datagram.length > CHANNEL_HEADER_SIZE && (data[0] & 0xf0) == 0x40) {
+    length = fz_get_u16be (data + 2); /* padding may follow */
+    if (length > datagram.length - CHANNEL_HEADER_SIZE)
+      return false;
+    datagram = fz_span (data + CHANNEL_HEADER_SIZE, length);
+  }
+  return fz_wireguard_parse (datagram, out) == FZ_DROP_NONE && out->type != FZ_WIREGUARD_DATA;
+}
+
+static FzDrop
+receive_for_engine (FzLaneRx *self, FzSpan datagram, const FzUdpBuffer *buffer)
+{
+  FzWireguardMessage handshake;
+  FzDrop drop;
+
+  if (!is_for_engine (datagram))
+    return FZ_DROP_NOT_WIREGUARD;
+  if (datagram.length > DATAGRAM_MAX)
+    return FZ_DROP_TOO_LARGE;
+  if (!is_handshake (self, datagram, &handshake)) {
+    hand_over_datagram (self, datagram, buffer);
+    return FZ_DROP_NONE;
+  }
+  drop =
+      fz_handshake_gate_check (self->gate, &handshake, fz_snapshot_get_mac1_key (self->snapshot));
+  if (drop == FZ_DROP_NONE && hand_over_datagram (self, datagram, buffer))
+    fz_handshake_gate_note (self->gate, &handshake);
+  return drop;
+}
+
 static void
 receive_datagram (FzLaneRx *self, uint8_t *datagram, uint32_t length, const FzUdpBuffer *buffer)
 {
@@ -626,12 +672,8 @@ receive_datagram (FzLaneRx *self, uint8_t *datagram, uint32_t length, const FzUd
   if (length >= 4 && fz_get_u32le (datagram) == FZ_WIREGUARD_DATA)
     drop = length >= FZ_WIREGUARD_OVERHEAD ? receive_data (self, datagram, length, buffer)
                                            : FZ_DROP_BAD_LENGTH;
-  else if (!is_for_engine (fz_span (datagram, length)))
-    drop = FZ_DROP_NOT_WIREGUARD;
-  else if (length > DATAGRAM_MAX)
-    drop = FZ_DROP_TOO_LARGE;
   else
-    hand_over_datagram (self, fz_span (datagram, length), buffer);
+    drop = receive_for_engine (self, fz_span (datagram, length), buffer);
   if (drop != FZ_DROP_NONE)
     fz_count_drop (&self->counters, drop, 1);
 }

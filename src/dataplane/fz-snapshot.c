@@ -2,6 +2,8 @@
 
 #include "src/dataplane/fz-snapshot.h"
 
+#include "src/crypto/fz-crypto.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,8 @@ struct FzSnapshot {
   FzPolicy *routes; /* owned */
   uint64_t serial;
   bool has_names;
+  bool has_mac1_key;
+  uint8_t mac1_key[FZ_KEY_SIZE]; /* no secret: it follows from the public key */
   size_t n_resolvers;
   FzIp resolvers[FZ_SNAPSHOT_RESOLVERS_MAX];
   FzPeerTable *own_table; /* NULL: it is not ours */
@@ -32,6 +36,9 @@ fz_snapshot_new (const FzSnapshotParts *parts)
   self->routes = parts->routes != NULL ? parts->routes : fz_policy_new (NULL, 0);
   assert (parts->n_resolvers <= FZ_SNAPSHOT_RESOLVERS_MAX);
   self->has_names = parts->has_names;
+  self->has_mac1_key = parts->mac1_key != NULL;
+  if (self->has_mac1_key)
+    memcpy (self->mac1_key, parts->mac1_key, FZ_KEY_SIZE);
   self->n_resolvers = parts->n_resolvers;
   if (parts->n_resolvers > 0)
     memcpy (self->resolvers, parts->resolvers, parts->n_resolvers * sizeof *parts->resolvers);
@@ -90,6 +97,12 @@ bool
 fz_snapshot_has_names (const FzSnapshot *self)
 {
   return self->has_names;
+}
+
+const uint8_t *
+fz_snapshot_get_mac1_key (const FzSnapshot *self)
+{
+  return self->has_mac1_key ? self->mac1_key : NULL;
 }
 
 bool

@@ -31,9 +31,10 @@ typedef struct {
   const FzPeerTable *table; /* borrowed, outlives the snapshots; NULL: one is made of @peers */
   FzPeer *const *peers;     /* copied by fz_snapshot_new; the peers are borrowed */
   size_t n_peers;
-  const FzIp *resolvers; /* copied; client: whose DNS answers are for the engine to see */
-  size_t n_resolvers;    /* at most FZ_SNAPSHOT_RESOLVERS_MAX */
-  bool has_names;        /* gateway: some peer may have sessions behind proxy addresses */
+  const FzIp *resolvers;   /* copied; client: whose DNS answers are for the engine to see */
+  size_t n_resolvers;      /* at most FZ_SNAPSHOT_RESOLVERS_MAX */
+  const uint8_t *mac1_key; /* copied, FZ_KEY_SIZE bytes: for mac1 of what comes; NULL: unchecked */
+  bool has_names;          /* gateway: some peer may have sessions behind proxy addresses */
 } FzSnapshotParts;
 
 typedef struct FzSnapshot FzSnapshot;
@@ -47,6 +48,9 @@ bool fz_snapshot_is_own_ip (const FzSnapshot *self, const FzIp *ip);
 
 const FzPeerTable *fz_snapshot_get_table (const FzSnapshot *self);
 bool fz_snapshot_has_names (const FzSnapshot *self);
+
+/* What mac1 of a handshake message to us is keyed with; NULL: lanes do not check it. */
+const uint8_t *fz_snapshot_get_mac1_key (const FzSnapshot *self);
 
 /* Whether a UDP packet from there may answer a question of the engine's own. */
 bool fz_snapshot_is_resolver (const FzSnapshot *self, const FzIp *ip, uint16_t port);

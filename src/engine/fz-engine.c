@@ -567,6 +567,7 @@ make_snapshot (FzEngine *self)
   parts.resolvers = (const FzIp *) resolvers->data;
   parts.n_resolvers = MIN (resolvers->len, FZ_SNAPSHOT_RESOLVERS_MAX);
   parts.table = fz_node_get_peers (self->context.node);
+  parts.mac1_key = fz_node_get_mac1_key (self->context.node);
   return fz_snapshot_new (&parts);
 }
 

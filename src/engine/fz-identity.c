@@ -61,6 +61,12 @@ fz_identity_get_public_key (const FzIdentity *self)
   return self->public_key;
 }
 
+const uint8_t *
+fz_identity_get_mac1_key (const FzIdentity *self)
+{
+  return self->keys.mac1;
+}
+
 bool
 fz_identity_agree (const FzIdentity *self,
                    const uint8_t public_key[FZ_KEY_SIZE],

@@ -35,6 +35,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (FzIdentity, fz_identity_free)
 
 const uint8_t *fz_identity_get_public_key (const FzIdentity *self); /* FZ_KEY_SIZE bytes */
 
+/* What mac1 of messages to us is keyed with, FZ_KEY_SIZE bytes; no secret. */
+const uint8_t *fz_identity_get_mac1_key (const FzIdentity *self);
+
 /* Handshakes only. False for a low-order point. */
 bool fz_identity_agree (const FzIdentity *self,
                         const uint8_t public_key[FZ_KEY_SIZE],

@@ -126,6 +126,12 @@ fz_node_get_public_key (const FzNode *self)
   return fz_identity_get_public_key (self->context.identity);
 }
 
+const uint8_t *
+fz_node_get_mac1_key (const FzNode *self)
+{
+  return fz_identity_get_mac1_key (self->context.identity);
+}
+
 void
 fz_node_emit (FzNode *self, FzNodeEventKind kind, const FzUuid *id)
 {
@@ -517,6 +523,7 @@ fz_node_reset (FzNode *self, FzInstant now)
   g_ptr_array_set_size (self->to_migrate, 0);
   fz_identity_free (self->context.identity);
   make_identity (self);
+  self->have_peers_changed = true; /* lanes check mac1 by the published key, connections or none */
   fz_relay_pool_reset (self->context.relays, now);
   fz_node_drain_relays (self, now);
 }

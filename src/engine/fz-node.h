@@ -35,6 +35,7 @@ void fz_node_free (FzNode *self); /* lanes have stopped */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FzNode, fz_node_free)
 
 const uint8_t *fz_node_get_public_key (const FzNode *self);
+const uint8_t *fz_node_get_mac1_key (const FzNode *self); /* as fz_identity_get_mac1_key */
 
 /* -- connections -- */
 

@@ -206,6 +206,30 @@ test_blake2s_mac (void)
   }
 }
 
+/* The one that is kept says the same, again and again, and after a change of key. */
+static void
+test_kept_mac (void)
+{
+  uint8_t key[32] = { 7 }, input[256], expected[FZ_MAC_SIZE], mac[FZ_MAC_SIZE];
+  FzMac *kept = fz_mac_new (key);
+
+  for (size_t i = 0; i < sizeof input; i++) {
+    const FzSpan part = { input, i };
+
+    input[i] = (uint8_t) (3 * i);
+    if (i % 5 == 4) {
+      key[i % sizeof key]++;
+      fz_mac_set_key (kept, key);
+    }
+    fz_blake2s_mac (fz_span (key, sizeof key), &part, 1, expected);
+    for (unsigned j = 0; j < 2; j++) {
+      fz_mac_compute (kept, part, mac);
+      g_assert_cmpmem (mac, sizeof mac, expected, sizeof expected);
+    }
+  }
+  fz_mac_free (kept);
+}
+
 /* connectivity.md §2.1 and A.1: the constants of the handshake, mac2 and the cookie */
 static void
 test_wireguard_constants (void)
@@ -586,6 +610,7 @@ main (int argc, char **argv)
   g_test_add_func ("/crypto/x25519/public-keys", test_x25519_public_keys);
   g_test_add_func ("/crypto/blake2s/hash", test_blake2s);
   g_test_add_func ("/crypto/blake2s/mac", test_blake2s_mac);
+  g_test_add_func ("/crypto/blake2s/kept-mac", test_kept_mac);
   g_test_add_func ("/crypto/wireguard/constants", test_wireguard_constants);
   g_test_add_func ("/crypto/wireguard/macs", test_wireguard_macs);
   g_test_add_func ("/crypto/wireguard/keepalive", test_keepalive);

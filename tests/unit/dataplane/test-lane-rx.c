@@ -278,11 +278,11 @@ test_demultiplex (Bed *bed, gconstpointer data)
 static void
 test_receive_ring_full (Bed *bed, gconstpointer data)
 {
-  uint8_t initiation[148] = { 1 };
+  uint8_t request[148] = { 0, 1, 0, 128, 0x21, 0x12, 0xa4, 0x42 }; /* STUN */
   TestPacket packet = bed_upload ();
 
   while (bed_rx_drops (&bed->gateway, FZ_DROP_QUEUE_FULL) == 0)
-    bed_push_datagram (bed, &bed->gateway, initiation, sizeof initiation, "203.0.113.5:6");
+    bed_push_datagram (bed, &bed->gateway, request, sizeof request, "203.0.113.5:6");
   while (fz_ring_reserve (bed->gateway.rx_ring, 1) != NULL) /* to the last byte */
     fz_ring_commit (bed->gateway.rx_ring);
 
