@@ -26,6 +26,8 @@ struct FzControl {
   FzSessionState session_state;
   bool is_up;
   bool is_ending;
+  bool was_set;        /* a credential, and nobody has been told yet */
+  bool was_set_again;  /* the same as before */
   char *dns_problem;   /* NULL: names resolve, as far as known */
   bool is_dns_pending; /* before the first CONNECTED: this machine does not ask us yet */
 
@@ -187,6 +189,7 @@ drop_credential (FzControl *self, FzServiceReason reason)
 {
   g_clear_pointer (&self->credential, fz_credential_free);
   g_clear_handle_id (&self->expiry_id, g_source_remove);
+  self->was_set = false;
   self->signed_out = reason;
   self->wish = (FzWish){ 0 };
   keep (self);
@@ -355,6 +358,23 @@ on_resources (gpointer user_data)
   self->callbacks.on_changed (self->user_data);
 }
 
+/* In the log of whose credential it is: as long as a session has yet to end, the log is that one's,
+ * who may be another. */
+static void
+tell_credential (FzControl *self)
+{
+  bool is_again = self->was_set_again;
+
+  if (!self->was_set || fz_control_is_ending (self))
+    return;
+  self->was_set = false;
+  fz_log (&self->log,
+          FZ_LOG_INFO,
+          "credential-set",
+          is_again ? "the credential was set again" : "a credential was set",
+          FZ_KV_U64 ("owner", self->credential->owner));
+}
+
 static void
 on_ended (const GError *error, gpointer user_data)
 {
@@ -370,6 +390,7 @@ on_ended (const GError *error, gpointer user_data)
     self->failure = FZ_REASON_PORTAL_UNREACHABLE; /* never seen; but do not spin */
   self->is_ending = false;
   advance (self);
+  tell_credential (self);
 }
 
 /* -- what to do next -- */
@@ -590,12 +611,10 @@ fz_control_set_credential (FzControl *self, FzCredential *credential)
   self->credential = credential;
   self->signed_out = FZ_REASON_NONE;
   keep (self);
+  self->was_set = true;
+  self->was_set_again = is_same;
   advance (self);
-  fz_log (&self->log, /* in the new owner's log already, unless a session has yet to end */
-          FZ_LOG_INFO,
-          "credential-set",
-          is_same ? "the credential was set again" : "a credential was set",
-          FZ_KV_U64 ("owner", credential->owner));
+  tell_credential (self);
   watch_expiry (self);
 }
 
@@ -604,11 +623,12 @@ fz_control_clear_credential (FzControl *self, FzServiceReason reason)
 {
   if (self->credential == NULL)
     return;
-  fz_log (&self->log,
-          FZ_LOG_INFO,
-          "credential-cleared",
-          "the credential was wiped",
-          FZ_KV_TEXT ("reason", fz_service_reason_name (reason)));
+  if (!self->was_set) /* else it came and went while another's session was ending */
+    fz_log (&self->log,
+            FZ_LOG_INFO,
+            "credential-cleared",
+            "the credential was wiped",
+            FZ_KV_TEXT ("reason", fz_service_reason_name (reason)));
   if (reason == FZ_REASON_USER)
     fz_sign_out_send (fz_control_get_api_url (self), self->credential->token, &self->log);
   drop_credential (self, reason);

@@ -633,6 +633,10 @@ class Diagnostics(ServiceTest):
     def lines_of(text):
         return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
+    @staticmethod
+    def says_credential(text, owner):
+        return any('"event":"credential-set"' in line and f'"owner":{owner.uid}' in line for line in text.splitlines())
+
     def test_the_end_of_a_session_is_its_owners(self):
         """Bob takes over while Alice's tunnel stands: what it says on its way out is in her log, not in his."""
         bob = self.caller("bob")
@@ -645,6 +649,7 @@ class Diagnostics(ServiceTest):
             self.read_log(bob)  # his at once, though her session has yet to end
             self.place.wait_state(bob, "offline")
             bus.wait_until(lambda: f'"uid":{bob.uid}' in self.read_log(bob), "a call of Bob's in his log")
+            bus.wait_until(lambda: self.says_credential(self.read_log(bob), bob), "his credential in his log")
             targets = {line["target"] for line in self.lines_of(self.read_log(bob))}
             self.assertLessEqual(targets, {"helper", "control", "ipc"})
             self.assertNotIn(address, self.read_log(bob))
@@ -666,6 +671,7 @@ class Diagnostics(ServiceTest):
         own = self.export(self.alice)
         self.assertTrue([name for name in own if f".uid-{self.alice.uid}.log" in name], own.keys())
         self.assertFalse([name for name in own if f".uid-{bob.uid}.log" in name], own.keys())
+        self.assertNotIn(f'"owner":{bob.uid}', "".join(own.values()), "what Bob has signed in with is his affair")
 
     def test_an_earlier_run_is_its_owners_too(self):
         """After a restart nobody is signed in: Bob may export, but not what Alice's days were like."""
