@@ -29,6 +29,7 @@
 #define PORTS         65535u     /* 1 … 65535 */
 #define EXPIRE_MIN_NS FZ_S       /* tunnel.md §6.2: the gateway's tick */
 #define EXPIRE_MAX_NS (5 * FZ_S) /* what lanes have seen of an end meanwhile */
+#define FORGET_MAX    256u       /* at a time */
 
 typedef struct {
   uint32_t mask;   /* slots - 1 */
@@ -432,14 +433,47 @@ get_deadline (const FzNatSession *session)
 }
 
 static void
-end_session (FzNat *self, FzReclaim *reclaim, FzNatSession *session)
+end_session (FzNat *self, FzReclaim *reclaim, FzNatSession *session, FzInstant now)
 {
   take (atomic_load_explicit (&self->by_inside, memory_order_relaxed), session, true);
   atomic_store_explicit (&session->is_expired, true, memory_order_relaxed);
+  session->expired_at = now;
   self->n_sessions--;
   if (self->n_expired == FZ_NAT_EXPIRED_MAX)
     forget (self, reclaim, self->expired[self->first_expired]);
   self->expired[(self->first_expired + self->n_expired++) % FZ_NAT_EXPIRED_MAX] = session;
+}
+
+static FzInstant
+get_forget_time (const FzNatSession *session)
+{
+  return fz_instant_add (session->expired_at, FZ_NAT_REMEMBERED_S * FZ_S);
+}
+
+static void
+forget_old (FzNat *self, FzReclaim *reclaim, FzInstant now)
+{
+  for (unsigned i = 0; i < FORGET_MAX && self->n_expired > 0; i++) {
+    FzNatSession *oldest = self->expired[self->first_expired];
+
+    if (get_forget_time (oldest) > now)
+      return;
+    forget (self, reclaim, oldest);
+  }
+}
+
+/* Without sessions: one call when the newest is to be forgotten, and all of them are. */
+static FzInstant
+when_idle (const FzNat *self, FzInstant now)
+{
+  size_t newest = (self->first_expired + self->n_expired - 1) % FZ_NAT_EXPIRED_MAX;
+  FzInstant soonest = fz_instant_add (now, EXPIRE_MIN_NS);
+  FzInstant next;
+
+  if (self->n_expired == 0)
+    return FZ_INSTANT_NEVER;
+  next = get_forget_time (self->expired[newest]);
+  return next < soonest ? soonest : next;
 }
 
 FzInstant
@@ -448,6 +482,7 @@ fz_nat_expire (FzNat *self, FzReclaim *reclaim, FzInstant now)
   const Table *table = atomic_load_explicit (&self->by_inside, memory_order_relaxed);
   FzInstant next = FZ_INSTANT_NEVER;
 
+  forget_old (self, reclaim, now);
   for (uint32_t i = 0; i <= table->mask; i++) {
     FzNatSession *session = atomic_load_explicit (&table->slots[i], memory_order_relaxed);
     FzInstant deadline;
@@ -456,12 +491,12 @@ fz_nat_expire (FzNat *self, FzReclaim *reclaim, FzInstant now)
       continue;
     deadline = get_deadline (session);
     if (deadline <= now)
-      end_session (self, reclaim, session);
+      end_session (self, reclaim, session, now);
     else
       next = fz_instant_min (next, deadline);
   }
   if (self->n_sessions == 0)
-    return FZ_INSTANT_NEVER;
+    return when_idle (self, now);
   next = fz_instant_min (next, fz_instant_add (now, EXPIRE_MAX_NS));
   return next < fz_instant_add (now, EXPIRE_MIN_NS) ? fz_instant_add (now, EXPIRE_MIN_NS) : next;
 }
@@ -470,4 +505,10 @@ size_t
 fz_nat_get_n_sessions (const FzNat *self)
 {
   return self->n_sessions;
+}
+
+size_t
+fz_nat_get_n_expired (const FzNat *self)
+{
+  return self->n_expired;
 }

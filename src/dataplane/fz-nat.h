@@ -18,6 +18,7 @@
 
 #define FZ_NAT_SESSIONS_MAX 16384u /* of one client */
 #define FZ_NAT_EXPIRED_MAX  4096u  /* of one client: ended ones whose late answers are dropped */
+#define FZ_NAT_REMEMBERED_S 120u   /* an ended session whose port is not wanted again */
 #define FZ_NAT_TCP_S        7440u
 #define FZ_NAT_OTHER_S      120u /* UDP and ICMP */
 #define FZ_NAT_UNANSWERED_S 60u
@@ -40,6 +41,7 @@ typedef struct {
   _Atomic uint32_t endings;     /* FZ_NAT_FIN_SENT … */
 
   atomic_bool is_expired; /* engine writes; still found from outside, so that answers are dropped */
+  FzInstant expired_at;   /* engine only */
 } FzNatSession;
 
 typedef struct FzNat FzNat;
@@ -97,7 +99,11 @@ bool fz_nat_is_proxy_ip (const FzIp *ip);
 FzNatSession *
 fz_nat_add (FzNat *self, FzReclaim *reclaim, const FzNatKey *inside, const FzIp *real);
 
-/* Ends what is over by @now. Returns: when to call it again, FZ_INSTANT_NEVER without sessions */
+/* Ends what is over by @now, and forgets what has been over for FZ_NAT_REMEMBERED_S: until then an
+ * answer is known to be late, and so is one that a connection without translation gets from the
+ * same host on the same port. Returns: when to call it again, FZ_INSTANT_NEVER if there is nothing
+ * left */
 FzInstant fz_nat_expire (FzNat *self, FzReclaim *reclaim, FzInstant now);
 
 size_t fz_nat_get_n_sessions (const FzNat *self); /* without expired ones */
+size_t fz_nat_get_n_expired (const FzNat *self);  /* that are remembered */

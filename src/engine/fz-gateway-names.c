@@ -11,7 +11,8 @@
 
 #include <string.h>
 
-#define ERROR_TTL 20u /* tunnel.md §10.3 */
+#define ERROR_TTL           20u        /* tunnel.md §10.3 */
+#define EXPIRY_DELAY_MAX_NS (5 * FZ_S) /* between two looks at sessions that run */
 
 /* A name that the host looks up. */
 typedef struct {
@@ -268,7 +269,7 @@ fz_gateway_names_translate (FzGatewayNames *self,
   if (session == NULL)
     return reason;
   fz_nat_translate_out (session, packet, parsed, now);
-  if (self->next_expiry == FZ_INSTANT_NEVER)
+  if (self->next_expiry > fz_instant_add (now, EXPIRY_DELAY_MAX_NS)) /* there were no sessions */
     self->next_expiry = fz_instant_add (now, FZ_S);
   return FZ_DROP_NONE;
 }

@@ -294,8 +294,9 @@ test_lifetimes (void)
       fz_nat_expire (bed.nat, bed.reclaim, now + rows[i].lives_s * FZ_S - 1);
       g_assert_cmpuint (fz_nat_get_n_sessions (bed.nat), ==, 1);
     }
-    g_assert_cmpuint (
-        fz_nat_expire (bed.nat, bed.reclaim, now + rows[i].lives_s * FZ_S), ==, FZ_INSTANT_NEVER);
+    g_assert_cmpuint (fz_nat_expire (bed.nat, bed.reclaim, now + rows[i].lives_s * FZ_S),
+                      ==,
+                      now + (rows[i].lives_s + FZ_NAT_REMEMBERED_S) * FZ_S);
     g_assert_cmpuint (fz_nat_get_n_sessions (bed.nat), ==, 0);
     g_assert_null (fz_nat_find_inside (bed.nat, &session->inside));
     g_assert_true (fz_nat_find_outside (bed.nat, &session->outside) == session);
@@ -426,6 +427,36 @@ test_threads (void)
   tear_down (&race.bed);
 }
 
+/* They leave by time as well, many with one call, and nothing is left to be called for: a direct
+ * connection to the same host from the same port is then taken for what it is. */
+static void
+test_forgotten (void)
+{
+  const FzInstant ended = 1000 * FZ_S;
+  FzInstant next;
+  unsigned n_calls = 0;
+  FzNatKey outside = { .port = 7, .protocol = FZ_PROTOCOL_UDP };
+  Bed bed;
+
+  set_up (&bed);
+  g_assert_true (fz_ip_parse ("10.0.0.1", &outside.ip));
+  for (unsigned i = 0; i < FZ_NAT_EXPIRED_MAX; i++)
+    send_packet (
+        add (&bed, FZ_PROTOCOL_UDP, (uint16_t) (i + 1), "100.96.0.1", "10.0.0.1"), 0, FZ_S);
+  next = fz_nat_expire (bed.nat, bed.reclaim, ended);
+  g_assert_cmpuint (fz_nat_get_n_expired (bed.nat), ==, FZ_NAT_EXPIRED_MAX);
+  g_assert_cmpuint (next, ==, ended + FZ_NAT_REMEMBERED_S * FZ_S);
+  fz_nat_expire (bed.nat, bed.reclaim, next - 1);
+  g_assert_cmpuint (fz_nat_get_n_expired (bed.nat), ==, FZ_NAT_EXPIRED_MAX);
+  g_assert_nonnull (fz_nat_find_outside (bed.nat, &outside));
+  for (; next != FZ_INSTANT_NEVER; n_calls++)
+    next = fz_nat_expire (bed.nat, bed.reclaim, next);
+  g_assert_cmpuint (n_calls, <=, FZ_NAT_EXPIRED_MAX / 256 + 1);
+  g_assert_cmpuint (fz_nat_get_n_expired (bed.nat), ==, 0);
+  g_assert_null (fz_nat_find_outside (bed.nat, &outside));
+  tear_down (&bed);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -437,6 +468,7 @@ main (int argc, char **argv)
   g_test_add_func ("/nat/bijection", test_bijection);
   g_test_add_func ("/nat/lifetimes", test_lifetimes);
   g_test_add_func ("/nat/expired", test_expired);
+  g_test_add_func ("/nat/forgotten", test_forgotten);
   g_test_add_func ("/nat/too-many", test_too_many);
   g_test_add_func ("/nat/ranges", test_ranges);
   g_test_add_func ("/nat/threads", test_threads);
