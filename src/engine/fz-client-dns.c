@@ -272,6 +272,23 @@ ask_site (FzClient *self,
 
 /* -- questions -- */
 
+/* Each such question is counted, and told once. */
+static void
+note_exhausted (FzClient *self)
+{
+  fz_role_drop (self->context, FZ_DROP_QUEUE_FULL);
+  if (self->dns->is_exhaustion_told)
+    return;
+  self->dns->is_exhaustion_told = true;
+  fz_log (
+      &self->context->log,
+      FZ_LOG_WARNING,
+      "names-exhausted",
+      "as many names of resources were asked for as can have addresses: new ones fail until this"
+      " program is started again",
+      FZ_KV_U64 ("names", fz_dns_stub_get_n_domains (self->dns->stub)));
+}
+
 static void
 handle_query (FzClient *self,
               const FzDnsAsker *asker,
@@ -297,6 +314,8 @@ handle_query (FzClient *self,
   switch (result.kind) {
   case FZ_DNS_STUB_ANSWER:
     reply_own (self, asker, message, &query, &result.answer);
+    if (result.is_exhausted)
+      note_exhausted (self);
     if (result.domain != NULL)
       fz_client_dns_renew (self, result.domain, now);
     return;

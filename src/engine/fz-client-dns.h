@@ -22,6 +22,7 @@ struct FzClientDns {
   FzDnsForward *forward;
   uint64_t sentinels_serial; /* grows with every change */
   bool is_emptiness_told;    /* that nobody is there to be asked */
+  bool is_exhaustion_told;   /* that no name is given addresses any more */
 };
 
 FzClientDns *fz_client_dns_new (FzRng rng);

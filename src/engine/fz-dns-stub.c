@@ -263,6 +263,7 @@ answer_addresses (FzDnsStub *self, const FzDnsQuery *query, FzDnsStubResult *res
 
   if (domain == NULL) {
     result->answer.code = FZ_DNS_SERVFAIL;
+    result->is_exhausted = true;
     return;
   }
   result->domain = domain;

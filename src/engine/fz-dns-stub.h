@@ -16,7 +16,8 @@
 #define FZ_DNS_PROXIES_MAX        (2 * FZ_DNS_PROXIES_PER_FAMILY)
 #define FZ_DNS_STUB_TTL_S         1u
 
-/* Where the next proxy addresses come from; nothing is ever given back. */
+/* Where the next proxy addresses come from. Nothing is ever given back (tunnel.md §4.5): a gateway
+ * that is told an address of another name starts over with all of this client's (§5.4). */
 typedef struct {
   uint32_t next_v4; /* offset in the range */
   uint32_t next_v6;
@@ -61,6 +62,7 @@ typedef struct {
   FzDnsAnswer answer;        /* FZ_DNS_STUB_ANSWER */
   const FzDnsDomain *domain; /* FZ_DNS_STUB_ANSWER: whose addresses were asked for, NULL: none */
   FzUuid resource_id;        /* FZ_DNS_STUB_SITE */
+  bool is_exhausted;         /* the answer is a failure: FZ_DNS_DOMAINS_MAX names have addresses */
 } FzDnsStubResult;
 
 /* What @result points to lives until the next call with a query. */

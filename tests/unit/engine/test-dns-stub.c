@@ -179,7 +179,9 @@ test_too_many_names (void)
     g_snprintf (name, sizeof name, "%u.example", i);
     g_assert_cmpuint (ask (stub, name, FZ_DNS_TYPE_A).answer.n_ips, ==, 4);
   }
+  g_assert_false (ask (stub, "7.example", FZ_DNS_TYPE_A).is_exhausted);
   g_assert_cmpint (ask (stub, "another.example", FZ_DNS_TYPE_A).answer.code, ==, FZ_DNS_SERVFAIL);
+  g_assert_true (ask (stub, "another.example", FZ_DNS_TYPE_A).is_exhausted); /* told and counted */
   g_assert_cmpuint (ask (stub, "7.example", FZ_DNS_TYPE_A).answer.n_ips, ==, 4);
   g_assert_cmpuint (fz_dns_stub_get_n_domains (stub), ==, FZ_DNS_DOMAINS_MAX);
 }
