@@ -252,6 +252,7 @@ admit (FzNode *self, const FzWireguardMessage *message, const Arrival *arrival, 
   set_load (self, message, now);
   reason = fz_identity_admit (
       self->context.identity, message, &arrival->origin.remote, now, reply, &has_reply);
+  self->context.bad_mac1 += reason == FZ_DROP_BAD_MAC;
   if (has_reply && reason == FZ_DROP_RATE_LIMITED &&
       send_back (self, arrival, fz_span (reply, sizeof reply)))
     self->context.cookies_sent++;

@@ -335,12 +335,15 @@ test_handshakes_of_strangers (void)
   FzSocketAddress local = parse_socket (LOCAL);
   FzSocketAddress from = parse_socket ("192.0.2.9:9");
   uint8_t bytes[FZ_WIREGUARD_INITIATION_SIZE] = { FZ_WIREGUARD_INITIATION };
+  FzEngineCounters counters = { 0 };
   FzTransmit transmit;
 
   bed_init (&bed);
   g_assert_cmpint (fz_node_handle_datagram (bed.node, &local, &from, fz_span (bytes, 148), bed.now),
                    ==,
                    FZ_DROP_BAD_MAC); /* no curve is computed for it */
+  fz_node_add_counters (bed.node, &counters);
+  g_assert_cmpuint (counters.handshakes_bad_mac1, ==, 1);
   bytes[0] = FZ_WIREGUARD_COOKIE_REPLY;
   g_assert_cmpint (fz_node_handle_datagram (bed.node, &local, &from, fz_span (bytes, 64), bed.now),
                    ==,
