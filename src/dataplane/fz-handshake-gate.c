@@ -13,9 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECORD_MAX          256u /* bytes of the ring that one message takes at most, its channel included \
-                                  */
-#define INITIATIONS_DIVISOR 4u /* of the ring */
+#define RECORD_MAX          256u /* bytes of the ring that one message takes, in a channel or not */
+#define INITIATIONS_DIVISOR 4u   /* of the ring */
 #define REPLIES_DIVISOR     16u
 
 _Static_assert(sizeof (FzLaneMessage) + 4 + FZ_WIREGUARD_HANDSHAKE_MAX + 16 <= RECORD_MAX,

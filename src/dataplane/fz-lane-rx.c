@@ -652,6 +652,8 @@ receive_for_engine (FzLaneRx *self, FzSpan datagram, const FzUdpBuffer *buffer)
     hand_over_datagram (self, datagram, buffer);
     return FZ_DROP_NONE;
   }
+  /* without what is behind it: anybody may pad, and the gate counts with small records */
+  datagram.length = (size_t) (handshake.datagram.data - datagram.data) + handshake.datagram.length;
   drop =
       fz_handshake_gate_check (self->gate, &handshake, fz_snapshot_get_mac1_key (self->snapshot));
   if (drop == FZ_DROP_NONE && hand_over_datagram (self, datagram, buffer))

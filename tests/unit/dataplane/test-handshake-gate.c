@@ -12,6 +12,8 @@
 #define REPLIES    16u /* the same for responses and cookie replies */
 #define RECORD_MAX 256u
 
+#define PADDING_MAX 1100u /* as much as a datagram of ours can hold */
+
 static const uint8_t our_key[FZ_KEY_SIZE] = { 1, 2, 3 }, other_key[FZ_KEY_SIZE] = { 4, 5, 6 };
 
 /* As the engine would, with a key to check mac1 by. */
@@ -55,7 +57,7 @@ push_message (Bed *bed, FzWireguardType type, const uint8_t *key)
 static void
 push_relayed (Bed *bed, FzWireguardType type, const uint8_t *key, size_t padding)
 {
-  uint8_t bytes[4 + FZ_WIREGUARD_HANDSHAKE_MAX + 4] = { 0x40, 1 };
+  uint8_t bytes[4 + FZ_WIREGUARD_HANDSHAKE_MAX + PADDING_MAX] = { 0x40, 1 };
   size_t length = make_message (type, key, bytes + 4);
 
   fz_put_u16be (bytes + 2, (uint16_t) length);
@@ -171,6 +173,29 @@ test_share (Bed *bed, gconstpointer data)
   g_assert_true (bed_is_empty (ring));
 }
 
+/* What a stranger puts behind a message takes no place. */
+static void
+test_padding (Bed *bed, gconstpointer data)
+{
+  static const FzWireguardType types[] = { FZ_WIREGUARD_INITIATION, FZ_WIREGUARD_COOKIE_REPLY };
+  FzRing *ring = bed->gateway.rx_ring;
+  uint32_t n = (uint32_t) fz_ring_get_capacity (ring) / RECORD_MAX;
+  g_autofree FzLaneMessage *first = NULL;
+
+  publish_key (&bed->gateway, our_key);
+  for (size_t i = 0; i < G_N_ELEMENTS (types); i++)
+    for (uint32_t j = 0; j < n; j++)
+      push_relayed (bed, types[i], our_key, PADDING_MAX);
+  g_assert_cmpuint (bed_rx_drops (&bed->gateway, FZ_DROP_QUEUE_FULL), ==, 0);
+  g_assert_cmpuint (
+      bed_rx_drops (&bed->gateway, FZ_DROP_RATE_LIMITED), ==, 2 * n - n / SHARE - n / REPLIES);
+  push_stun (bed);
+  g_assert_cmpuint (bed_rx_drops (&bed->gateway, FZ_DROP_QUEUE_FULL), ==, 0);
+  first = bed_take_message (ring, FZ_LANE_MESSAGE_DATAGRAM);
+  g_assert_cmpuint (first->length, ==, 4 + FZ_WIREGUARD_INITIATION_SIZE);
+  bed_drain (ring);
+}
+
 /* A place is free again when the engine has released the record, and not before. */
 static void
 test_place_again (Bed *bed, gconstpointer data)
@@ -199,6 +224,7 @@ main (int argc, char **argv)
   BED_ADD ("/handshake-gate/garbage-fills-nothing", test_garbage_fills_nothing);
   BED_ADD ("/handshake-gate/new-key", test_new_key);
   BED_ADD ("/handshake-gate/share", test_share);
+  BED_ADD ("/handshake-gate/padding", test_padding);
   BED_ADD ("/handshake-gate/place-again", test_place_again);
   return g_test_run ();
 }
