@@ -44,6 +44,7 @@ void fz_secret_free (void *secret, size_t size); /* @size as it was asked for */
 /* Whether all of it could be locked so far; false once RLIMIT_MEMLOCK has refused (worth a warning,
  * no more: secrets work on in ordinary memory). */
 bool fz_secret_is_locked (void);
+size_t fz_secret_get_reserved_bytes (void); /* all that is mapped for secrets */
 
 /* -- X25519 -- */
 void fz_x25519_clamp (uint8_t private_key[FZ_KEY_SIZE]);

@@ -12,24 +12,24 @@ struct FzConnection {
   FzConnectionContext *context;
   FzUuid id;
   uint32_t connection_id; /* below 2^24 */
+  FzConnectionState state;
   uint8_t preshared_key[FZ_KEY_SIZE];
+  FzUuid relay_id; /* the selected relay, §1.6 */
   bool is_bare;
   bool is_controlling;
-  FzUuid relay_id; /* the selected relay, §1.6 */
+  bool has_path;
+  bool has_route;      /* relayed path: the channel is bound */
+  bool has_session;    /* a handshake has completed once */
+  bool is_established; /* path and session, and the role has been told */
+  bool is_endpoint_new;
+  bool is_session_new;
 
-  FzConnectionState state;
   FzPeer *peer;
   FzTunnel *tunnel;
   FzPathAgent *agent; /* NULL: bare */
 
-  bool has_path;
-  FzPath path;
-  bool has_route;      /* relayed path: the channel is bound */
-  FzRelayRoute route;  /* its relay's socket and number */
-  bool has_session;    /* a handshake has completed once */
-  bool is_established; /* both, and the role has been told */
-  bool is_endpoint_new;
-  bool is_session_new;
+  FzPath path;        /* has_path */
+  FzRelayRoute route; /* has_route: its relay's socket and number */
 
   FzInstant created_at;
   FzInstant last_activity;     /* as far as the engine has seen it */

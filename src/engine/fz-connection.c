@@ -299,6 +299,9 @@ fz_connection_settle (FzConnection *self, FzInstant now)
 
 /* -- construction -- */
 
+/* A gateway has thousands, each in a cell of locked memory. */
+_Static_assert(sizeof (FzConnection) <= 256, "a connection fits the cell that it had");
+
 static FzConnection *
 new_connection (FzConnectionContext *context,
                 const FzUuid *id,

@@ -14,6 +14,7 @@ struct FzGrants {
   GHashTable *by_client; /* of FzGrantee */
   GHashTable *by_ip;     /* FzIp inside the FzGrantee, to it */
   GPtrArray *by_handle;  /* FzGrantee or NULL */
+  GArray *free_handles;  /* of uint32_t: those of NULL */
   FzHeap *deadlines;     /* by handle: earliest expiry */
 };
 
@@ -44,6 +45,7 @@ fz_grants_new (void)
   self->by_client = fz_uuid_table_new (free_grantee);
   self->by_ip = fz_ip_table_new (NULL);
   self->by_handle = g_ptr_array_new ();
+  self->free_handles = g_array_new (FALSE, FALSE, sizeof (uint32_t));
   self->deadlines = fz_heap_new ();
   return self;
 }
@@ -56,6 +58,7 @@ fz_grants_free (FzGrants *self)
   g_hash_table_unref (self->by_ip);
   g_hash_table_unref (self->by_client);
   g_ptr_array_unref (self->by_handle);
+  g_array_unref (self->free_handles);
   fz_heap_free (self->deadlines);
   g_free (self);
 }
@@ -108,14 +111,17 @@ update_deadline (FzGrants *self, FzGrantee *grantee)
 static uint32_t
 take_handle (FzGrants *self, FzGrantee *grantee)
 {
-  guint at;
+  guint n_free = self->free_handles->len;
+  uint32_t handle;
 
-  if (g_ptr_array_find (self->by_handle, NULL, &at)) {
-    self->by_handle->pdata[at] = grantee;
-    return at;
+  if (n_free == 0) {
+    g_ptr_array_add (self->by_handle, grantee);
+    return self->by_handle->len - 1;
   }
-  g_ptr_array_add (self->by_handle, grantee);
-  return self->by_handle->len - 1;
+  handle = g_array_index (self->free_handles, uint32_t, n_free - 1);
+  g_array_set_size (self->free_handles, n_free - 1);
+  self->by_handle->pdata[handle] = grantee;
+  return handle;
 }
 
 /* The address is @grantee's from now on; whoever had it has none of that family. */
@@ -153,6 +159,7 @@ fz_grants_remove (FzGrants *self, const FzUuid *client_id)
   release (self, grantee, &grantee->ipv6);
   fz_heap_remove (self->deadlines, grantee->handle);
   self->by_handle->pdata[grantee->handle] = NULL;
+  g_array_append_val (self->free_handles, grantee->handle);
   g_hash_table_remove (self->by_client, client_id);
 }
 
@@ -330,7 +337,9 @@ fz_grants_make_permissions (const FzGrantee *grantee)
     if (resource->kind == FZ_RESOURCE_DNS && grantee->translations != NULL)
       fz_translations_append_entries (grantee->translations, resource, entries);
   }
-  private_networks = fz_address_plan_get_private (&n);
-  fz_resource_routes_append_holes (entries, private_networks, n);
+  if (fz_grants_has_internet (grantee)) { /* there is nothing else to keep out of them */
+    private_networks = fz_address_plan_get_private (&n);
+    fz_resource_routes_append_holes (entries, private_networks, n);
+  }
   return fz_policy_new ((const FzPolicyEntry *) entries->data, entries->len);
 }

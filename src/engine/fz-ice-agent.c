@@ -157,7 +157,7 @@ pick_pair (const FzIceAgent *self)
 
   for (guint i = 0; i < self->list.pairs->len; i++) {
     FzIcePair *pair = fz_ice_checklist_pair (&self->list, i);
-    bool is_healthy = fz_ice_pair_count_unanswered (pair) < FZ_ICE_DISTRESS;
+    bool is_healthy = pair->n_unanswered < FZ_ICE_DISTRESS;
 
     if (!is_candidate_for_nomination (self, pair))
       continue;
@@ -214,7 +214,7 @@ fz_ice_agent_evaluate_nomination (FzIceAgent *self)
   if (best == NULL || best == current)
     return;
   if (current != NULL && current->priority == best->priority &&
-      fz_ice_pair_count_unanswered (current) < FZ_ICE_DISTRESS)
+      current->n_unanswered < FZ_ICE_DISTRESS)
     return; /* as good: stay */
   if (self->list.is_controlling && !fz_ice_pair_is_nominated (best))
     fz_ice_pair_nominate (best);

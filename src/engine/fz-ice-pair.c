@@ -6,7 +6,7 @@
 #define AT_ONCE     0u /* next_attempt of a nomination that has not been sent */
 #define NEVER_TRIED 1u
 
-#define CAPACITY_STEP 5u /* most pairs are checked a few times only */
+#define CAPACITY_STEP 2u /* a gateway has many pairs, most of which wait for one answer */
 
 /* Requests of the peer hasten a check, but not more often than this. */
 #define TRIGGER_GAP_NS (20 * FZ_MS)
@@ -29,7 +29,7 @@ fz_ice_pair_free (void *pair)
 {
   FzIcePair *self = pair;
 
-  g_free (self->attempts);
+  g_free (self->recent);
   g_free (self);
 }
 
@@ -42,35 +42,15 @@ fz_ice_pair_priority (uint32_t controlling, uint32_t controlled)
   return (MIN (g, d) << 32) + 2 * MAX (g, d) + (g > d ? 1 : 0);
 }
 
-/* The @back-th newest attempt; 0 is the newest. */
-static const FzIceAttempt *
-attempt_back (const FzIcePair *self, unsigned back)
-{
-  return &self->attempts[self->n_attempts - 1 - back];
-}
-
-unsigned
-fz_ice_pair_count_unanswered (const FzIcePair *self)
-{
-  unsigned n = 0;
-
-  while (n < self->n_attempts && !attempt_back (self, n)->is_answered)
-    n++;
-  return n;
-}
-
 /* The position in the back-off: all remembered attempts, or only the current outage once it has
  * lasted a while, so that an outage of a settled pair is probed quickly. */
 static unsigned
 back_off_step (const FzIcePair *self, const FzIceTiming *timing, FzInstant now)
 {
-  unsigned unanswered = fz_ice_pair_count_unanswered (self);
-
-  if (unanswered == 0)
+  if (self->n_unanswered == 0 ||
+      fz_instant_since (self->silent_since, now) <= timing->max_rto_ns / 2)
     return self->n_attempts;
-  if (fz_instant_since (attempt_back (self, unanswered - 1)->sent, now) <= timing->max_rto_ns / 2)
-    return self->n_attempts;
-  return unanswered;
+  return self->n_unanswered;
 }
 
 void
@@ -81,28 +61,40 @@ fz_ice_pair_schedule (FzIcePair *self, const FzIceTiming *timing, FzInstant now)
   else if (self->n_attempts == 0)
     self->next_attempt = NEVER_TRIED;
   else
-    self->next_attempt =
-        fz_instant_add (attempt_back (self, 0)->sent,
-                        fz_ice_timing_delay (timing, back_off_step (self, timing, now)));
+    self->next_attempt = fz_instant_add (
+        self->last_attempt, fz_ice_timing_delay (timing, back_off_step (self, timing, now)));
 }
 
-/* Without those that the profile has no use for. */
-static FzIceAttempt *
-append_attempt (FzIcePair *self, const FzIceTiming *timing)
+static void
+count_attempt (FzIcePair *self, const FzIceTiming *timing, FzInstant now)
 {
   unsigned n_kept = timing->max_retransmits > 0 ? timing->max_retransmits - 1 : 0;
 
-  if (self->n_attempts > n_kept) {
-    unsigned n_gone = self->n_attempts - n_kept;
+  if (self->n_unanswered == 0)
+    self->silent_since = now;
+  self->n_attempts = MIN (self->n_attempts, n_kept) + 1;
+  self->n_unanswered = MIN (self->n_unanswered, n_kept) + 1;
+  self->last_attempt = now;
+}
 
-    memmove (self->attempts, self->attempts + n_gone, n_kept * sizeof *self->attempts);
-    self->n_attempts = n_kept;
-  }
-  if (self->n_attempts == self->capacity) {
-    self->capacity = MIN (self->capacity + CAPACITY_STEP, FZ_ICE_ATTEMPTS_MAX);
-    self->attempts = g_renew (FzIceAttempt, self->attempts, self->capacity);
-  }
-  return &self->attempts[self->n_attempts++];
+/* Without those that have got too old, or too many. */
+static FzIceAttempt *
+append_recent (FzIcePair *self, FzInstant now)
+{
+  unsigned n_gone = self->n_recent >= FZ_ICE_ATTEMPTS_MAX;
+  unsigned capacity;
+
+  while (n_gone < self->n_recent &&
+         fz_instant_since (self->recent[n_gone].sent, now) >= FZ_ICE_ANSWER_NS)
+    n_gone++;
+  self->n_recent -= n_gone;
+  if (n_gone > 0)
+    memmove (self->recent, self->recent + n_gone, self->n_recent * sizeof *self->recent);
+  capacity = self->n_recent / CAPACITY_STEP * CAPACITY_STEP + CAPACITY_STEP;
+  if (capacity != self->capacity)
+    self->recent = g_renew (FzIceAttempt, self->recent, capacity);
+  self->capacity = capacity;
+  return &self->recent[self->n_recent++];
 }
 
 void
@@ -116,7 +108,8 @@ fz_ice_pair_record_attempt (FzIcePair *self,
 
   if (self->nomination == FZ_ICE_NOMINATION_WANTED)
     self->nomination = FZ_ICE_NOMINATION_SENT;
-  attempt = append_attempt (self, timing);
+  count_attempt (self, timing, now);
+  attempt = append_recent (self, now);
   *attempt = (FzIceAttempt){
     .transaction_id = *id,
     .sent = now,
@@ -129,13 +122,26 @@ fz_ice_pair_record_attempt (FzIcePair *self,
 FzIceAttempt *
 fz_ice_pair_find_attempt (FzIcePair *self, const FzStunTransactionId *id)
 {
-  for (unsigned i = 0; i < self->n_attempts; i++) {
-    FzIceAttempt *attempt = &self->attempts[i];
+  for (unsigned i = 0; i < self->n_recent; i++) {
+    FzIceAttempt *attempt = &self->recent[i];
 
     if (memcmp (&attempt->transaction_id, id, sizeof *id) == 0)
       return attempt;
   }
   return NULL;
+}
+
+/* The run of silence ends with @attempt; what was sent later begins another. */
+static void
+end_silence (FzIcePair *self, const FzIceAttempt *attempt)
+{
+  unsigned n_later = self->n_recent - 1 - (unsigned) (attempt - self->recent);
+
+  if (n_later >= self->n_unanswered)
+    return; /* a later one has been answered */
+  self->n_unanswered = n_later;
+  if (n_later > 0)
+    self->silent_since = attempt[1].sent;
 }
 
 void
@@ -148,6 +154,7 @@ fz_ice_pair_record_answer (FzIcePair *self,
 
   self->rtt_ns = self->rtt_ns > 0 ? (7 * self->rtt_ns + sample_ns) / 8 : MAX (sample_ns, 1);
   attempt->is_answered = true;
+  end_silence (self, attempt);
   self->has_succeeded = true;
   if (attempt->is_nominated && self->nomination == FZ_ICE_NOMINATION_SENT)
     self->nomination = FZ_ICE_NOMINATION_CONFIRMED;
@@ -159,8 +166,8 @@ fz_ice_pair_record_request (FzIcePair *self, FzInstant now)
 {
   self->last_request = now;
   if (!self->has_succeeded && self->n_attempts > 0)
-    self->next_attempt = fz_instant_min (
-        self->next_attempt, fz_instant_add (attempt_back (self, 0)->sent, TRIGGER_GAP_NS));
+    self->next_attempt =
+        fz_instant_min (self->next_attempt, fz_instant_add (self->last_attempt, TRIGGER_GAP_NS));
 }
 
 void
@@ -177,9 +184,8 @@ fz_ice_pair_is_possible (const FzIcePair *self, const FzIceTiming *timing, FzIns
   if (self->last_request != FZ_INSTANT_NEVER &&
       fz_instant_since (self->last_request, now) < FZ_ICE_RECENT_REQUEST_NS)
     return true;
-  if (self->n_attempts < timing->max_retransmits ||
-      fz_ice_pair_count_unanswered (self) < timing->max_retransmits)
+  if (self->n_attempts < timing->max_retransmits || self->n_unanswered < timing->max_retransmits)
     return true;
-  return now < fz_instant_add (attempt_back (self, 0)->sent,
-                               fz_ice_timing_delay (timing, timing->max_retransmits));
+  return now <
+         fz_instant_add (self->last_attempt, fz_ice_timing_delay (timing, timing->max_retransmits));
 }

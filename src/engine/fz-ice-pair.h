@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #define FZ_ICE_RECENT_REQUEST_NS (15 * FZ_S) /* a valid request keeps a pair alive, §3.6 */
+#define FZ_ICE_ANSWER_NS         (10 * FZ_S) /* as long a check may be answered, §6 */
 
 typedef enum {
   FZ_ICE_NOMINATION_NONE,
@@ -23,8 +24,8 @@ typedef enum {
 } FzIceNomination;
 
 typedef struct {
-  FzStunTransactionId transaction_id;
   FzInstant sent;
+  FzStunTransactionId transaction_id;
   bool is_answered;
   bool is_nominated;   /* at the time of sending */
   bool is_controlling; /* our role at the time of sending: a 487 to an older role is stale */
@@ -39,9 +40,13 @@ typedef struct {
   uint64_t rtt_ns;        /* smoothed as RFC 6298 §2; 0: no answer yet */
   FzInstant last_request; /* newest valid request on this pair; FZ_INSTANT_NEVER if none */
   FzInstant next_attempt; /* 0: nominated and not sent, 1: never tried */
-  unsigned n_attempts;
+  unsigned n_attempts;    /* at most as many as the profile knows */
+  unsigned n_unanswered;  /* of them, since the last one that was answered */
+  FzInstant last_attempt; /* when it was sent */
+  FzInstant silent_since; /* n_unanswered > 0: when the first of these was sent */
+  unsigned n_recent;
   unsigned capacity;
-  FzIceAttempt *attempts; /* oldest first; they move when another is recorded */
+  FzIceAttempt *recent; /* the newest, which may be answered; oldest first, they move */
 } FzIcePair;
 
 FzIcePair *fz_ice_pair_new (unsigned local, unsigned remote, uint64_t priority);
@@ -59,7 +64,8 @@ fz_ice_pair_is_nominated (const FzIcePair *self)
 /* Recomputes when the next check is due; after a switch of profile or a nomination. */
 void fz_ice_pair_schedule (FzIcePair *self, const FzIceTiming *timing, FzInstant now);
 
-/* A check goes out; the oldest attempt beyond the profile's number is forgotten. */
+/* A check goes out; those that it is too late to answer are forgotten but for their number, since
+ * a settled pair is checked for as long as its connection lives. */
 void fz_ice_pair_record_attempt (FzIcePair *self,
                                  const FzStunTransactionId *id,
                                  bool is_controlling,
@@ -78,9 +84,6 @@ void fz_ice_pair_record_answer (FzIcePair *self,
 void fz_ice_pair_record_request (FzIcePair *self, FzInstant now);
 
 void fz_ice_pair_nominate (FzIcePair *self);
-
-/* Length of the trailing run of unanswered attempts. */
-unsigned fz_ice_pair_count_unanswered (const FzIcePair *self);
 
 /* False once it has failed. */
 bool fz_ice_pair_is_possible (const FzIcePair *self, const FzIceTiming *timing, FzInstant now);

@@ -47,8 +47,13 @@ static const char *const state_names[] = {
 typedef struct {
   FzNoisePeer noise;
   FzCookieJar jar;
-  FzNoiseHandshake outstanding[MAX_OUTSTANDING]; /* newest first */
 } Secrets;
+
+/* In locked memory, for as long as there are any: newest first. */
+typedef struct {
+  FzNoiseHandshake handshakes[MAX_OUTSTANDING];
+  size_t n;
+} Outstanding;
 
 struct FzTunnel {
   const FzIdentity *identity;
@@ -58,13 +63,13 @@ struct FzTunnel {
   FzRng rng;
   FzLog log;
   FzTunnelCounters *counters;
-  FzTunnelCounters own_counters; /* where nobody else wants them */
+  FzTunnelCounters *own_counters; /* owned; NULL: config's */
   uint64_t unix_ns_at_zero;
   Secrets *secrets;
+  Outstanding *outstanding; /* our initiations that may still be answered; NULL: none */
 
   /* our handshakes */
   State state;
-  size_t n_outstanding;
   FzInstant first_attempt_at; /* SCHEDULED, AWAITING; NEVER: none was made yet */
   FzInstant last_attempt_at;  /* AWAITING */
   FzInstant scheduled_at;     /* SCHEDULED */
@@ -160,8 +165,20 @@ make_timestamp (FzTunnel *self, FzInstant now, uint8_t out[FZ_TAI64N_SIZE])
 static void
 forget_outstanding (FzTunnel *self)
 {
-  fz_wipe (self->secrets->outstanding, sizeof self->secrets->outstanding);
-  self->n_outstanding = 0;
+  fz_secret_free (g_steal_pointer (&self->outstanding), sizeof *self->outstanding);
+}
+
+/* Room for another, in place of the oldest. */
+static FzNoiseHandshake *
+add_outstanding (FzTunnel *self)
+{
+  Outstanding *outstanding = self->outstanding;
+
+  if (outstanding == NULL)
+    outstanding = self->outstanding = fz_secret_new (sizeof *outstanding);
+  outstanding->handshakes[1] = outstanding->handshakes[0];
+  outstanding->n = MIN (outstanding->n + 1, MAX_OUTSTANDING);
+  return &outstanding->handshakes[0];
 }
 
 static void
@@ -174,15 +191,13 @@ send_initiation (FzTunnel *self, FzInstant now)
   uint8_t timestamp[FZ_TAI64N_SIZE];
 
   make_timestamp (self, now, timestamp);
-  secrets->outstanding[1] = secrets->outstanding[0];
   fz_noise_write_initiation (self->identity,
                              &secrets->noise,
                              &self->rng,
                              index,
                              timestamp,
-                             &secrets->outstanding[0],
+                             add_outstanding (self),
                              out->data);
-  self->n_outstanding = MIN (self->n_outstanding + 1, MAX_OUTSTANDING);
   fz_cookie_jar_seal (&secrets->jar, out->data, out->length, index, now);
 
   if (self->first_attempt_at == FZ_INSTANT_NEVER)
@@ -531,7 +546,9 @@ fz_tunnel_new (const FzTunnelConfig *config, FzInstant now)
   self->aead = config->aead;
   self->rng = config->rng;
   self->log = fz_log_for (&config->log, "wireguard");
-  self->counters = config->counters != NULL ? config->counters : &self->own_counters;
+  if (config->counters == NULL)
+    self->own_counters = g_new0 (FzTunnelCounters, 1);
+  self->counters = config->counters != NULL ? config->counters : self->own_counters;
   self->unix_ns_at_zero = config->unix_ns_at_zero;
   self->first_attempt_at = FZ_INSTANT_NEVER;
   self->initiation_accepted_at = FZ_INSTANT_NEVER;
@@ -556,8 +573,9 @@ fz_tunnel_free (FzTunnel *self)
     return;
   fz_session_ring_clear (&self->sessions);
   fz_outbox_clear (&self->outbox);
-  if (self->secrets != NULL)
-    fz_secret_free (self->secrets, sizeof *self->secrets);
+  forget_outstanding (self);
+  fz_secret_free (self->secrets, sizeof *self->secrets);
+  g_free (self->own_counters);
   g_free (self);
 }
 
@@ -645,9 +663,9 @@ fz_tunnel_finish_response (FzTunnel *self,
 static const FzNoiseHandshake *
 find_outstanding (const FzTunnel *self, uint32_t local_index)
 {
-  for (size_t i = 0; i < self->n_outstanding; i++)
-    if (self->secrets->outstanding[i].local_index == local_index)
-      return &self->secrets->outstanding[i];
+  for (size_t i = 0; self->outstanding != NULL && i < self->outstanding->n; i++)
+    if (self->outstanding->handshakes[i].local_index == local_index)
+      return &self->outstanding->handshakes[i];
   return NULL;
 }
 

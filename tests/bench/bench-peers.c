@@ -2,13 +2,15 @@
  *
  * What many peers cost one engine: time to add each, its memory before and after
  * handshakes, the time of a handshake, and wake-ups while nothing happens. Bare
- * peers go through handshakes; a gateway's clients stay on their way to a path.
- * No devices, no sockets. Memory is what the process has grown by, divided by
- * the peers: all of it, allocator, tables and locked pages included.
+ * peers go through handshakes; a gateway's clients are counted on their way to a
+ * path that never comes, and (bench-clients.h) with path and session. No devices, no sockets.
+ * Memory is what the process has grown by, divided by the peers: all of it, allocator, tables and
+ * locked pages included.
  *
  * Usage: bench-peers [peers]
  */
 
+#include "bench-clients.h"
 #include "src/base/fz-bytes.h"
 #include "src/crypto/fz-crypto.h"
 #include "src/engine/fz-engine.h"
@@ -26,6 +28,9 @@
 #define MESSAGE    (sizeof (FzLaneMessage) + 256u)
 #define IDLE_S     60u
 #define SETTLED_NS (2 * FZ_S)
+
+#define RENEWALS      4u /* of every client's keys */
+#define RENEW_AFTER_S 100u
 
 typedef struct {
   uint8_t private_key[FZ_KEY_SIZE];
@@ -342,6 +347,44 @@ measure_gateway (uint32_t n)
   bed_clear (&bed);
 }
 
+/* Its clients on their way, with keys that were renewed a few times. The relay of the simulator is
+ * in it, some hundred bytes a client. */
+static void
+measure_clients (uint32_t n)
+{
+  BenchClients *clients = bench_clients_new (n);
+  double start = resident_bytes (), before = read_clock ();
+  unsigned n_reached = 0;
+  uint64_t n_wakeups;
+
+  for (uint32_t i = 0; i < n; i++) {
+    bench_clients_authorize (clients, i);
+    bench_clients_connect (clients, i);
+  }
+  print ("client: connect one", (read_clock () - before) / n * 1e6, "us");
+  bench_clients_run (clients, FZ_S);
+  print ("client: connected", bench_clients_get_n_connected (clients), "clients");
+  print ("client: memory with a session", (resident_bytes () - start) / n, "bytes/client");
+  for (unsigned round = 0; round < RENEWALS; round++) {
+    for (uint32_t i = 0; i < n; i++)
+      bench_clients_connect (clients, i);
+    bench_clients_run (clients, RENEW_AFTER_S * FZ_S - n * BENCH_CLIENTS_CONNECT_NS);
+  }
+  print ("client: memory after renewals", (resident_bytes () - start) / n, "bytes/client");
+  n_wakeups = bench_clients_get_wakeups (clients);
+  bench_clients_run (clients, IDLE_S * FZ_S);
+  n_wakeups = bench_clients_get_wakeups (clients) - n_wakeups;
+  print ("client: wake-ups, all idle", (double) n_wakeups / IDLE_S, "/s");
+  for (uint32_t i = 0; i < n; i++)
+    n_reached += bench_clients_send (clients, i);
+  print ("client: reached by a packet", n_reached, "clients");
+  for (uint32_t i = 0; i < n; i++)
+    bench_clients_reject (clients, i);
+  bench_clients_run (clients, IDLE_S * FZ_S);
+  print ("client: memory when all have gone", (resident_bytes () - start) / n, "bytes/client");
+  bench_clients_free (clients);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -354,5 +397,6 @@ main (int argc, char **argv)
   printf ("%u peers, locked memory: %s\n", n, fz_secret_is_locked () ? "yes" : "no");
   measure_bare (n);
   measure_gateway (n);
+  measure_clients (n);
   return 0;
 }

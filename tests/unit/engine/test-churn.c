@@ -5,6 +5,13 @@
 #include "src/crypto/fz-crypto.h"
 
 #include <glib.h>
+#include <malloc.h>
+#include <string.h>
+
+#define N_CROWD   10000u
+#define N_ROUNDS  4u
+#define TABLE_MAX 128u   /* bytes per peer that tables may keep for the next as many */
+#define NOISE_MAX 65536u /* six bytes a peer */
 
 static const FzProtocolKey any;
 
@@ -82,18 +89,37 @@ test_gateway_snapshot (void)
 /* -- bare peers -- */
 
 static void
-add_bare (EngineBed *bed, uint8_t number, const char *allowed)
+start_bare (EngineBed *bed)
+{
+  FzCommand configure = { .kind = FZ_COMMAND_CONFIG_CHANGED };
+
+  bed_init (bed, FZ_ROLE_BARE);
+  configure.config_changed = bed_interface (200);
+  bed_command (bed, &configure);
+}
+
+static FzCommand
+make_bare (uint32_t number, const FzIpNetwork *network)
 {
   FzCommand add = { .kind = FZ_COMMAND_ADD_BARE_PEER };
-  uint8_t private_key[FZ_KEY_SIZE] = { 8, number };
+
+  add.bare_peer.public_key[0] = 9; /* any number is a point of the curve, or of its twist */
+  memcpy (add.bare_peer.public_key + 4, &number, sizeof number);
+  add.bare_peer.id = bed_uuid ((uint8_t) number);
+  memcpy (add.bare_peer.id.bytes + 4, &number, sizeof number);
+  add.bare_peer.allowed = network;
+  add.bare_peer.n_allowed = 1;
+  return add;
+}
+
+static void
+add_bare (EngineBed *bed, uint8_t number, const char *allowed)
+{
   FzIpNetwork network;
+  FzCommand add;
 
   g_assert_true (fz_ip_network_parse (allowed, &network));
-  fz_x25519_clamp (private_key);
-  fz_x25519_public (private_key, add.bare_peer.public_key);
-  add.bare_peer.id = bed_uuid (number);
-  add.bare_peer.allowed = &network;
-  add.bare_peer.n_allowed = 1;
+  add = make_bare (number, &network);
   bed_command (bed, &add);
 }
 
@@ -101,15 +127,12 @@ add_bare (EngineBed *bed, uint8_t number, const char *allowed)
 static void
 test_bare_snapshot (void)
 {
-  FzCommand configure = { .kind = FZ_COMMAND_CONFIG_CHANGED };
   FzIp inside = { FZ_IP_V4, { 10, 1, 2, 3 } };
   g_auto (EngineBed) bed;
   uint64_t serial;
   FzPeer *third;
 
-  bed_init (&bed, FZ_ROLE_BARE);
-  configure.config_changed = bed_interface (200);
-  bed_command (&bed, &configure);
+  start_bare (&bed);
   serial = get_serial (&bed);
   add_bare (&bed, 1, "100.64.0.1/32");
   add_bare (&bed, 2, "100.64.0.2/32");
@@ -135,11 +158,113 @@ test_bare_snapshot (void)
   g_assert_cmpuint (get_serial (&bed), ==, serial);
 }
 
+/* -- memory: ten thousand come and go, again and again -- */
+
+/* What is in use, wherever it came from: not what the process holds, which depends on how the
+ * allocator's pages lie. */
+static size_t
+get_bytes (void)
+{
+  struct mallinfo2 info = mallinfo2 (); /* all zero under a sanitizer */
+
+  return info.uordblks + info.hblkhd + fz_secret_get_reserved_bytes ();
+}
+
+static FzIp
+ip_of (uint32_t number)
+{
+  return (FzIp){ FZ_IP_V4, { 100, 65, (uint8_t) (number / 256), (uint8_t) number } };
+}
+
+static void
+crowd_of_bare (EngineBed *bed)
+{
+  g_autoptr (GError) error = NULL;
+
+  for (uint32_t i = 0; i < N_CROWD; i++) {
+    FzIpNetwork network = { ip_of (i), 32 };
+    FzCommand add = make_bare (i, &network);
+
+    g_assert_true (fz_engine_handle_command (bed->engine, &add, bed->now, &error));
+  }
+  fz_engine_publish (bed->engine);
+  g_assert_cmpuint (bed_n_peers (bed), ==, N_CROWD);
+  bed_command (bed, &(FzCommand){ .kind = FZ_COMMAND_SHUT_DOWN });
+}
+
+static FzUuid
+client_id (uint32_t number)
+{
+  FzUuid id = { { 0x40 } };
+
+  memcpy (id.bytes + 4, &number, sizeof number);
+  return id;
+}
+
+static void
+crowd_of_clients (EngineBed *bed)
+{
+  FzResource resource = bed_cidr (1, "10.1.0.0/16");
+  FzCommand reject = { .kind = FZ_COMMAND_REJECT_ACCESS };
+  char ufrag[16];
+
+  for (uint32_t i = 0; i < N_CROWD; i++) {
+    FzCommand create = bed_create (&resource, 1);
+
+    g_snprintf (ufrag, sizeof ufrag, "u%07x", i);
+    create.create_authorization.client_id = client_id (i);
+    memcpy (create.create_authorization.client_public_key, &i, sizeof i);
+    create.create_authorization.client_ipv4 = ip_of (i);
+    memcpy (create.create_authorization.client_ipv6.bytes + 8, &i, sizeof i);
+    create.create_authorization.gateway_ice.username = ufrag;
+    bed_command (bed, &create);
+    bed_forget (bed);
+  }
+  g_assert_cmpuint (bed_n_peers (bed), ==, N_CROWD);
+  reject.reject_access.resource_id = resource.id;
+  for (uint32_t i = 0; i < N_CROWD; i++) {
+    reject.reject_access.client_id = client_id (i);
+    bed_command (bed, &reject);
+  }
+}
+
+static void
+test_memory (gconstpointer data)
+{
+  bool is_gateway = GPOINTER_TO_INT (data);
+  g_auto (EngineBed) bed;
+  size_t start, after[N_ROUNDS];
+
+  if (is_gateway)
+    start_gateway (&bed);
+  else
+    start_bare (&bed);
+  start = get_bytes ();
+  for (unsigned i = 0; i < N_ROUNDS; i++) {
+    if (is_gateway)
+      crowd_of_clients (&bed);
+    else
+      crowd_of_bare (&bed);
+    bed_forget (&bed);
+    g_assert_cmpuint (bed_n_peers (&bed), ==, 0);
+    after[i] = get_bytes ();
+    g_test_message ("round %u: %+" G_GINT64_FORMAT " bytes, %" G_GSIZE_FORMAT " of secrets",
+                    i,
+                    (gint64) after[i] - (gint64) start,
+                    fz_secret_get_reserved_bytes ());
+  }
+  g_assert_cmpuint (after[0], <, start + TABLE_MAX * N_CROWD);
+  for (unsigned i = 1; i < N_ROUNDS; i++)
+    g_assert_cmpuint (after[i], <, after[0] + NOISE_MAX);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/churn/gateway/snapshot", test_gateway_snapshot);
   g_test_add_func ("/churn/bare/snapshot", test_bare_snapshot);
+  g_test_add_data_func ("/churn/memory/bare", GINT_TO_POINTER (false), test_memory);
+  g_test_add_data_func ("/churn/memory/gateway", GINT_TO_POINTER (true), test_memory);
   return g_test_run ();
 }
