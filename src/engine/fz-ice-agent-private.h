@@ -29,6 +29,7 @@ struct FzIceAgent {
   FzIceState state;
   FzInstant last_now;
   bool is_dirty;         /* something changed: a tick is due at once */
+  bool has_been_checked; /* since the last tick, by the peer */
   unsigned n_optimistic; /* made so far */
 
   GQueue transmits; /* of Outgoing */

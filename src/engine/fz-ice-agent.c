@@ -17,9 +17,7 @@
 
 #include <string.h>
 
-#define FZ_ICE_DISTRESS 5u /* unanswered checks in a row */
-#define QUIET_RTO_NS                                                                               \
-  (10 * FZ_S) /* profiles that repeat more slowly are those of idle connections */
+#define FZ_ICE_DISTRESS      5u   /* unanswered checks in a row */
 #define FZ_ICE_TRANSMITS_MAX 256u /* queued; the owner drains after every call */
 
 /* -- output -- */
@@ -377,28 +375,45 @@ find_next (const FzIceAgent *self)
   return next;
 }
 
-/* A quiet connection wakes once for all its pairs: checks that are due soon go out with the first,
- * and stay together from then on. */
+/* When we wake up for @pair's next check. Only a path that works waits. */
 static FzInstant
-reach_of_timeout (const FzIceAgent *self, FzInstant now)
+wake_for (const FzIceAgent *self, const FzIcePair *pair)
 {
-  return self->timing->initial_rto_ns < QUIET_RTO_NS
-             ? now
-             : fz_instant_add (now, self->timing->initial_rto_ns / 8);
+  const FzIceTiming *timing = self->timing;
+
+  if (timing->grid_ns > 0)
+    return pair->next_attempt - pair->next_attempt % timing->grid_ns;
+  if (timing->late_ns == 0 || pair->n_unanswered > 0)
+    return pair->next_attempt;
+  return fz_instant_add (pair->next_attempt, timing->late_ns * (self->list.is_controlling ? 1 : 2));
+}
+
+/* Checks that are planned for no later go out now. */
+static FzInstant
+reach_of_tick (const FzIceAgent *self, FzInstant now)
+{
+  const FzIcePair *next = find_next (self);
+  uint64_t early_ns = 0;
+
+  if (next != NULL && wake_for (self, next) <= now)
+    early_ns = MAX (self->timing->early_beside_ours_ns, self->timing->grid_ns);
+  if (self->has_been_checked)
+    early_ns = MAX (early_ns, self->timing->early_beside_theirs_ns);
+  return fz_instant_add (now, early_ns);
 }
 
 void
 fz_ice_agent_handle_timeout (FzIceAgent *self, FzInstant now)
 {
-  FzInstant until = now;
+  FzInstant until;
   FzIcePair *pair;
 
   self->last_now = now;
   self->is_dirty = false;
   fz_ice_checklist_prune (&self->list, self->timing, now);
   fz_ice_agent_evaluate_nomination (self);
-  if ((pair = find_next (self)) != NULL && pair->next_attempt <= now)
-    until = reach_of_timeout (self, now);
+  until = reach_of_tick (self, now);
+  self->has_been_checked = false;
   while ((pair = find_next (self)) != NULL && pair->next_attempt <= until)
     fz_ice_agent_send_check (self, pair, now);
   fz_ice_agent_evaluate_state (self, now);
@@ -411,5 +426,5 @@ fz_ice_agent_next_timeout (const FzIceAgent *self)
 
   if (self->is_dirty)
     return self->last_now;
-  return next != NULL ? next->next_attempt : FZ_INSTANT_NEVER;
+  return next != NULL ? wake_for (self, next) : FZ_INSTANT_NEVER;
 }

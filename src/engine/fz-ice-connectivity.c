@@ -165,7 +165,7 @@ handle_request (FzIceAgent *self,
     fz_ice_pair_nominate (pair);
   n = fz_ice_write_success (bytes, &message->transaction_id, from, self->local_password);
   fz_ice_agent_push (self, ours, from, NULL, fz_span (bytes, n));
-  self->is_dirty = true;
+  self->is_dirty = self->has_been_checked = true;
   fz_ice_agent_evaluate_nomination (self);
   return FZ_DROP_NONE;
 }

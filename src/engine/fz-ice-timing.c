@@ -7,10 +7,10 @@ const FzIceTiming *
 fz_ice_timing (FzIceProfile profile)
 {
   static const FzIceTiming timings[] = {
-    [FZ_ICE_CLIENT_DEFAULT] = { 250 * FZ_MS, 1500 * FZ_MS, 12 },
-    [FZ_ICE_CLIENT_IDLE] = { 25 * FZ_S, 25 * FZ_S, 4 },
-    [FZ_ICE_SERVER_DEFAULT] = { 250 * FZ_MS, 15 * FZ_S, 45 },
-    [FZ_ICE_SERVER_IDLE] = { 25 * FZ_S, 25 * FZ_S, 40 },
+    [FZ_ICE_CLIENT_DEFAULT] = { 250 * FZ_MS, 1500 * FZ_MS, 12, 0, 0, 0, 0 },
+    [FZ_ICE_CLIENT_IDLE] = { 25 * FZ_S, 25 * FZ_S, 4, 3 * FZ_S, 12 * FZ_S, 0, FZ_S / 2 },
+    [FZ_ICE_SERVER_DEFAULT] = { 250 * FZ_MS, 15 * FZ_S, 45, 0, 0, 0, 0 },
+    [FZ_ICE_SERVER_IDLE] = { 25 * FZ_S, 25 * FZ_S, 40, 3 * FZ_S, 12 * FZ_S, FZ_S, 0 },
   };
 
   return &timings[profile];
