@@ -611,7 +611,7 @@ send_heartbeat (FzPhoenixChannel *self, FzInstant now)
 void
 fz_phoenix_channel_handle_timeout (FzPhoenixChannel *self, FzInstant now)
 {
-  if (now < fz_phoenix_channel_next_timeout (self))
+  if (!fz_phoenix_channel_is_due (self, now))
     return;
 
   switch (self->state) {
@@ -639,12 +639,32 @@ fz_phoenix_channel_handle_timeout (FzPhoenixChannel *self, FzInstant now)
   }
 }
 
+/* A connection that may be dead is found out in the usual time. */
+static uint64_t
+heartbeat_late_ns (const FzPhoenixChannel *self)
+{
+  return self->state == FZ_CHANNEL_JOINED && self->n_heartbeats == 0 ? FZ_CHANNEL_HEARTBEAT_LATE_NS
+                                                                     : 0;
+}
+
+static FzInstant
+next_timeout (const FzPhoenixChannel *self, uint64_t late_ns)
+{
+  if (self->state == FZ_CHANNEL_JOINING || self->state == FZ_CHANNEL_JOINED)
+    return fz_instant_min (self->deadline, fz_instant_add (self->next_heartbeat, late_ns));
+  return self->deadline;
+}
+
 FzInstant
 fz_phoenix_channel_next_timeout (const FzPhoenixChannel *self)
 {
-  if (self->state == FZ_CHANNEL_JOINING || self->state == FZ_CHANNEL_JOINED)
-    return fz_instant_min (self->deadline, self->next_heartbeat);
-  return self->deadline;
+  return next_timeout (self, heartbeat_late_ns (self));
+}
+
+bool
+fz_phoenix_channel_is_due (const FzPhoenixChannel *self, FzInstant now)
+{
+  return next_timeout (self, 0) <= now;
 }
 
 bool

@@ -26,6 +26,7 @@
 #include <stddef.h>
 
 #define FZ_CHANNEL_HEARTBEAT_NS      (10 * FZ_S)
+#define FZ_CHANNEL_HEARTBEAT_LATE_NS (3 * FZ_S)  /* to go with what else wakes us up */
 #define FZ_CHANNEL_HEARTBEATS_LOST   4u          /* unanswered ones that end the connection */
 #define FZ_CHANNEL_JOIN_NS           (5 * FZ_S)  /* longest wait for the answer to a join */
 #define FZ_CHANNEL_DIAL_NS           (15 * FZ_S) /* TCP, TLS and upgrade together */
@@ -129,5 +130,8 @@ void fz_phoenix_channel_handle_timeout (FzPhoenixChannel *self, FzInstant now);
 
 /* -- output -- */
 
+/* When to wake up for fz_phoenix_channel_handle_timeout, and whether there is something to do now
+ * for who is awake: while the portal answers, a heartbeat may wait for company. */
 FzInstant fz_phoenix_channel_next_timeout (const FzPhoenixChannel *self);
+bool fz_phoenix_channel_is_due (const FzPhoenixChannel *self, FzInstant now);
 bool fz_phoenix_channel_poll (FzPhoenixChannel *self, FzChannelOut *out);

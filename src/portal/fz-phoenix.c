@@ -3,6 +3,10 @@
  * Every input runs through pump (): what the channel asks for is done in order
  * until it asks for nothing more. A callback may come back in here; then the
  * outer pump goes on with what the inner call added.
+ *
+ * The channel's time is a source of its own, and no timeout: it is asked whenever
+ * the loop turns, for whatever reason, and so a heartbeat that may wait goes out
+ * with what wakes us up anyway.
  */
 #include "src/portal/fz-phoenix.h"
 
@@ -10,6 +14,11 @@
 
 #include <string.h>
 #include <time.h>
+
+typedef struct {
+  GSource source;
+  FzPhoenix *phoenix;
+} TimeSource;
 
 struct FzPhoenix {
   FzPhoenixCallbacks callbacks;
@@ -30,7 +39,7 @@ struct FzPhoenix {
   FzPhoenixChannel *channel;
   FzWebsocket *websocket;
   uint8_t public_key[FZ_KEY_SIZE];
-  guint timer_id;
+  TimeSource *time;
 };
 
 /* CLOCK_BOOTTIME: after a suspend the missed heartbeats are due at once. */
@@ -197,28 +206,11 @@ perform (FzPhoenix *self, const FzChannelOut *out)
   }
 }
 
-static gboolean
-on_timer (gpointer user_data)
-{
-  FzPhoenix *self = user_data;
-
-  self->timer_id = 0;
-  fz_phoenix_channel_handle_timeout (self->channel, read_clock (self));
-  pump (self);
-  return G_SOURCE_REMOVE;
-}
-
 static void
-set_timer (FzPhoenix *self)
+free_time (TimeSource *time)
 {
-  FzInstant next = fz_phoenix_channel_next_timeout (self->channel);
-  uint64_t ms;
-
-  g_clear_handle_id (&self->timer_id, g_source_remove);
-  if (next == FZ_INSTANT_NEVER)
-    return;
-  ms = (fz_instant_since (read_clock (self), next) / self->speed + FZ_MS - 1) / FZ_MS;
-  self->timer_id = g_timeout_add ((guint) MIN (ms, G_MAXINT), on_timer, self);
+  g_source_destroy (&time->source);
+  g_source_unref (&time->source);
 }
 
 static void
@@ -226,7 +218,7 @@ clear_phoenix (gpointer data)
 {
   FzPhoenix *self = data;
 
-  g_clear_handle_id (&self->timer_id, g_source_remove);
+  g_clear_pointer (&self->time, free_time);
   g_clear_pointer (&self->websocket, fz_websocket_abandon);
   g_clear_pointer (&self->channel, fz_phoenix_channel_free);
   g_free (self->resolvers);
@@ -249,9 +241,50 @@ pump (FzPhoenix *self)
     perform (self, &out);
   }
   self->is_pumping = false;
-  if (!self->is_freed)
-    set_timer (self);
   g_rc_box_release_full (self, clear_phoenix);
+}
+
+/* -- time -- */
+
+static gboolean
+is_time_due (GSource *source)
+{
+  FzPhoenix *self = ((TimeSource *) source)->phoenix;
+
+  return fz_phoenix_channel_is_due (self->channel, read_clock (self));
+}
+
+static gboolean
+prepare_time (GSource *source, int *timeout_ms)
+{
+  FzPhoenix *self = ((TimeSource *) source)->phoenix;
+  FzInstant next = fz_phoenix_channel_next_timeout (self->channel);
+  uint64_t ms = (fz_instant_since (read_clock (self), next) / self->speed + FZ_MS - 1) / FZ_MS;
+
+  *timeout_ms = next == FZ_INSTANT_NEVER ? -1 : (int) MIN (ms, G_MAXINT);
+  return is_time_due (source);
+}
+
+static gboolean
+dispatch_time (GSource *source, GSourceFunc callback, gpointer user_data)
+{
+  FzPhoenix *self = ((TimeSource *) source)->phoenix;
+
+  fz_phoenix_channel_handle_timeout (self->channel, read_clock (self));
+  pump (self);
+  return G_SOURCE_CONTINUE;
+}
+
+static TimeSource *
+new_time (FzPhoenix *self)
+{
+  static GSourceFuncs functions = { prepare_time, is_time_due, dispatch_time, NULL, NULL, NULL };
+  GSource *source = g_source_new (&functions, sizeof (TimeSource));
+
+  ((TimeSource *) source)->phoenix = self;
+  g_source_set_static_name (source, "fz-phoenix");
+  g_source_attach (source, NULL);
+  return (TimeSource *) source;
 }
 
 /* -- public -- */
@@ -273,6 +306,7 @@ fz_phoenix_new (const FzPhoenixConfig *config,
   self->rng = config->channel.rng;
   self->log = config->channel.log;
   self->channel = fz_phoenix_channel_new (&config->channel);
+  self->time = new_time (self);
   return self;
 }
 
@@ -283,7 +317,7 @@ fz_phoenix_free (FzPhoenix *self)
     return;
 
   self->is_freed = true;
-  g_clear_handle_id (&self->timer_id, g_source_remove);
+  g_clear_pointer (&self->time, free_time);
   g_clear_pointer (&self->websocket, fz_websocket_abandon);
   g_rc_box_release_full (self, clear_phoenix);
 }
