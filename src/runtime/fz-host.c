@@ -242,6 +242,8 @@ replace (FzHost *self, bool sockets, bool tun)
   if (sockets)
     fz_host_sockets_change (self->sockets, self->state == STATE_RUNNING ? self->lanes : NULL);
   fz_driver_drain_rings (self->driver);
+  if (self->state == STATE_FAILED) /* by what came of the rings: for good */
+    return;
   if (tun)
     close_device (self);
   repair (self);

@@ -28,6 +28,7 @@ typedef struct {
   char *fatal;      /* the error's text */
   unsigned n_lanes; /* 0: the host's choice */
   unsigned queue;   /* that the next packet is put into */
+  bool is_refused;  /* once connected it asks for its addresses anew, and the platform refuses */
 } End;
 
 static FzIp
@@ -40,11 +41,24 @@ ip (const char *text)
 }
 
 static void
+ask_in_vain (End *end)
+{
+  FzCommand command = { .kind = FZ_COMMAND_CONFIG_CHANGED };
+
+  command.config_changed.ipv4 = ip ("10.9.0.77");
+  command.config_changed.ipv6 = end->ipv6;
+  fz_platform_fake_fail_at (end->platform, 1, FZ_PLATFORM_ERROR_PERMISSION);
+  g_assert_true (fz_host_run_command (end->host, &command, NULL));
+}
+
+static void
 on_event (const FzEvent *event, gpointer user_data)
 {
   End *end = user_data;
 
   end->events[event->kind]++;
+  if (event->kind == FZ_EVENT_PEER_CONNECTED && end->is_refused)
+    ask_in_vain (end);
   /* the host has done its part before we hear of it */
   if (event->kind == FZ_EVENT_INTERFACE_CHANGED && fz_platform_fake_has_tun (end->platform))
     g_assert_nonnull (fz_platform_fake_get_address (end->platform, FZ_IP_V4));
@@ -454,6 +468,34 @@ test_device_lost_for_good (void)
   pair_clear (ends);
 }
 
+/* What fails for good while the lanes are down, because of something that they had handed over, is
+ * not made good by starting them again. */
+static void
+test_failure_while_replacing (void)
+{
+  End ends[2];
+  unsigned n_calls;
+
+  pair_open (ends);
+  ends[1].is_refused = true;
+  g_assert_true (put_packet (&ends[0], &ends[1], 1));
+  while (ends[0].events[FZ_EVENT_PEER_CONNECTED] == 0)
+    g_main_context_iteration (NULL, TRUE);
+  while (metric (&ends[1], "rx_to_engine") < 2) /* the peer's initiation; its use of the keys */
+    g_usleep (200);                             /* polls */
+  g_assert_cmpuint (ends[1].events[FZ_EVENT_PEER_CONNECTED], ==, 0);
+
+  n_calls = fz_platform_fake_count_all (ends[1].platform);
+  fz_host_reset_network (ends[1].host);
+  g_assert_cmpuint (ends[1].events[FZ_EVENT_PEER_CONNECTED], ==, 1);
+  g_assert_cmpuint (fz_platform_fake_count_all (ends[1].platform), ==, n_calls + 1);
+  while (ends[1].fatal == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  fz_host_reset_network (ends[1].host);
+  g_assert_cmpuint (fz_platform_fake_count_all (ends[1].platform), ==, n_calls + 1);
+  pair_clear (ends);
+}
+
 static void
 test_interface_refused (void)
 {
@@ -709,6 +751,7 @@ main (int argc, char **argv)
   g_test_add_func ("/host/burst-before-session", test_burst_before_session);
   g_test_add_func ("/host/rekey", test_rekey);
   g_test_add_func ("/host/ports", test_ports);
+  g_test_add_func ("/host/device/failure-while-replacing", test_failure_while_replacing);
   g_test_add_func ("/host/device/deleted", test_device_deleted);
   g_test_add_func ("/host/device/comes-back-late", test_device_comes_back_late);
   g_test_add_func ("/host/device/lost-for-good", test_device_lost_for_good);
