@@ -365,7 +365,7 @@ test_one_family_silent (void)
   skip_events (&bed);
   while (see (&bed, &seen))
     g_assert_cmpint (seen.to.ip.family, ==, FZ_IP_V6);
-  run_for (&bed, 5 * FZ_S);
+  run_for (&bed, 7 * FZ_S);
   expect (&bed, FZ_STUN_BINDING_REQUEST, &seen); /* the keep-alive */
 }
 
@@ -457,11 +457,11 @@ test_moved_mapping (void)
 
   bed_init (&bed, V4, NULL);
   go_to_active (&bed);
-  run_for (&bed, 25 * FZ_S);
+  run_for (&bed, 27 * FZ_S);
   expect (&bed, FZ_STUN_BINDING_REQUEST, &seen);
   say_mapped (&bed, &seen, MAPPED4);
   expect_no_event (&bed);
-  run_for (&bed, 25 * FZ_S);
+  run_for (&bed, 27 * FZ_S);
   expect (&bed, FZ_STUN_BINDING_REQUEST, &seen);
   say_mapped (&bed, &seen, "203.0.113.8:1");
   expect_event (&bed, FZ_RELAY_EVENT_CANDIDATE, FZ_CANDIDATE_SERVER_REFLEXIVE, "203.0.113.8:1");
@@ -683,8 +683,8 @@ test_refresh (void)
 
   bed_init (&bed, V4, NULL);
   go_to_active (&bed);
-  for (int i = 0; i < 11; i++) { /* keep-alives up to 275 s */
-    run_for (&bed, 25 * FZ_S);
+  for (int i = 0; i < 11; i++) { /* keep-alives up to 297 s */
+    run_for (&bed, 27 * FZ_S);
     expect (&bed, FZ_STUN_BINDING_REQUEST, &seen);
     say_mapped (&bed, &seen, MAPPED4);
   }
@@ -717,7 +717,7 @@ test_refresh_without_room (void)
   bed_init (&bed, V4, NULL);
   go_to_active (&bed);
   for (int i = 0; i < 11; i++) {
-    run_for (&bed, 25 * FZ_S);
+    run_for (&bed, 27 * FZ_S);
     expect (&bed, FZ_STUN_BINDING_REQUEST, &seen);
     say_mapped (&bed, &seen, MAPPED4);
   }
@@ -807,7 +807,7 @@ test_keep_alive (void)
   say_yes (&bed, &seen);
   run_for (&bed, 20 * FZ_S);
   g_assert_true (route (&bed, PEER_A, &out));
-  run_for (&bed, 25 * FZ_S - 1);
+  run_for (&bed, 27 * FZ_S - 1);
   expect_silence (&bed);
   run_for (&bed, 1);
   expect (&bed, FZ_STUN_BINDING_REQUEST, &seen);
