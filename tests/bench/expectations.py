@@ -34,9 +34,9 @@ def quotient(topology, key, ours=OURS, other=RIVAL, other_key=None):
     return value
 
 
-def own(topology, key, scale=1.0):
+def own(topology, key, scale=1.0, kind=OURS):
     def value(get):
-        found = get(topology, OURS, key)
+        found = get(topology, kind, key)
         return found * scale if found is not None else None
     return value
 
@@ -77,6 +77,8 @@ ROWS = [
     at_most("memory of a peer with a session, of 10,000", "KB", 12, 6, own("many", "many_kb_per_session")),
     at_most("wake-ups per second, 10,000 idle peers", "", 2, 1, own("many", "many_idle_wakeups_per_s")),
     at_most("wake-ups per second, one idle peer", "", 0.5, 0.5, own("direct", "idle_wakeups_per_s")),
+    *(at_most(f"wake-ups per second in the whole chain, idle: {name}", "", 0.5, 0.35,
+              own("gateway", f"idle_{name}_wakeups_per_s", kind=CHAIN)) for name in ("client", "gateway")),
     *(at_most(f"request beside 1 flow at a round trip of {2 * ms:g} ms, p50 beyond it", "ms", 5, 5,
               own(name, "rr1_p50_beyond_wire_ms")) for name, ms in HOPS_MS.items()),
     *(at_least(f"goodput of 1 flow at a round trip of {2 * ms:g} ms, share of that without AQM", "", 0.95, 1,

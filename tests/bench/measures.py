@@ -29,6 +29,8 @@ WARM_S = 0.6  # of a load before anything is measured beside it
 LOSS_MAX = 0.001  # dataplane.md §23.3
 HANDSHAKES_BESIDE = 2000  # a second
 CPU_SHARE = 0.5
+CHAIN_SETTLE_S = 60  # until both ends of a path are idle, and their checks have fallen into one step
+CHAIN_IDLE_S = 100  # four rounds of checks
 SETTLE_S = 20  # until what handshakes leave to be done has been done
 N_COLD = 3  # starts a round
 
@@ -497,6 +499,17 @@ def _idle(measure):
     counts = [after - now for after, now in zip((p.voluntary_switches() for p in processes), before[0])]
     measure.add("idle_wakeups_per_s", max(counts) / seconds)
     measure.add("idle_cpu_permille", 1000 * (measure.cpu_seconds() - before[1]) / seconds)
+
+
+@test("idle-chain", "wake-ups of client and gateway, idle, heartbeats and paths' checks included", ("gateway",),
+      kinds=(CHAIN,), once=True, cost=lambda o: CHAIN_SETTLE_S + CHAIN_IDLE_S)
+def _idle_chain(measure):
+    processes = dict(zip(("client", "gateway"), measure.contender.processes))
+    time.sleep(CHAIN_SETTLE_S)
+    before = {name: process.voluntary_switches() for name, process in processes.items()}
+    time.sleep(CHAIN_IDLE_S)
+    for name, process in processes.items():
+        measure.add(f"idle_{name}_wakeups_per_s", (process.voluntary_switches() - before[name]) / CHAIN_IDLE_S)
 
 
 @test("roam", "the client's address changes under 1000/s each way", cost=lambda o: 5, kinds=(OURS, RIVAL))

@@ -79,6 +79,8 @@ ROWS = [
     ("roam_down_gap_ms", "client moves: silence downwards, ms", "{:.1f}", False),
     ("roam_down_lost", "client moves: lost downwards of 3000", "{:.0f}", None),
     ("idle_wakeups_per_s", "wake-ups per second, idle", "{:.2f}", False),
+    ("idle_client_wakeups_per_s", "wake-ups per second, idle: client", "{:.2f}", False),
+    ("idle_gateway_wakeups_per_s", "wake-ups per second, idle: gateway with one client", "{:.2f}", False),
     ("idle_cpu_permille", "CPU, idle, permille", "{:.2f}", None),
     ("idle_mb", "resident, one end, idle, MB", "{:.1f}", False),
     ("peak_mb", "resident, one end, at most, MB", "{:.1f}", False),
