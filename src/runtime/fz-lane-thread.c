@@ -76,6 +76,7 @@ struct FzLaneThread {
   FzTunQueue queue;
   Worker workers[2];
   unsigned n_workers;
+  FzInstant stop_by;        /* engine thread only; from being asked to stop on */
   atomic_bool stopping;     /* engine writes, workers read */
   atomic_bool pausing;      /* likewise: stopping, to be started again soon */
   atomic_bool tun_is_gone;  /* either worker writes, both read */
@@ -574,10 +575,13 @@ static bool
 join_worker (Worker *worker)
 {
   struct pollfd ended = { .fd = worker->ended_fd, .events = POLLIN };
+  const FzLaneThread *self = worker->lane;
   int n;
 
   do {
-    n = poll (&ended, 1, JOIN_MS);
+    uint64_t left_ns = fz_instant_since (fz_clock_now (self->config.clock), self->stop_by);
+
+    n = poll (&ended, 1, (int) (left_ns / FZ_MS));
   } while (n < 0 && errno == EINTR);
   if (n <= 0)
     return false;
@@ -589,7 +593,9 @@ join_worker (Worker *worker)
 void
 fz_lane_thread_ask_to_stop (FzLaneThread *self)
 {
-  atomic_store (&self->stopping, true);
+  /* asked once more, for the join: there is one deadline, for all lanes that were asked together */
+  if (!atomic_exchange (&self->stopping, true))
+    self->stop_by = fz_instant_add (fz_clock_now (self->config.clock), JOIN_MS * FZ_MS);
   for (unsigned i = 0; i < self->n_workers; i++)
     if (self->workers[i].is_running)
       wake (&self->workers[i]);

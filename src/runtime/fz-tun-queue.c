@@ -31,7 +31,7 @@ struct FzTunWriter {
   FzTunQueue queue;
   FzTunCounters counters;
   uint8_t *frame; /* for fz_lane_rx_split */
-  bool is_stuck;  /* it has been waited for in vain, in this turn: nobody waits once more */
+  bool is_stuck;  /* it has been waited for in vain: nobody waits once more in this turn */
 
   /* while a refused run is written packet by packet */
   bool single_refused;
@@ -196,6 +196,7 @@ void
 fz_tun_writer_set_queue (FzTunWriter *self, FzTunQueue queue)
 {
   self->queue = queue;
+  self->is_stuck = false;
   if (queue.fd < 0)
     self->queue.write_fd = -1;
 }
@@ -277,8 +278,12 @@ write_packet (FzTunWriter *self, const uint8_t *packet, size_t length)
 FzTunStatus
 fz_tun_writer_write_packet (FzTunWriter *self, const uint8_t *packet, size_t length)
 {
-  self->is_stuck = false;
-  return write_packet (self, packet, length);
+  FzTunStatus status = write_packet (self, packet, length);
+
+  /* who writes packet by packet has no turns: nobody waits once more until it takes one */
+  if (status == FZ_TUN_MORE && self->single_error == 0)
+    self->is_stuck = false;
+  return status;
 }
 
 static void
