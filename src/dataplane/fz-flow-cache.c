@@ -49,6 +49,12 @@ fz_flow_cache_new (uint64_t seed)
   return self;
 }
 
+size_t
+fz_flow_cache_get_bytes (void)
+{
+  return sizeof (FzFlowCache);
+}
+
 void
 fz_flow_cache_free (FzFlowCache *self)
 {

@@ -23,6 +23,7 @@
 typedef struct FzFlowCache FzFlowCache;
 
 FzFlowCache *fz_flow_cache_new (uint64_t seed);
+size_t fz_flow_cache_get_bytes (void); /* of each */
 void fz_flow_cache_free (FzFlowCache *self);
 
 /* At the top of a turn: forgets everything if the snapshot is another one. */

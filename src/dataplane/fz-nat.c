@@ -512,3 +512,19 @@ fz_nat_get_n_expired (const FzNat *self)
 {
   return self->n_expired;
 }
+
+/* -- what it costs -- */
+
+static size_t
+bytes_of (const Table *table)
+{
+  return table != NULL ? sizeof *table + ((size_t) table->mask + 1) * sizeof *table->slots : 0;
+}
+
+size_t
+fz_nat_get_bytes (const FzNat *self)
+{
+  return sizeof *self + bytes_of (atomic_load_explicit (&self->by_inside, memory_order_relaxed)) +
+         bytes_of (atomic_load_explicit (&self->by_outside, memory_order_relaxed)) +
+         (self->n_sessions + self->n_expired) * sizeof (FzNatSession);
+}

@@ -107,3 +107,4 @@ FzInstant fz_nat_expire (FzNat *self, FzReclaim *reclaim, FzInstant now);
 
 size_t fz_nat_get_n_sessions (const FzNat *self); /* without expired ones */
 size_t fz_nat_get_n_expired (const FzNat *self);  /* that are remembered */
+size_t fz_nat_get_bytes (const FzNat *self);      /* without what is being reclaimed */

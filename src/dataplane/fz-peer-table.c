@@ -321,3 +321,20 @@ fz_peer_table_find_host (const FzPeerTable *self, const FzIp *ip)
       best = host->peer;
   return best;
 }
+
+/* -- what it costs -- */
+
+static size_t
+bytes_of (const Map *map)
+{
+  const Slots *slots = atomic_load_explicit (&map->slots, memory_order_relaxed);
+
+  return slots != NULL ? sizeof *slots + ((size_t) slots->mask + 1) * sizeof slots->items[0] : 0;
+}
+
+size_t
+fz_peer_table_get_bytes (const FzPeerTable *self)
+{
+  return sizeof *self + bytes_of (&self->by_id) + bytes_of (&self->by_host) +
+         self->by_host.n_items * sizeof (Host);
+}

@@ -48,3 +48,6 @@ FzPeer *fz_peer_table_find_host (const FzPeerTable *self, const FzIp *ip);    /*
  * Returns: valid as long as the table
  */
 const _Atomic uint64_t *fz_peer_table_watch (const FzPeerTable *self, const FzIp *ip);
+
+/* Of the table itself: without the peers, and without what is being reclaimed. Engine. */
+size_t fz_peer_table_get_bytes (const FzPeerTable *self);

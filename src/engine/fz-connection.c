@@ -519,6 +519,12 @@ fz_connection_get_peer (FzConnection *self)
   return self->peer;
 }
 
+unsigned
+fz_connection_count_sessions (const FzConnection *self)
+{
+  return fz_tunnel_count_sessions (self->tunnel);
+}
+
 bool
 fz_connection_is_established (const FzConnection *self)
 {

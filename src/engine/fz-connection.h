@@ -122,6 +122,7 @@ uint32_t fz_connection_get_connection_id (const FzConnection *self);
 const uint8_t *fz_connection_get_public_key (const FzConnection *self);
 const char *fz_connection_get_local_ufrag (const FzConnection *self); /* NULL: bare */
 const FzUuid *fz_connection_get_relay_id (const FzConnection *self);
+unsigned fz_connection_count_sessions (const FzConnection *self);
 FzPeer *fz_connection_get_peer (FzConnection *self);
 bool fz_connection_is_established (const FzConnection *self);
 bool fz_connection_get_path (const FzConnection *self, FzPath *out);     /* false: none yet */

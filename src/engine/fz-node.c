@@ -666,6 +666,26 @@ fz_node_add_relay_views (const FzNode *self, GArray *views)
   fz_relay_pool_add_views (self->context.relays, views);
 }
 
+/* Looks at every connection: for who asks now and then. */
+static void
+add_connections (const FzNode *self, FzEngineCounters *counters)
+{
+  for (guint i = 0; i < self->slots->len; i++) {
+    FzConnection *connection = g_array_index (self->slots, FzNodeSlot, i).connection;
+    const FzNat *nat;
+
+    if (connection == NULL)
+      continue;
+    counters->n_established += fz_connection_is_established (connection);
+    counters->n_sessions += fz_connection_count_sessions (connection);
+    nat = atomic_load_explicit (&fz_connection_get_peer (connection)->nat, memory_order_relaxed);
+    if (nat == NULL)
+      continue;
+    counters->n_nat_sessions += fz_nat_get_n_sessions (nat);
+    counters->nat_bytes += fz_nat_get_bytes (nat);
+  }
+}
+
 void
 fz_node_add_counters (const FzNode *self, FzEngineCounters *counters)
 {
@@ -682,5 +702,7 @@ fz_node_add_counters (const FzNode *self, FzEngineCounters *counters)
   counters->cookies_sent += context->cookies_sent;
   counters->handshakes_bad_mac1 += context->bad_mac1;
   counters->n_peers += (uint32_t) fz_node_get_n_connections (self);
+  counters->peer_table_bytes += fz_peer_table_get_bytes (self->peers);
+  add_connections (self, counters);
   counters->n_relays += (uint32_t) fz_relay_pool_get_n_relays (context->relays);
 }

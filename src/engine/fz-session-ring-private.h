@@ -62,3 +62,5 @@ FzKeypair *fz_session_ring_usable (const FzSessionRing *self, FzInstant now);
 
 /* Shows lanes the current session; true if that is a session they did not have. */
 bool fz_session_ring_publish (FzSessionRing *self);
+
+unsigned fz_session_ring_count (const FzSessionRing *self);

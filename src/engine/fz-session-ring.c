@@ -175,3 +175,13 @@ fz_session_ring_publish (FzSessionRing *self)
   atomic_store_explicit (&self->peer->sending, self->current, memory_order_release);
   return self->current != NULL;
 }
+
+unsigned
+fz_session_ring_count (const FzSessionRing *self)
+{
+  unsigned n = 0;
+
+  for (unsigned i = 0; i < FZ_PEER_SESSIONS; i++)
+    n += self->slots[i] != NULL;
+  return n;
+}

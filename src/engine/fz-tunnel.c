@@ -833,6 +833,12 @@ fz_tunnel_is_handshaking (const FzTunnel *self)
   return self->state == STATE_SCHEDULED || self->state == STATE_AWAITING;
 }
 
+unsigned
+fz_tunnel_count_sessions (const FzTunnel *self)
+{
+  return fz_session_ring_count (&self->sessions);
+}
+
 const uint8_t *
 fz_tunnel_get_public_key (const FzTunnel *self)
 {

@@ -199,5 +199,6 @@ FzDrop fz_tunnel_seal (FzTunnel *self, FzSpan packet, FzInstant now, uint8_t *ou
 
 /* -- what is observable -- */
 bool fz_tunnel_can_send (const FzTunnel *self, FzInstant now);
-bool fz_tunnel_is_handshaking (const FzTunnel *self);           /* scheduled or out */
+bool fz_tunnel_is_handshaking (const FzTunnel *self);     /* scheduled or out */
+unsigned fz_tunnel_count_sessions (const FzTunnel *self); /* keys that we would still open with */
 const uint8_t *fz_tunnel_get_public_key (const FzTunnel *self); /* the peer's */

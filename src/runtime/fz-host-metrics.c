@@ -7,6 +7,8 @@
 
 #include "src/runtime/fz-host-metrics.h"
 
+#include "src/dataplane/fz-flow-cache.h"
+
 #include <stddef.h>
 
 typedef struct {
@@ -623,6 +625,15 @@ add_handshake_times (FzMetrics *metrics, const FzEngineCounters *counters)
       metrics, &family, NULL, "engine", buckets, counters->handshake_times.total_ns);
 }
 
+static void
+add_table (FzMetrics *metrics, const char *table, uint64_t bytes)
+{
+  static const FzMetricFamily family =
+      GAUGE ("table_bytes", "Memory of the tables that packets are looked up in.");
+
+  fz_metrics_add (metrics, &family, FZ_METRIC_LABELS ({ "table", table }), NULL, NULL, bytes);
+}
+
 void
 fz_host_metrics_add_engine (FzMetrics *metrics, const FzEngineCounters *counters)
 {
@@ -631,6 +642,10 @@ fz_host_metrics_add_engine (FzMetrics *metrics, const FzEngineCounters *counters
     const char *flat_name;
   } rows[] = {
     { GAUGE ("peers", "Peers that the engine has a connection with or makes one."), "peers" },
+    { GAUGE ("peers_established", "Peers with a path and keys."), "peers_established" },
+    { GAUGE ("sessions", "Keys that packets can be opened with; up to eight of a peer."),
+      "sessions" },
+    { GAUGE ("nat_sessions", "Translated flows to hosts behind names."), "nat_sessions" },
     { GAUGE ("relays", "Relays that the engine knows."), "relays" },
     { COUNTER ("handshakes_started", "Handshake initiations sent, repetitions included."),
       "handshakes_started" },
@@ -645,6 +660,9 @@ fz_host_metrics_add_engine (FzMetrics *metrics, const FzEngineCounters *counters
       "packets_buffered" },
   };
   const uint64_t values[] = { counters->n_peers,
+                              counters->n_established,
+                              counters->n_sessions,
+                              counters->n_nat_sessions,
                               counters->n_relays,
                               counters->handshakes_started,
                               counters->handshakes_received,
@@ -657,6 +675,8 @@ fz_host_metrics_add_engine (FzMetrics *metrics, const FzEngineCounters *counters
 
   for (size_t i = 0; i < G_N_ELEMENTS (rows); i++)
     fz_metrics_add (metrics, &rows[i].family, NULL, "engine", rows[i].flat_name, values[i]);
+  add_table (metrics, "peers", counters->peer_table_bytes);
+  add_table (metrics, "nat", counters->nat_bytes);
   add_handshake_times (metrics, counters);
   for (int i = FZ_DROP_NONE + 1; i < FZ_N_DROPS; i++) {
     const char *reason = fz_drop_name ((FzDrop) i);
@@ -741,6 +761,12 @@ add_demotions (FzMetrics *metrics, const FzLadder *ladder)
     fz_metrics_add (
         metrics, &times, FZ_METRIC_LABELS (label), NULL, NULL, ladder->demotions[i].last_unix_ns);
   }
+}
+
+void
+fz_host_metrics_add_lanes (FzMetrics *metrics, unsigned n_lanes)
+{
+  add_table (metrics, "flow-cache", (uint64_t) 2 * n_lanes * fz_flow_cache_get_bytes ());
 }
 
 void

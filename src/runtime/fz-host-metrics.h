@@ -16,6 +16,9 @@
 /* Before the next ones: they are for the lane with that name, and see fz_metrics_set_lane. */
 void fz_host_metrics_add_lane (FzMetrics *metrics, const FzLaneThread *lane);
 
+/* What all lanes have alike. */
+void fz_host_metrics_add_lanes (FzMetrics *metrics, unsigned n_lanes);
+
 /* The engine thread's own sending and writing, as the lane "engine". */
 void fz_host_metrics_add_engine_io (FzMetrics *metrics,
                                     const FzOutbox *outbox,

@@ -135,4 +135,5 @@ fz_lanes_add_metrics (const FzLanes *self, FzMetrics *metrics)
     fz_host_metrics_add_lane (metrics, self->lanes[i]);
   }
   fz_metrics_set_lane (metrics, NULL, false);
+  fz_host_metrics_add_lanes (metrics, self->n_lanes);
 }

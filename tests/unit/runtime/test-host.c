@@ -306,6 +306,9 @@ assert_exposition (const End *end)
   g_assert_nonnull (argv[1]);
   g_assert_nonnull (strstr (text, sent));
   g_assert_nonnull (strstr (text, "reason=\"bad-tag\"} 0\n"));
+  g_assert_nonnull (strstr (text, "\nfirezone_sessions 1\n"));
+  g_assert_nonnull (strstr (text, "\nfirezone_table_bytes{table=\"peers\"} "));
+  g_assert_nonnull (strstr (text, "\nfirezone_table_bytes{table=\"flow-cache\"} "));
   g_assert_nonnull (strstr (text, "\nfirezone_handshake_seconds_count 1\n"));
   judge = g_subprocess_newv (argv,
                              G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE |
@@ -349,6 +352,9 @@ test_traffic (void)
   g_assert_cmpuint (metric (&ends[0], "engine_handshakes_completed"), ==, 1);
   g_assert_cmpuint (metric (&ends[0], "tx_packets"), >=, 49); /* all but the first by the lane */
   assert_exposition (&ends[0]);
+  g_assert_cmpuint (metric (&ends[0], "engine_peers_established"), ==, 1);
+  g_assert_cmpuint (metric (&ends[0], "engine_sessions"), ==, 1);
+  g_assert_cmpuint (metric (&ends[0], "engine_nat_sessions"), ==, 0);
   g_assert_cmpuint (ends[0].events[FZ_EVENT_INTERFACE_CHANGED], >=, 1);
   g_assert_true (fz_platform_fake_has_route (ends[0].platform, "10.9.0.2/32"));
   g_assert_false (fz_platform_fake_has_rules (ends[0].platform));
