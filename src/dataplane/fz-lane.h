@@ -86,6 +86,8 @@ typedef struct {
  * emit so many bytes, take the trains, send them. Committed frames are staged in flow queues
  * (fz-flow-queue.h) and leave fairly, not in the order in which they came; those of one flow do. */
 
+/* Measured, ping beside eight flows, p50 and p99 in ms: 64 KiB emitted 0.7 and 5.1, 128 KiB 0.8 and
+ * 4.0, 256 KiB 1.3 and 4.3, at the same throughput; how much is read makes no difference. */
 #define FZ_TX_READ_BYTES (512u << 10) /* to be read before something is emitted */
 #define FZ_TX_EMIT_BYTES (128u << 10) /* to be emitted before the TUN is looked at again */
 
