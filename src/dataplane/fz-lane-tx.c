@@ -12,9 +12,9 @@
  * at a time. One frame alone, with nothing staged, never sees the queue.
  *
  * Staged frames outlive turns, what they refer to need not: between two turns
- * the engine may publish another snapshot and free a peer that is not in it. So
- * a frame keeps its flow and never relies on a peer: a verdict is used in the
- * turn that asked for it, in any later one the flow cache is asked again.
+ * the engine may publish another snapshot, or free a peer that has gone. So a
+ * frame keeps its flow and never relies on a peer: a verdict is used in the turn
+ * that asked for it, in any later one the flow cache is asked again.
  *
  * Order. What went to the engine must leave before what is sent directly later.
  * For each flow the half remembers how far the ring had got when it last handed

@@ -60,7 +60,7 @@ typedef struct {
   FzCandidateOutbox *outbox;
   FzOutQueue transmits;
   GArray *events;           /* of FzNodeEvent */
-  GPtrArray *retired_peers; /* of FzPeer: to be retired after the next snapshot */
+  GPtrArray *retired_peers; /* of FzPeer: to be retired by fz_node_publish */
   FzTunnelCounters tunnels;
   uint64_t cookies_sent;
   uint64_t bad_mac1; /* handshake messages that were not made for our key */
@@ -107,7 +107,7 @@ FzConnection *fz_connection_new_bare (FzConnectionContext *context,
                                       uint32_t connection_id,
                                       FzInstant now);
 
-/* Its FzPeer goes to context->retired_peers: lanes may hold it until the next snapshot. */
+/* Its FzPeer goes to context->retired_peers: a lane may hold it, and a published route name it. */
 void fz_connection_free (FzConnection *self);
 
 /* -- what the node asks after each call -- */

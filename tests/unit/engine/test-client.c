@@ -3,6 +3,7 @@
 #include "engine-bed.h"
 #include "src/dataplane/fz-lane.h"
 #include "src/dataplane/fz-verdict.h"
+#include "src/engine/fz-cookie.h"
 #include "src/engine/fz-limits.h"
 #include "src/engine/fz-packet-buffer.h"
 #include "src/proto/fz-icmp.h"
@@ -545,6 +546,36 @@ test_preference (void)
   bed_expect (&bed, "request 12 9a 9c");
 }
 
+/* Lanes refuse what has been made for another key: the one that they have is the engine's. */
+static void
+assert_lanes_key (const EngineBed *bed)
+{
+  const FzSnapshot *snapshot = atomic_load (&bed->published.current);
+  FzCookieKeys keys;
+
+  fz_cookie_keys_init (&keys, fz_engine_get_public_key (bed->engine));
+  g_assert_cmpmem (fz_snapshot_get_mac1_key (snapshot), FZ_KEY_SIZE, keys.mac1, sizeof keys.mac1);
+}
+
+/* The key of a client that is connected to nobody changes, too. */
+static void
+test_network_change_alone (void)
+{
+  g_auto (EngineBed) bed;
+  FzCommand changed = { .kind = FZ_COMMAND_NETWORK_CHANGED };
+  FzCommand init = bed_client_init (NULL, 0, NULL);
+
+  bed_init (&bed, FZ_ROLE_CLIENT);
+  assert_lanes_key (&bed);
+  bed_command (&bed, &init);
+  bed_forget (&bed);
+  for (unsigned i = 0; i < 2; i++) {
+    bed_command (&bed, &changed);
+    bed_expect (&bed, "public-key");
+    assert_lanes_key (&bed);
+  }
+}
+
 static void
 test_network_change (void)
 {
@@ -563,6 +594,7 @@ test_network_change (void)
   bed_command (&bed, &changed);
   bed_expect (&bed, "public-key");
   g_assert_true (memcmp (before, fz_engine_get_public_key (bed.engine), FZ_KEY_SIZE) != 0);
+  assert_lanes_key (&bed);
   g_assert_cmpuint (bed.n_transmits, ==, n_transmits + 1); /* the relay is asked at once */
 
   bed_answer_relay (&bed);
@@ -672,6 +704,7 @@ main (int argc, char **argv)
   g_test_add_func ("/client/refused-before-portal-was-away", test_refused_before_portal_was_away);
   g_test_add_func ("/client/held-candidates-die", test_held_candidates_die_with_their_connection);
   g_test_add_func ("/client/network-change", test_network_change);
+  g_test_add_func ("/client/network-change-alone", test_network_change_alone);
   g_test_add_func ("/client/gateway-with-new-key", test_gateway_with_new_key);
   g_test_add_func ("/client/routes-of-lanes", test_routes_of_lanes);
   return g_test_run ();
