@@ -322,6 +322,7 @@ reset_network (FzEngine *self, FzInstant now)
     return;
   fz_candidate_outbox_set_held (self->outbox, true); /* the link is about to be made anew */
   fz_node_reset (self->context.node, now);
+  self->context.are_routes_changed = true; /* the snapshot holds the identity's mac1 key */
   memcpy (event.public_key, fz_node_get_public_key (self->context.node), FZ_KEY_SIZE);
   fz_event_queue_push (&self->context.events, &event, NULL);
 }

@@ -10,7 +10,7 @@
 
 #define N_CROWD   10000u
 #define N_ROUNDS  4u
-#define TABLE_MAX 256u   /* bytes per peer that tables and GSlice may keep for the next as many */
+#define TABLE_MAX 512u   /* bytes per peer that tables and GSlice may keep for the next as many */
 #define NOISE_MAX 65536u /* six bytes a peer */
 
 static const FzProtocolKey any;
