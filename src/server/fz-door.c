@@ -4,10 +4,16 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #define GUEST_KEY       "fz-guest"
 #define FULL_PAUSE_MS   100u
 #define UNSENT_LIMIT_MS 30000 /* a peer that takes nothing for so long is cut off */
+
+/* TLS: a record's head (RFC 8446 §5.1), and what a client's first one may be long with it */
+#define HEAD_BYTES       5u
+#define HANDSHAKE_RECORD 22u
+#define RECORD_BYTES_MAX (HEAD_BYTES + 16384u)
 
 typedef struct {
   FzDoor *door;
@@ -15,15 +21,19 @@ typedef struct {
   guint id; /* of the socket's source, or of a pause */
 } Leaf;
 
-/* A connection; lives as long as libsoup keeps the peer's address. */
+/* A connection; the door's until libsoup has it, and then as long as that keeps the peer's
+ * address. */
 typedef struct {
   FzDoor *door; /* NULL: the door is gone, or lets in no more */
   GSocket *socket;
-  FzIp source;   /* FZ_IP_NONE: a proxy's, without a limit of its own */
-  guint id;      /* of the deadline for a request; 0: none is owed */
-  GList of_door; /* data: this */
+  FzIp source;    /* FZ_IP_NONE: a proxy's, without a limit of its own */
+  guint id;       /* of the deadline for a request; 0: none is owed */
+  guint hello_id; /* TLS, libsoup has not got it: until the client has said hello */
+  GList of_door;  /* data: this */
   FzLobbyPlace place;
-  bool is_leaving; /* cut off */
+  bool has_head;    /* of its hello */
+  bool has_request; /* has begun one */
+  bool is_leaving;  /* cut off */
 } Guest;
 
 struct FzDoor {
@@ -123,15 +133,30 @@ free_guest (gpointer data)
 
   detach (guest);
   g_clear_handle_id (&guest->id, g_source_remove);
+  g_clear_handle_id (&guest->hello_id, g_source_remove);
   g_object_unref (guest->socket);
   g_free (guest);
 }
 
+/* The door closes. */
+static void
+let_go (Guest *guest)
+{
+  if (guest->hello_id != 0)
+    free_guest (guest);
+  else
+    detach (guest);
+}
+
 /* A TLS handshake stands in one of GLib's few threads for such things: that one goes on, too.
- * libsoup lets go of the descriptor by and by. */
+ * libsoup lets go of the descriptor by and by; before it has it, the connection is gone at once. */
 static void
 cut_off (Guest *guest)
 {
+  if (guest->hello_id != 0) {
+    free_guest (guest);
+    return;
+  }
   g_clear_handle_id (&guest->id, g_source_remove);
   g_socket_shutdown (guest->socket, TRUE, TRUE, NULL);
   if (guest->door == NULL || guest->is_leaving)
@@ -205,7 +230,9 @@ on_request_started (SoupServer *server, SoupServerMessage *message, gpointer dat
 
   if (guest == NULL)
     return;
-  expect_request (data, guest);
+  if (guest->has_request) /* the first one is expected since it came in */
+    expect_request (data, guest);
+  guest->has_request = true;
   g_signal_connect (message, "got-body", G_CALLBACK (on_got_body), NULL);
 }
 
@@ -236,7 +263,7 @@ fz_door_free (FzDoor *self)
   g_signal_handler_disconnect (self->server, self->started_id);
   g_clear_handle_id (&self->report_id, g_source_remove);
   while (self->guests.head != NULL)
-    detach (self->guests.head->data);
+    let_go (self->guests.head->data);
   fz_lobby_free (self->lobby);
   g_ptr_array_unref (self->leaves);
   g_clear_object (&self->certificate);
@@ -317,17 +344,80 @@ source_of (const FzDoor *self, GSocketAddress *remote)
 }
 
 static void
-let_in (FzDoor *self, GSocket *socket)
+hand_over (FzDoor *self, Guest *guest)
 {
   g_autoptr (GIOStream) plain =
-      G_IO_STREAM (g_socket_connection_factory_create_connection (socket));
-  g_autoptr (GSocketAddress) local = g_socket_get_local_address (socket, NULL);
-  g_autoptr (GSocketAddress) remote = g_socket_get_remote_address (socket, NULL);
+      G_IO_STREAM (g_socket_connection_factory_create_connection (guest->socket));
+  g_autoptr (GSocketAddress) local = g_socket_get_local_address (guest->socket, NULL);
+  g_autoptr (GSocketAddress) remote = g_socket_get_remote_address (guest->socket, NULL);
   g_autoptr (GIOStream) stream =
       self->certificate != NULL ? wrap_in_tls (self, plain) : g_object_ref (plain);
+
+  if (local == NULL || remote == NULL || stream == NULL) {
+    free_guest (guest); /* gone already */
+    return;
+  }
+  g_object_set_data_full (G_OBJECT (remote), GUEST_KEY, guest, free_guest);
+  soup_server_accept_iostream (self->server, stream, local, remote, NULL);
+}
+
+static void
+wake_at (GSocket *socket, size_t n_bytes)
+{
+  g_socket_set_option (socket, SOL_SOCKET, SO_RCVLOWAT, (gint) n_bytes, NULL);
+}
+
+/* How long the record is that begins; 0: it is here, or cannot be one. */
+static size_t
+missing_record (GSocket *socket)
+{
+  uint8_t head[HEAD_BYTES];
+  ssize_t n = recv (g_socket_get_fd (socket), head, sizeof head, MSG_PEEK | MSG_DONTWAIT);
+  size_t size;
+
+  if (n != sizeof head || head[0] != HANDSHAKE_RECORD)
+    return 0;
+  size = HEAD_BYTES + ((size_t) head[3] << 8 | head[4]);
+  return size <= RECORD_BYTES_MAX && g_socket_get_available_bytes (socket) < (gssize) size ? size
+                                                                                           : 0;
+}
+
+/* The kernel wakes us up for the head, and once more for the rest of it or the end. */
+static gboolean
+on_hello (GSocket *socket, GIOCondition condition, gpointer data)
+{
+  Guest *guest = data;
+  size_t size = guest->has_head ? 0 : missing_record (socket);
+
+  if (size != 0) {
+    guest->has_head = true;
+    wake_at (socket, size);
+    return G_SOURCE_CONTINUE;
+  }
+  guest->hello_id = 0;
+  wake_at (socket, 1);
+  hand_over (guest->door, guest);
+  return G_SOURCE_REMOVE;
+}
+
+/* Who says nothing shall have none of the threads for handshakes, of which he would keep one. */
+static void
+wait_for_hello (Guest *guest)
+{
+  g_autoptr (GSource) source = g_socket_create_source (guest->socket, G_IO_IN, NULL);
+
+  wake_at (guest->socket, HEAD_BYTES);
+  g_source_set_callback (source, G_SOURCE_FUNC (on_hello), guest, NULL);
+  guest->hello_id = g_source_attach (source, NULL);
+}
+
+static void
+let_in (FzDoor *self, GSocket *socket)
+{
+  g_autoptr (GSocketAddress) remote = g_socket_get_remote_address (socket, NULL);
   Guest *guest;
 
-  if (local == NULL || remote == NULL || stream == NULL)
+  if (remote == NULL)
     return; /* gone already */
   set_options (socket);
   guest = g_new0 (Guest, 1);
@@ -337,8 +427,10 @@ let_in (FzDoor *self, GSocket *socket)
   guest->of_door.data = guest;
   g_queue_push_tail_link (&self->guests, &guest->of_door);
   expect_request (self, guest);
-  g_object_set_data_full (G_OBJECT (remote), GUEST_KEY, guest, free_guest);
-  soup_server_accept_iostream (self->server, stream, local, remote, NULL);
+  if (self->certificate != NULL)
+    wait_for_hello (guest);
+  else
+    hand_over (self, guest);
 }
 
 GSocket *

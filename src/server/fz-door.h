@@ -5,9 +5,10 @@
  * it accepts, and never accepts again once the process has run out of descriptors. Nor does
  * it ever lose its patience: here, who has not sent a whole request after
  * FZ_DOOR_PATIENCE_MS, TLS's handshake included, is cut off. Silence costs a descriptor each,
- * and with TLS one of the few threads in which GLib makes everybody's handshakes. So there is
- * room for so many silent ones of a source, and in all (fz-lobby.h); then the oldest of them goes
- * at once. That is counted, and logged as it begins and once a minute while it goes on.
+ * and with TLS one of the few threads in which GLib makes everybody's handshakes; those come
+ * to a thread only with the client's whole hello. There is room for so many silent ones of a
+ * source, and in all (fz-lobby.h); then the oldest of them goes at once. That is counted, and
+ * logged as it begins and once a minute while it goes on.
  *
  * Main loop's thread.
  */

@@ -55,6 +55,7 @@ static void
 on_socket_gone (gpointer data, GObject *was)
 {
   ((Bench *) data)->n_sockets--;
+  g_main_context_wakeup (NULL); /* the last reference may have been a handshake's thread's */
 }
 
 static void
@@ -240,6 +241,8 @@ test_tls (void)
 #define N_SILENT    100u /* GLib begins with ten threads for handshakes */
 #define PATIENCE_MS 500u
 
+#define VERY_PATIENT_MS 600000u
+
 /* @from: an address of this machine; NULL: the usual one */
 static GSocketConnection *
 connect_from (const Bench *b, const char *from, const char *words)
@@ -319,6 +322,43 @@ test_tls_silence (void)
   fz_door_set_patience (b->door, FZ_DOOR_PATIENCE_MS);
   ask (b);
   wait_until (&b->n_answers, 1);
+  bench_free (b);
+}
+
+/* Neither silence nor half a hello takes a thread that others need for their handshakes. */
+static void
+test_tls_threads (void)
+{
+  static const char *const words[] = { "", "\x16", "\x16\x03\x01\x02\x10\x01" };
+  g_autoptr (GTlsCertificate) certificate = load_certificate ();
+  g_autoptr (GPtrArray) silent = g_ptr_array_new_with_free_func (g_object_unref);
+  Bench *b = bench_new (certificate, "127.0.0.1");
+
+  fz_door_set_patience (b->door, VERY_PATIENT_MS);
+  for (unsigned i = 0; i < 2 * N_SILENT; i++)
+    g_ptr_array_add (silent, connect_from (b, "127.0.0.2", words[i % G_N_ELEMENTS (words)]));
+  while (fz_door_get_counts (b->door).n_waiting < 2 * N_SILENT)
+    g_main_context_iteration (NULL, TRUE);
+  ask_often (b);
+  g_assert_cmpuint (fz_door_get_counts (b->door).n_waiting, ==, 2 * N_SILENT);
+  bench_free (b);
+}
+
+/* Who leaves before his hello is whole is not waited for; nobody spins on what will not come. */
+static void
+test_tls_half_closed (void)
+{
+  g_autoptr (GTlsCertificate) certificate = load_certificate ();
+  Bench *b = bench_new (certificate, "127.0.0.1");
+  g_autoptr (GSocketConnection) one = NULL;
+
+  fz_door_set_patience (b->door, VERY_PATIENT_MS);
+  one = connect_from (b, NULL, "\x16\x03\x01\x02\x10\x01");
+  while (fz_door_get_counts (b->door).n_waiting == 0)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_true (g_socket_shutdown (g_socket_connection_get_socket (one), FALSE, TRUE, NULL));
+  while (fz_door_get_counts (b->door).n_waiting > 0)
+    g_main_context_iteration (NULL, TRUE);
   bench_free (b);
 }
 
@@ -412,12 +452,11 @@ test_websocket (void)
 
 /* -- a crowd that says nothing -- */
 
-#define N_CROWD         600u
-#define PLACES          8u
-#define OF_SOURCE       3u
-#define N_BACKLOG       100u
-#define VERY_PATIENT_MS 600000u
-#define REPORT_MS       200u
+#define N_CROWD   600u
+#define PLACES    8u
+#define OF_SOURCE 3u
+#define N_BACKLOG 100u
+#define REPORT_MS 200u
 
 static unsigned
 n_pushed_out (const Bench *b)
@@ -625,6 +664,8 @@ main (int argc, char **argv)
   if (g_getenv ("FZ_TEST_TLS") != NULL) {
     g_test_add_func ("/door/tls", test_tls);
     g_test_add_func ("/door/tls-silence", test_tls_silence);
+    g_test_add_func ("/door/tls-threads", test_tls_threads);
+    g_test_add_func ("/door/tls-half-closed", test_tls_half_closed);
     return g_test_run ();
   }
   g_test_add_data_func ("/door/ipv4", "127.0.0.1", test_plain);
