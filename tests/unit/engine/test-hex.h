@@ -40,10 +40,11 @@ fill_from (uint8_t first, uint8_t *out, size_t length)
 
 #define assert_hex(data, length, hex)                                                              \
   do {                                                                                             \
-    g_autofree uint8_t *expected_ = g_malloc (length);                                             \
+    size_t length_ = (length); /* first: it may be what writes the data */                         \
+    g_autofree uint8_t *expected_ = g_malloc (length_);                                            \
                                                                                                    \
-    from_hex ((hex), expected_, (length));                                                         \
-    g_assert_cmpmem ((data), (length), expected_, (length));                                       \
+    from_hex ((hex), expected_, length_);                                                          \
+    g_assert_cmpmem ((data), length_, expected_, length_);                                         \
   } while (0)
 
 /* Yields start, start + 1, … as random bytes. */
