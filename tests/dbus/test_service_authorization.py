@@ -9,14 +9,14 @@ import xml.etree.ElementTree as ElementTree
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import bus  # noqa: E402
-import test_service  # noqa: E402
 from bus import ERROR, NAME, PATH  # noqa: E402
+from service_case import ServiceTest  # noqa: E402
 from test_authorization import FREE, INTROSPECT, MANAGED, METHODS, PROPERTIES, describe, error_of  # noqa: E402
 
 VOLATILE = {"PortalRtt", "Rtt", "LastActivity", "TxBytes", "RxBytes", "LastHandshake"}  # these move by themselves
 
 
-class Service(test_service.ServiceTest):
+class Service(ServiceTest):
     def setUp(self):
         super().setUp()
         self.connect()
