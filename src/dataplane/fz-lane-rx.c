@@ -16,6 +16,10 @@
  * Nothing outlives the turn but counters, the flow cache and what is in the
  * peers.
  *
+ * Congestion. Each buffer says how long it stood in the socket. When that queue
+ * stands (fz-receive-aqm.h), a datagram of a session that fills it is marked or
+ * dropped, once its header is known to be a session's and before it is opened.
+ *
  * A session has one lane (fz-steering.h). Where there are several, the kernel may
  * yet bring datagrams to another one: without steering, after a rebind, or because
  * a relay carries many sessions from one address. They are opened as any; the

@@ -1,8 +1,8 @@
 /* fz-udp-receive.h
  *
  * Receives datagrams in batches, with what the control messages say of them:
- * the segment size of a coalesced buffer, our address, the ECN bits. A bad
- * message costs only itself (dataplane.md §19).
+ * the segment size of a coalesced buffer, our address, the ECN bits, and how long
+ * it has stood in the socket. A bad message costs only itself (dataplane.md §19).
  *
  * A receiver belongs to one thread and owns the buffers it fills.
  */
