@@ -223,23 +223,9 @@ static void
 send_or_keep (FzBare *self, Peer *peer, const FzIpPacket *packet, FzInstant now)
 {
   FzConnection *connection = fz_node_find (self->context->node, &peer->id);
-  FzSpan bytes = fz_span (packet->data, packet->length);
-  FzDrop reason = FZ_DROP_NO_SESSION;
 
-  if (peer->waiting == NULL)
-    reason =
-        fz_node_send (self->context->node, connection, bytes, fz_ip_packet_get_ecn (packet), now);
-  if (reason == FZ_DROP_NONE)
-    return;
-  if (reason != FZ_DROP_NO_SESSION) {
-    fz_role_drop (self->context, reason);
-    return;
-  }
-  if (peer->waiting == NULL)
-    peer->waiting = fz_packet_buffer_new (FZ_PACKET_BUFFER_PACKETS);
-  fz_role_note_pushed_out (self->context, fz_packet_buffer_push (peer->waiting, bytes));
-  self->context->packets_buffered++;
-  fz_node_start_handshake (self->context->node, connection, now);
+  if (fz_role_send_or_keep (self->context, connection, packet, &peer->waiting, now))
+    fz_node_start_handshake (self->context->node, connection, now);
 }
 
 void

@@ -120,33 +120,6 @@ note_authorized (FzClient *self, const FzCommand *command, const FzUuid *resourc
 }
 
 static bool
-report_upsert (FzClient *self, FzUpsert result, const FzUuid *resource_id, GError **error)
-{
-  FzEvent event = { .kind = FZ_EVENT_NO_RELAYS };
-
-  switch (result) {
-  case FZ_UPSERT_DONE:
-    return true;
-  case FZ_UPSERT_NO_RELAYS: /* what waited is lost; new traffic asks again (§7.4) */
-    fz_authorizations_forget (self->pending, resource_id);
-    fz_event_queue_push (&self->context->events, &event, NULL);
-    return true;
-  case FZ_UPSERT_TOO_MANY:
-    g_set_error (error,
-                 FZ_ENGINE_ERROR,
-                 FZ_ENGINE_ERROR_TOO_MANY,
-                 "there are %u connections already",
-                 FZ_PEERS_MAX);
-    return false;
-  case FZ_UPSERT_BAD_KEY:
-    g_set_error_literal (
-        error, FZ_ENGINE_ERROR, FZ_ENGINE_ERROR_INVALID, "public key of the gateway is no key");
-    return false;
-  }
-  return false;
-}
-
-static bool
 handle_authorization (FzClient *self, const FzCommand *command, FzInstant now, GError **error)
 {
   const FzUuid *resource_id = &command->authorization_created.resource_id;
@@ -173,8 +146,10 @@ handle_authorization (FzClient *self, const FzCommand *command, FzInstant now, G
     return true;
   }
   result = fz_node_upsert (self->context->node, &request, now, &connection);
+  if (result == FZ_UPSERT_NO_RELAYS) /* what waited is lost; new traffic asks again (§7.4) */
+    fz_authorizations_forget (self->pending, resource_id);
   if (result != FZ_UPSERT_DONE)
-    return report_upsert (self, result, resource_id, error);
+    return fz_role_report_upsert (self->context, result, "gateway", error);
 
   /* A new connection to a known gateway: what was authorized on the old one is gone there. */
   if (before != 0 && before != fz_connection_get_connection_id (connection))

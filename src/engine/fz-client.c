@@ -227,27 +227,11 @@ fz_client_send_or_keep (FzClient *self,
                         FzInstant now)
 {
   FzConnection *connection = fz_node_find (self->context->node, &gateway->id);
-  FzSpan bytes = fz_span (packet->data, packet->length);
-  FzDrop reason = FZ_DROP_NO_SESSION;
 
-  if (connection == NULL) {
+  if (connection == NULL)
     fz_role_drop (self->context, FZ_DROP_UNKNOWN_PEER);
-    return;
-  }
-  /* Once something waits, all that follows waits behind it. */
-  if (gateway->waiting == NULL)
-    reason =
-        fz_node_send (self->context->node, connection, bytes, fz_ip_packet_get_ecn (packet), now);
-  if (reason == FZ_DROP_NONE)
-    return;
-  if (reason != FZ_DROP_NO_SESSION) {
-    fz_role_drop (self->context, reason);
-    return;
-  }
-  if (gateway->waiting == NULL)
-    gateway->waiting = fz_packet_buffer_new (FZ_PACKET_BUFFER_PACKETS);
-  fz_role_note_pushed_out (self->context, fz_packet_buffer_push (gateway->waiting, bytes));
-  self->context->packets_buffered++;
+  else
+    fz_role_send_or_keep (self->context, connection, packet, &gateway->waiting, now);
 }
 
 /* tunnel.md §7.2, steps 2 to 8; false: dropped and counted. */

@@ -144,32 +144,6 @@ map_expiry (uint64_t expires_at, uint64_t unix_now, FzInstant now)
 }
 
 static bool
-report (FzGateway *self, FzUpsert result, GError **error)
-{
-  FzEvent event = { .kind = FZ_EVENT_NO_RELAYS };
-
-  switch (result) {
-  case FZ_UPSERT_DONE:
-    return true;
-  case FZ_UPSERT_NO_RELAYS: /* and no answer: the client will hear that we are offline */
-    fz_event_queue_push (&self->context->events, &event, NULL);
-    return true;
-  case FZ_UPSERT_TOO_MANY:
-    g_set_error (error,
-                 FZ_ENGINE_ERROR,
-                 FZ_ENGINE_ERROR_TOO_MANY,
-                 "there are %u connections already",
-                 FZ_PEERS_MAX);
-    return false;
-  case FZ_UPSERT_BAD_KEY:
-    g_set_error_literal (
-        error, FZ_ENGINE_ERROR, FZ_ENGINE_ERROR_INVALID, "public key of the client is no key");
-    return false;
-  }
-  return false;
-}
-
-static bool
 check_room (FzGateway *self, const FzCommand *command, GError **error)
 {
   const FzGrantee *grantee =
@@ -241,8 +215,8 @@ handle_authorization (FzGateway *self, const FzCommand *command, FzInstant now, 
   if (!check_authorization (self, command, error))
     return false;
   result = fz_node_upsert (self->context->node, &request, now, NULL);
-  if (result != FZ_UPSERT_DONE)
-    return report (self, result, error);
+  if (result != FZ_UPSERT_DONE) /* without relays no answer: the client hears that we are offline */
+    return fz_role_report_upsert (self->context, result, "client", error);
 
   grantee = put_grantee (self,
                          &command->create_authorization.client_id,

@@ -29,6 +29,57 @@ fz_role_deliver (FzRoleContext *self, FzSpan packet)
     fz_role_drop (self, FZ_DROP_QUEUE_FULL);
 }
 
+bool
+fz_role_send_or_keep (FzRoleContext *self,
+                      FzConnection *connection,
+                      const FzIpPacket *packet,
+                      FzPacketBuffer **waiting,
+                      FzInstant now)
+{
+  FzSpan bytes = fz_span (packet->data, packet->length);
+  FzDrop reason = FZ_DROP_NO_SESSION;
+
+  if (*waiting == NULL)
+    reason = fz_node_send (self->node, connection, bytes, fz_ip_packet_get_ecn (packet), now);
+  if (reason == FZ_DROP_NONE)
+    return false;
+  if (reason != FZ_DROP_NO_SESSION) {
+    fz_role_drop (self, reason);
+    return false;
+  }
+  if (*waiting == NULL)
+    *waiting = fz_packet_buffer_new (FZ_PACKET_BUFFER_PACKETS);
+  fz_role_note_pushed_out (self, fz_packet_buffer_push (*waiting, bytes));
+  self->packets_buffered++;
+  return true;
+}
+
+bool
+fz_role_report_upsert (FzRoleContext *self, FzUpsert result, const char *who, GError **error)
+{
+  FzEvent event = { .kind = FZ_EVENT_NO_RELAYS };
+
+  switch (result) {
+  case FZ_UPSERT_DONE:
+    return true;
+  case FZ_UPSERT_NO_RELAYS:
+    fz_event_queue_push (&self->events, &event, NULL);
+    return true;
+  case FZ_UPSERT_TOO_MANY:
+    g_set_error (error,
+                 FZ_ENGINE_ERROR,
+                 FZ_ENGINE_ERROR_TOO_MANY,
+                 "there are %u connections already",
+                 FZ_PEERS_MAX);
+    return false;
+  case FZ_UPSERT_BAD_KEY:
+    g_set_error (
+        error, FZ_ENGINE_ERROR, FZ_ENGINE_ERROR_INVALID, "public key of the %s is no key", who);
+    return false;
+  }
+  return false;
+}
+
 /* Each refusal costs its share of a second, and no more than a burst may be owed: a leaky bucket.
  */
 static bool

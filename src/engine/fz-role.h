@@ -13,6 +13,7 @@
 #include "src/dataplane/fz-flow.h"
 #include "src/engine/fz-event-queue.h"
 #include "src/engine/fz-node.h"
+#include "src/engine/fz-packet-buffer.h"
 #include "src/engine/fz-resource.h"
 #include "src/proto/fz-icmp.h"
 
@@ -52,6 +53,32 @@ void fz_role_set_interface (FzRoleContext *self, const FzInterface *interface);
 
 /* An IP packet for the TUN. */
 void fz_role_deliver (FzRoleContext *self, FzSpan packet);
+
+/**
+ * fz_role_send_or_keep:
+ * @waiting: in and out, the caller's: what waits for a session of @connection's; NULL: nothing does
+ *
+ * Sends @packet, or keeps it until there is a session. Once something waits, all that follows waits
+ * behind it. What can be neither sent nor kept is counted.
+ *
+ * Returns: true if @packet waits
+ */
+bool fz_role_send_or_keep (FzRoleContext *self,
+                           FzConnection *connection,
+                           const FzIpPacket *packet,
+                           FzPacketBuffer **waiting,
+                           FzInstant now);
+
+/**
+ * fz_role_report_upsert:
+ * @who: "client" or "gateway": the peer of the command
+ *
+ * What the portal has to hear of a peer that was to be added: that we have no relays as an event,
+ * the rest as FZ_ENGINE_ERROR_TOO_MANY or FZ_ENGINE_ERROR_INVALID.
+ *
+ * Returns: false with @error set
+ */
+bool fz_role_report_upsert (FzRoleContext *self, FzUpsert result, const char *who, GError **error);
 
 /**
  * fz_role_write_refusal:
