@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #define DEFAULT_API_URL           "wss://api.firezone.dev"
 /* upstream says 0.0.0.0; a gateway has no open port unless somebody asks for one */
@@ -252,17 +251,8 @@ run (const Options *o, const FzToken *token, const FzLog *log)
 {
   g_autofree char *device_id = NULL;
   g_autoptr (GError) error = NULL;
-  struct utsname names = { 0 };
 
-  uname (&names);
-  fz_log (log,
-          FZ_LOG_INFO,
-          "started",
-          "gateway started",
-          FZ_KV_TEXT ("version", FZ_VERSION),
-          FZ_KV_TEXT ("component", FZ_PORTAL_COMPONENT_GATEWAY),
-          FZ_KV_TEXT ("arch", names.machine),
-          FZ_KV_TEXT ("kernel", names.release));
+  fz_program_log_started (log, "gateway started", FZ_PORTAL_COMPONENT_GATEWAY);
   fz_options_warn_without_effect (log, o->has_flow_logs, "--flow-logs");
   fz_options_warn_without_effect (log, o->validates_checksums, "--validate-checksums");
   fz_options_warn_without_effect (log, g_strcmp0 (o->metrics, "sentry") != 0, "--metrics");
@@ -286,28 +276,19 @@ run_logged (const Options *o, int argc, char **argv)
   g_autoptr (FzLogSetup) setup = NULL;
   g_autoptr (FzToken) token = NULL;
   g_autoptr (GError) token_error = NULL;
-  g_autoptr (GError) error = NULL;
-  g_autofree char *filter = g_strdup (getenv ("RUST_LOG"));
+  g_autofree char *filter = fz_options_dup_log_filter (o->has_flow_logs);
   FzLogSetupConfig config = {
     .name = "firezone-gateway",
+    .filter = filter,
     .format = fz_options_log_format (o->log_format),
   };
   FzLog log;
 
   /* The token leaves environment and arguments before anything else happens. */
   token = find_token (argc, argv, &token_error);
-  fz_options_text (&filter, NULL, "info");
-  if (o->has_flow_logs) {
-    g_autofree char *shorter = g_steal_pointer (&filter);
-
-    filter = g_strconcat (shorter, ",flow_logs=trace", NULL);
-  }
-  config.filter = filter;
-  setup = fz_log_setup_new (&config, &error);
-  if (setup == NULL) {
-    fprintf (stderr, "%s: %s\n", g_get_prgname (), error->message);
+  setup = fz_program_open_log (&config);
+  if (setup == NULL)
     return EXIT_FAILURE;
-  }
   log = fz_log_setup_get (setup, "gateway");
   if (token == NULL)
     return fz_program_fail (&log, token_error->message);

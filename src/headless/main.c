@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #define DEFAULT_API_URL  "wss://api.firezone.dev/"
 #define DEFAULT_AUTH_URL "https://app.firezone.dev"
@@ -350,17 +349,8 @@ run (const Options *o, FzToken *from_environment, const FzLog *log)
   g_autofree char *device_id = NULL;
   g_autoptr (FzToken) token = NULL;
   g_autoptr (GError) error = NULL;
-  struct utsname names = { 0 };
 
-  uname (&names);
-  fz_log (log,
-          FZ_LOG_INFO,
-          "started",
-          "headless client started",
-          FZ_KV_TEXT ("version", FZ_VERSION),
-          FZ_KV_TEXT ("component", FZ_PORTAL_COMPONENT_HEADLESS),
-          FZ_KV_TEXT ("arch", names.machine),
-          FZ_KV_TEXT ("kernel", names.release));
+  fz_program_log_started (log, "headless client started", FZ_PORTAL_COMPONENT_HEADLESS);
   warn_without_effect (o, log);
   if (o->inc_buf)
     fz_sysctl_raise_buffers (log);
@@ -387,27 +377,18 @@ static int
 run_logged (const Options *o, FzToken *from_environment)
 {
   g_autoptr (FzLogSetup) setup = NULL;
-  g_autoptr (GError) error = NULL;
-  g_autofree char *filter = g_strdup (getenv ("RUST_LOG"));
+  g_autofree char *filter = fz_options_dup_log_filter (o->has_flow_logs);
   FzLogSetupConfig config = {
     .name = "firezone-headless-client",
     .directory = o->log_dir,
+    .filter = filter,
     .format = fz_options_log_format (o->log_format),
   };
   FzLog log;
 
-  fz_options_text (&filter, NULL, "info");
-  if (o->has_flow_logs) {
-    g_autofree char *shorter = g_steal_pointer (&filter);
-
-    filter = g_strconcat (shorter, ",flow_logs=trace", NULL);
-  }
-  config.filter = filter;
-  setup = fz_log_setup_new (&config, &error);
-  if (setup == NULL) {
-    fprintf (stderr, "%s: %s\n", g_get_prgname (), error->message);
+  setup = fz_program_open_log (&config);
+  if (setup == NULL)
     return EXIT_FAILURE;
-  }
   log = fz_log_setup_get (setup, "headless");
   return run (o, from_environment, &log);
 }

@@ -22,7 +22,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #define DEFAULT_API_URL "wss://api.firezone.dev/"
 #define DEFAULT_LOG_DIR "/var/log/dev.firezone.client"
@@ -408,17 +407,7 @@ run_loop (Program *self)
 static void
 log_start (Program *self)
 {
-  struct utsname names = { 0 };
-
-  uname (&names);
-  fz_log (&self->log,
-          FZ_LOG_INFO,
-          "started",
-          "tunnel service started",
-          FZ_KV_TEXT ("version", FZ_VERSION),
-          FZ_KV_TEXT ("component", COMPONENT),
-          FZ_KV_TEXT ("arch", names.machine),
-          FZ_KV_TEXT ("kernel", names.release));
+  fz_program_log_started (&self->log, "tunnel service started", COMPONENT);
   if (!fz_secret_is_locked ())
     fz_log_plain (&self->log,
                   FZ_LOG_WARNING,

@@ -149,6 +149,15 @@ fz_options_log_format (const char *value)
   fz_options_die ("'%s' is not a log format; choose json or human", value);
 }
 
+char *
+fz_options_dup_log_filter (bool has_flow_logs)
+{
+  g_autofree char *filter = g_strdup (g_getenv ("RUST_LOG"));
+
+  fz_options_text (&filter, NULL, "info");
+  return has_flow_logs ? g_strconcat (filter, ",flow_logs=trace", NULL) : g_steal_pointer (&filter);
+}
+
 void
 fz_options_warn_without_effect (const FzLog *log, bool is_given, const char *option)
 {

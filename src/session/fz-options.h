@@ -49,3 +49,6 @@ void fz_options_warn_without_effect (const FzLog *log, bool is_given, const char
 
 /* "json" or "human"; NULL: what fits standard output, text for a terminal and JSON for the rest. */
 FzLogFormat fz_options_log_format (const char *value);
+
+/* RUST_LOG or "info"; @has_flow_logs: and all flows. Free with g_free. */
+char *fz_options_dup_log_filter (bool has_flow_logs);

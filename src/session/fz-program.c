@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 typedef struct {
@@ -55,6 +56,33 @@ fz_program_init (void)
   signal (SIGPIPE, SIG_IGN);
   signal (SIGUSR1, SIG_IGN);
   signal (SIGHUP, SIG_IGN); /* last: whoever sees it ignored may ask us to end */
+}
+
+FzLogSetup *
+fz_program_open_log (const FzLogSetupConfig *config)
+{
+  g_autoptr (GError) error = NULL;
+  FzLogSetup *setup = fz_log_setup_new (config, &error);
+
+  if (setup == NULL)
+    fprintf (stderr, "%s: %s\n", g_get_prgname (), error->message);
+  return setup;
+}
+
+void
+fz_program_log_started (const FzLog *log, const char *message, const char *component)
+{
+  struct utsname names = { 0 };
+
+  uname (&names);
+  fz_log (log,
+          FZ_LOG_INFO,
+          "started",
+          message,
+          FZ_KV_TEXT ("version", FZ_VERSION),
+          FZ_KV_TEXT ("component", component),
+          FZ_KV_TEXT ("arch", names.machine),
+          FZ_KV_TEXT ("kernel", names.release));
 }
 
 int

@@ -31,6 +31,12 @@ typedef struct {
  */
 void fz_program_init (void);
 
+/* The log, opened; NULL after saying on standard error why it cannot be. */
+FzLogSetup *fz_program_open_log (const FzLogSetupConfig *config);
+
+/* The log's first line: @message, and which version of what runs where. */
+void fz_program_log_started (const FzLog *log, const char *message, const char *component);
+
 /* Runs to the end; returns the exit status: 0 after a signal or for --exit, 1 after an error, which
  * has been logged and written to standard error. */
 int fz_program_run (const FzProgramConfig *config);
