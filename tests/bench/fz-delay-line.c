@@ -15,6 +15,7 @@
  */
 
 #include "src/base/fz-instant.h"
+#include "tests/bench/fz-tool.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -66,30 +67,6 @@ typedef struct {
   bool no_offloads;
 } Options;
 
-static volatile sig_atomic_t is_ended;
-
-static void
-on_signal (int number)
-{
-  is_ended = true;
-}
-
-static _Noreturn void
-fail (const char *what)
-{
-  fprintf (stderr, "fz-delay-line: %s: %s\n", what, strerror (errno));
-  exit (EXIT_FAILURE);
-}
-
-static FzInstant
-now_ns (void)
-{
-  struct timespec now;
-
-  clock_gettime (CLOCK_MONOTONIC, &now);
-  return (uint64_t) now.tv_sec * FZ_S + (uint64_t) now.tv_nsec;
-}
-
 /* -- devices -- */
 
 static void
@@ -100,7 +77,7 @@ set_offloads (int fd)
 
   if (ioctl (fd, TUNSETOFFLOAD, (unsigned long) (offloads | uso)) != 0 &&
       ioctl (fd, TUNSETOFFLOAD, (unsigned long) offloads) != 0)
-    fail ("TUNSETOFFLOAD");
+    fz_tool_fail ("TUNSETOFFLOAD");
 }
 
 /* Makes a TAP in the namespace; the descriptor works from anywhere. */
@@ -120,14 +97,14 @@ open_tap (const char *end, bool no_offloads)
   strcpy (request.ifr_name, colon + 1); /* length checked above */
   there = open (path, O_RDONLY | O_CLOEXEC);
   if (home < 0 || there < 0 || setns (there, CLONE_NEWNET) != 0)
-    fail (path);
+    fz_tool_fail (path);
   fd = open ("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0 || ioctl (fd, TUNSETIFF, &request) != 0)
-    fail (end);
+    fz_tool_fail (end);
   if (!no_offloads)
     set_offloads (fd);
   if (setns (home, CLONE_NEWNET) != 0)
-    fail ("namespace");
+    fz_tool_fail ("namespace");
   close (there);
   close (home);
   return fd;
@@ -190,7 +167,7 @@ take_frame (Way *way, const Options *options, const uint8_t *data, size_t length
   }
   frame = malloc (sizeof *frame + length);
   if (frame == NULL)
-    fail ("memory");
+    fz_tool_fail ("memory");
   frame->length = (uint32_t) length;
   frame->n_packets = n_packets;
   memcpy (frame->data, data, length);
@@ -216,10 +193,10 @@ read_frames (Way *way, const Options *options)
     ssize_t n = read (way->from, data, sizeof data);
 
     if (n < 0 && errno != EAGAIN && errno != EINTR && errno != EIO) /* EIO: still down */
-      fail ("read");
+      fz_tool_fail ("read");
     if (n < (ssize_t) sizeof (struct virtio_net_hdr))
       return;
-    take_frame (way, options, data, (size_t) n, now_ns ());
+    take_frame (way, options, data, (size_t) n, fz_tool_now ());
   }
 }
 
@@ -227,7 +204,7 @@ read_frames (Way *way, const Options *options)
 static FzInstant
 write_frames (Way *way)
 {
-  FzInstant now = now_ns ();
+  FzInstant now = fz_tool_now ();
 
   while (way->head != way->tail) {
     Frame *frame = way->ring[way->head % RING_LIMIT];
@@ -263,9 +240,9 @@ print_way (const Way *way)
 static void
 run (Way ways[2], const Options *options)
 {
-  while (!is_ended) {
+  while (!fz_tool_is_ended ()) {
     FzInstant next = fz_instant_min (write_frames (&ways[0]), write_frames (&ways[1]));
-    uint64_t left = next == FZ_INSTANT_NEVER ? FZ_S : fz_instant_since (now_ns (), next);
+    uint64_t left = next == FZ_INSTANT_NEVER ? FZ_S : fz_instant_since (fz_tool_now (), next);
     struct timespec wait = { (time_t) (left / FZ_S), (long) (left % FZ_S) };
     struct pollfd polls[2] = { { .fd = ways[0].from, .events = POLLIN },
                                { .fd = ways[1].from, .events = POLLIN } };
@@ -329,7 +306,6 @@ int
 main (int argc, char **argv)
 {
   Options options = { .limit = DEFAULT_LIMIT };
-  struct sigaction action = { .sa_handler = on_signal };
   Way ways[2] = { 0 };
   int ends[2];
 
@@ -339,8 +315,7 @@ main (int argc, char **argv)
     fputs ("fz-delay-line: --a and --b NAMESPACE:DEVICE are needed\n", stderr);
     return EXIT_USAGE;
   }
-  sigaction (SIGINT, &action, NULL);
-  sigaction (SIGTERM, &action, NULL);
+  fz_tool_catch_signals ();
   prctl (PR_SET_TIMERSLACK, 1UL);
   for (int i = 0; i < 2; i++)
     ends[i] = open_tap (options.ends[i], options.no_offloads);
@@ -349,7 +324,7 @@ main (int argc, char **argv)
     ways[i].to = ends[1 - i];
     ways[i].ring = calloc (RING_LIMIT, sizeof (Frame *));
     if (ways[i].ring == NULL)
-      fail ("memory");
+      fz_tool_fail ("memory");
   }
   puts ("ready");
   fflush (stdout);

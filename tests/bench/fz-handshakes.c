@@ -16,9 +16,9 @@
 #include "src/base/fz-bytes.h"
 #include "src/engine/fz-cookie.h"
 #include "src/engine/fz-noise.h"
+#include "tests/bench/fz-tool.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -60,15 +60,6 @@ typedef struct {
   bool is_exhausted; /* every prepared message is used */
   GArray *times_us;
 } Initiator;
-
-static FzInstant
-now_ns (void)
-{
-  struct timespec now;
-
-  clock_gettime (CLOCK_MONOTONIC, &now);
-  return (uint64_t) now.tv_sec * FZ_S + (uint64_t) now.tv_nsec;
-}
 
 static _Noreturn void
 fail (const char *what)
@@ -185,7 +176,7 @@ send_message (Initiator *self, uint32_t number, uint32_t index)
                             .msg_control = control,
                             .msg_controllen = sizeof control };
   struct cmsghdr *head = CMSG_FIRSTHDR (&message);
-  FzInstant now = now_ns ();
+  FzInstant now = fz_tool_now ();
 
   head->cmsg_level = IPPROTO_IP;
   head->cmsg_type = IP_PKTINFO;
@@ -202,7 +193,7 @@ send_message (Initiator *self, uint32_t number, uint32_t index)
 static bool
 send_next (Initiator *self)
 {
-  FzInstant now = now_ns ();
+  FzInstant now = fz_tool_now ();
 
   for (uint32_t i = 0; i < self->n_peers; i++) {
     uint32_t number = (self->cursor + i) % self->n_peers;
@@ -241,11 +232,11 @@ handle (Initiator *self, const uint8_t *datagram, size_t length)
     return; /* late: it counted as lost */
   if (message.type == FZ_WIREGUARD_COOKIE_REPLY) {
     self->n_cookies++;
-    if (fz_cookie_jar_take_reply (&peer->jar, &message, now_ns ()) == FZ_DROP_NONE)
+    if (fz_cookie_jar_take_reply (&peer->jar, &message, fz_tool_now ()) == FZ_DROP_NONE)
       send_message (self, number, message.receiver_index); /* it was never looked into */
     return;
   }
-  took_us = (double) (now_ns () - peer->sent) / 1e3;
+  took_us = (double) (fz_tool_now () - peer->sent) / 1e3;
   g_array_append_val (self->times_us, took_us);
   peer->is_out = false;
   self->n_out--;
@@ -269,7 +260,7 @@ receive (Initiator *self, uint64_t wait_ns)
 static void
 forget_lost (Initiator *self)
 {
-  FzInstant now = now_ns ();
+  FzInstant now = fz_tool_now ();
 
   for (uint32_t i = 0; i < self->n_peers; i++)
     if (self->peers[i].is_out && now - self->peers[i].sent > TIMEOUT_NS) {
@@ -284,7 +275,7 @@ forget_lost (Initiator *self)
 static double
 run (Initiator *self)
 {
-  FzInstant started = now_ns (), now = started, looked = started;
+  FzInstant started = fz_tool_now (), now = started, looked = started;
   FzInstant ends = started + (uint64_t) (self->seconds * 1e9);
 
   while (now < ends && !self->is_exhausted) {
@@ -298,7 +289,7 @@ run (Initiator *self)
         ;
     }
     receive (self, self->rate > 0 ? 500 * FZ_US : FZ_MS);
-    now = now_ns ();
+    now = fz_tool_now ();
     if (now - looked > 100 * FZ_MS) {
       forget_lost (self);
       looked = now;

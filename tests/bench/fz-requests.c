@@ -10,6 +10,7 @@
  */
 
 #include "src/base/fz-instant.h"
+#include "tests/bench/fz-tool.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,7 +24,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define REQUEST      "GET / HTTP/1.1\r\nHost: server\r\nConnection: close\r\n\r\n"
@@ -58,36 +58,12 @@ typedef struct {
   size_t times_room;
 } Client;
 
-static volatile sig_atomic_t is_ended;
-
-static void
-on_signal (int number)
-{
-  is_ended = true;
-}
-
-static _Noreturn void
-fail (const char *what)
-{
-  fprintf (stderr, "fz-requests: %s: %s\n", what, strerror (errno));
-  exit (EXIT_FAILURE);
-}
-
-static FzInstant
-now_ns (void)
-{
-  struct timespec now;
-
-  clock_gettime (CLOCK_MONOTONIC, &now);
-  return (uint64_t) now.tv_sec * FZ_S + (uint64_t) now.tv_nsec;
-}
-
 /* The same for everyone, whatever the machine's default is; what is accepted inherits it. */
 static void
 set_cubic (int fd)
 {
   if (setsockopt (fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5) != 0)
-    fail ("congestion control cubic");
+    fz_tool_fail ("congestion control cubic");
 }
 
 static void
@@ -96,7 +72,7 @@ watch (int epoll, int fd, uint32_t events, uint64_t data)
   struct epoll_event event = { .events = events, .data.u64 = data };
 
   if (epoll_ctl (epoll, EPOLL_CTL_ADD, fd, &event) != 0)
-    fail ("epoll_ctl");
+    fz_tool_fail ("epoll_ctl");
 }
 
 /* -- the server -- */
@@ -130,12 +106,12 @@ serve (const Options *options)
   setsockopt (listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (bind (listener, (const struct sockaddr *) &options->address, sizeof options->address) != 0 ||
       listen (listener, BACKLOG) != 0)
-    fail ("bind");
+    fz_tool_fail ("bind");
   memset (text + head, 'x', options->size);
   watch (epoll, listener, EPOLLIN, (uint64_t) listener);
   puts ("ready");
   fflush (stdout);
-  while (!is_ended) {
+  while (!fz_tool_is_ended ()) {
     struct epoll_event events[EVENTS];
     int n = epoll_wait (epoll, events, EVENTS, -1), fd;
 
@@ -162,10 +138,10 @@ begin (Client *self, size_t i)
 
   *connection = (Connection){
     .fd = socket (AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0),
-    .begun = now_ns (),
+    .begun = fz_tool_now (),
   };
   if (connection->fd < 0)
-    fail ("socket");
+    fz_tool_fail ("socket");
   set_cubic (connection->fd);
   setsockopt (connection->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
   setsockopt (connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -173,7 +149,7 @@ begin (Client *self, size_t i)
                (const struct sockaddr *) &self->options->address,
                sizeof self->options->address) != 0 &&
       errno != EINPROGRESS)
-    fail ("connect");
+    fz_tool_fail ("connect");
   watch (self->epoll, connection->fd, EPOLLIN | EPOLLOUT | EPOLLET, i);
 }
 
@@ -187,9 +163,9 @@ finish (Client *self, size_t i, bool is_good)
       self->times_room = self->times_room == 0 ? 65536 : 2 * self->times_room;
       self->times_ms = realloc (self->times_ms, self->times_room * sizeof *self->times_ms);
       if (self->times_ms == NULL)
-        fail ("memory");
+        fz_tool_fail ("memory");
     }
-    self->times_ms[self->n_done++] = (double) (now_ns () - connection->begun) / 1e6;
+    self->times_ms[self->n_done++] = (double) (fz_tool_now () - connection->begun) / 1e6;
   } else {
     self->n_failed++;
   }
@@ -227,7 +203,7 @@ go_on (Client *self, size_t i, uint32_t events)
 static void
 give_up_stalled (Client *self)
 {
-  FzInstant now = now_ns ();
+  FzInstant now = fz_tool_now ();
 
   for (int i = 0; i < self->options->at_once; i++)
     if (now - self->connections[i].begun > STALLED_NS)
@@ -260,16 +236,16 @@ static int
 get (const Options *options)
 {
   Client *self = calloc (1, sizeof *self);
-  FzInstant started = now_ns (), ends = started + (uint64_t) (options->seconds * 1e9),
+  FzInstant started = fz_tool_now (), ends = started + (uint64_t) (options->seconds * 1e9),
             now = started;
 
   if (self == NULL)
-    fail ("memory");
+    fz_tool_fail ("memory");
   self->options = options;
   self->epoll = epoll_create1 (EPOLL_CLOEXEC);
   for (int i = 0; i < options->at_once; i++)
     begin (self, (size_t) i);
-  while (!is_ended && now < ends) {
+  while (!fz_tool_is_ended () && now < ends) {
     struct epoll_event events[EVENTS];
     int n = epoll_wait (self->epoll, events, EVENTS, CONNECT_WAIT);
 
@@ -277,7 +253,7 @@ get (const Options *options)
       go_on (self, (size_t) events[i].data.u64, events[i].events);
     if (n < EVENTS)
       give_up_stalled (self);
-    now = now_ns ();
+    now = fz_tool_now ();
   }
   report (self, (double) (now - started) / 1e9);
   for (int i = 0; i < options->at_once; i++)
@@ -299,7 +275,6 @@ main (int argc, char **argv)
     { NULL, 0, NULL, 0 },
   };
   Options options = { .at_once = 200, .seconds = 1, .size = 1024 };
-  struct sigaction action = { .sa_handler = on_signal };
   int word;
 
   while ((word = getopt_long (argc, argv, "", words, NULL)) != -1) {
@@ -322,8 +297,7 @@ main (int argc, char **argv)
   };
   if (inet_pton (AF_INET, argv[optind + 1], &options.address.sin_addr) != 1)
     return EXIT_USAGE;
-  sigaction (SIGINT, &action, NULL);
-  sigaction (SIGTERM, &action, NULL);
+  fz_tool_catch_signals ();
   if (strcmp (argv[optind], "serve") == 0)
     return serve (&options);
   if (strcmp (argv[optind], "get") == 0)

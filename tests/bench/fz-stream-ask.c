@@ -7,13 +7,12 @@
  */
 
 #include "tests/bench/fz-stream.h"
+#include "tests/bench/fz-tool.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #define ANSWER_WAIT_NS FZ_S /* after which a question counts as lost */
@@ -34,7 +33,7 @@ fz_stream_echo (const FzStreamOptions *options)
 
   puts ("ready");
   fflush (stdout);
-  while (!fz_stream_is_ended ()) {
+  while (!fz_tool_is_ended ()) {
     struct sockaddr_storage from;
     socklen_t from_length = sizeof from;
     ssize_t n =
@@ -55,7 +54,7 @@ ask (Asker *self)
                         .kind = FZ_STREAM_ASK,
                         .n_flows = 1,
                         .sequence = self->n_asked++,
-                        .sent = fz_stream_now () };
+                        .sent = fz_tool_now () };
 
   fz_stream_head_write (&head, datagram);
   if (send (self->fd, datagram, (size_t) self->options->size, 0) < 0)
@@ -67,7 +66,7 @@ static bool
 listen_until (Asker *self, FzInstant until, uint64_t wanted)
 {
   for (;;) {
-    FzInstant now = fz_stream_now ();
+    FzInstant now = fz_tool_now ();
     uint64_t left = fz_instant_since (now, until);
     struct timespec wait = { (time_t) (left / FZ_S), (long) (left % FZ_S) };
     struct pollfd poll = { .fd = self->fd, .events = POLLIN };
@@ -75,14 +74,14 @@ listen_until (Asker *self, FzInstant until, uint64_t wanted)
     FzStreamHead head;
     ssize_t n;
 
-    if (fz_stream_is_ended () || left == 0)
+    if (fz_tool_is_ended () || left == 0)
       return false;
     if (ppoll (&poll, 1, &wait, NULL) <= 0)
       continue;
     n = recv (self->fd, datagram, sizeof datagram, MSG_DONTWAIT);
     if (n < 0 || !fz_stream_head_parse (datagram, (size_t) n, &head) || head.run != self->run)
       continue;
-    fz_stream_histogram_add (&self->times, fz_instant_since (head.sent, fz_stream_now ()));
+    fz_stream_histogram_add (&self->times, fz_instant_since (head.sent, fz_tool_now ()));
     self->n_answered++;
     if (head.sequence == wanted)
       return true;
@@ -92,11 +91,11 @@ listen_until (Asker *self, FzInstant until, uint64_t wanted)
 static void
 ask_in_turn (Asker *self, uint64_t limit, FzInstant ends)
 {
-  while (!fz_stream_is_ended () && self->n_asked < limit && fz_stream_now () < ends) {
+  while (!fz_tool_is_ended () && self->n_asked < limit && fz_tool_now () < ends) {
     ask (self);
-    listen_until (self, fz_stream_now () + ANSWER_WAIT_NS, self->n_asked - 1);
+    listen_until (self, fz_tool_now () + ANSWER_WAIT_NS, self->n_asked - 1);
     if (self->options->pause_s > 0)
-      fz_stream_sleep_until (fz_stream_now () + (uint64_t) (self->options->pause_s * 1e9));
+      fz_stream_sleep_until (fz_tool_now () + (uint64_t) (self->options->pause_s * 1e9));
   }
 }
 
@@ -105,26 +104,26 @@ ask_by_clock (Asker *self, uint64_t limit, FzInstant started, FzInstant ends)
 {
   FzInstant last_call;
 
-  while (!fz_stream_is_ended () && self->n_asked < limit && fz_stream_now () < ends) {
+  while (!fz_tool_is_ended () && self->n_asked < limit && fz_tool_now () < ends) {
     ask (self);
     listen_until (self,
                   started + (uint64_t) ((double) self->n_asked / self->options->rate * 1e9),
                   UINT64_MAX);
   }
-  last_call = fz_stream_now () + ANSWER_WAIT_NS;
-  while (self->n_answered < self->n_asked && fz_stream_now () < last_call && !fz_stream_is_ended ())
-    listen_until (self, fz_instant_min (last_call, fz_stream_now () + 10 * FZ_MS), UINT64_MAX);
+  last_call = fz_tool_now () + ANSWER_WAIT_NS;
+  while (self->n_answered < self->n_asked && fz_tool_now () < last_call && !fz_tool_is_ended ())
+    listen_until (self, fz_instant_min (last_call, fz_tool_now () + 10 * FZ_MS), UINT64_MAX);
 }
 
 int
 fz_stream_ask (const FzStreamOptions *options)
 {
   Asker *self = calloc (1, sizeof *self);
-  FzInstant started = fz_stream_now (), ends = FZ_INSTANT_NEVER;
+  FzInstant started = fz_tool_now (), ends = FZ_INSTANT_NEVER;
   uint64_t limit = UINT64_MAX;
 
   if (self == NULL)
-    fz_stream_fail ("memory");
+    fz_tool_fail ("memory");
   self->options = options;
   self->run = fz_stream_new_run ();
   self->fd = fz_stream_connect (options);
@@ -141,7 +140,7 @@ fz_stream_ask (const FzStreamOptions *options)
           self->n_asked,
           self->n_answered,
           self->n_refused,
-          (double) (fz_stream_now () - started) / 1e9);
+          (double) (fz_tool_now () - started) / 1e9);
   fz_stream_histogram_print (&self->times);
   puts ("}");
   close (self->fd);

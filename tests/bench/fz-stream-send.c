@@ -9,6 +9,7 @@
  */
 
 #include "tests/bench/fz-stream.h"
+#include "tests/bench/fz-tool.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -64,14 +65,14 @@ send_batch (Sender *self, size_t number, size_t n)
                         .kind = FZ_STREAM_DATA,
                         .flow = (uint16_t) number,
                         .n_flows = (uint16_t) self->options->n_flows,
-                        .sent = fz_stream_now () };
+                        .sent = fz_tool_now () };
   size_t done = 0;
 
   stamp (self, n, head, flow->next);
   while (done < n) {
     int status = sendmmsg (flow->fd, self->messages + done, (unsigned) (n - done), 0);
 
-    if (status < 0 && errno == EINTR && !fz_stream_is_ended ())
+    if (status < 0 && errno == EINTR && !fz_tool_is_ended ())
       continue;
     if (status < 0) {
       self->n_refused++;
@@ -107,9 +108,9 @@ send_all (Sender *self)
 {
   double rate = self->options->rate, until_s = self->options->seconds;
   uint64_t limit = self->options->count > 0 ? (uint64_t) self->options->count : UINT64_MAX;
-  FzInstant started = fz_stream_now (), now = started;
+  FzInstant started = fz_tool_now (), now = started;
 
-  while (!fz_stream_is_ended () && self->n_sent < limit) {
+  while (!fz_tool_is_ended () && self->n_sent < limit) {
     double elapsed_s = (double) (now - started) / 1e9;
     uint64_t due = (uint64_t) (elapsed_s * rate) + 1, burst, catch_up;
     uint64_t most = (uint64_t) (rate * (double) TICK_NS / 1e9 * HASTE) + 1;
@@ -127,9 +128,9 @@ send_all (Sender *self)
     send_burst (self, burst < limit - self->n_sent ? burst : limit - self->n_sent);
     next = started + (uint64_t) ((double) (self->n_sent + self->n_forfeited) / rate * 1e9);
     fz_stream_sleep_until (next > now + TICK_NS ? next : now + TICK_NS);
-    now = fz_stream_now ();
+    now = fz_tool_now ();
   }
-  return fz_stream_now () - started;
+  return fz_tool_now () - started;
 }
 
 static bool
@@ -151,9 +152,9 @@ static bool
 tell_end (Sender *self)
 {
   size_t n_flows = (size_t) self->options->n_flows, n_left = n_flows;
-  FzInstant started = fz_stream_now ();
+  FzInstant started = fz_tool_now ();
 
-  while (n_left > 0 && fz_stream_now () - started < END_WAIT_NS) {
+  while (n_left > 0 && fz_tool_now () - started < END_WAIT_NS) {
     n_left = 0;
     for (size_t i = 0; i < n_flows; i++) {
       uint8_t datagram[FZ_STREAM_HEADER_SIZE];
@@ -171,7 +172,7 @@ tell_end (Sender *self)
         self->last_errno = errno; /* asked again below */
     }
     if (n_left > 0)
-      fz_stream_sleep_until (fz_stream_now () + END_REPEAT_NS);
+      fz_stream_sleep_until (fz_tool_now () + END_REPEAT_NS);
   }
   return n_left == 0;
 }
@@ -184,7 +185,7 @@ open_flows (Sender *self)
   options.buffer_bytes = 1 << 16; /* only answers come back */
   self->flows = calloc ((size_t) options.n_flows, sizeof *self->flows);
   if (self->flows == NULL)
-    fz_stream_fail ("memory");
+    fz_tool_fail ("memory");
   for (int i = 0; i < options.n_flows; i++)
     self->flows[i].fd = fz_stream_connect (&options);
   for (size_t i = 0; i < BATCH; i++) {
@@ -201,7 +202,7 @@ fz_stream_send (const FzStreamOptions *options)
   bool is_heard;
 
   if (self == NULL)
-    fz_stream_fail ("memory");
+    fz_tool_fail ("memory");
   if (options->rate <= 0) {
     fputs ("fz-stream: a sender needs a rate\n", stderr);
     return EXIT_FAILURE;

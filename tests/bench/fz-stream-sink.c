@@ -7,6 +7,7 @@
  */
 
 #include "tests/bench/fz-stream.h"
+#include "tests/bench/fz-tool.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -109,7 +110,7 @@ static Flow *
 flow_of (Sink *self, size_t number)
 {
   if (self->flows[number] == NULL && (self->flows[number] = calloc (1, sizeof (Flow))) == NULL)
-    fz_stream_fail ("memory");
+    fz_tool_fail ("memory");
   return self->flows[number];
 }
 
@@ -166,7 +167,7 @@ end_run (Sink *self)
   Flow *sum = calloc (1, sizeof *sum);
 
   if (sum == NULL)
-    fz_stream_fail ("memory");
+    fz_tool_fail ("memory");
   add_up (self, sum);
   printf ("{\"run\":%" PRIu32 ",\"complete\":%s,\"flows\":%zu,\"bytes\":%" PRIu64
           ",\"seconds\":%.6f,\"socket_drops\":%" PRIu32 ",",
@@ -270,8 +271,8 @@ receive (Sink *self)
                                                  .msg_controllen = sizeof self->controls[i] };
   n = recvmmsg (self->fd, self->messages, BATCH, MSG_WAITFORONE, NULL);
   if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNREFUSED)
-    fz_stream_fail ("recvmmsg");
-  now = fz_stream_now ();
+    fz_tool_fail ("recvmmsg");
+  now = fz_tool_now ();
   if (n > 0)
     note_drops (self, &self->messages[n - 1].msg_hdr);
   for (int i = 0; i < n; i++)
@@ -285,18 +286,18 @@ fz_stream_sink (const FzStreamOptions *options)
   int on = 1, n_runs = 0;
 
   if (self == NULL || (self->flows = calloc (FZ_STREAM_FLOWS_MAX, sizeof (Flow *))) == NULL)
-    fz_stream_fail ("memory");
+    fz_tool_fail ("memory");
   self->options = options;
   self->fd = fz_stream_bind (options);
   if (setsockopt (self->fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on) != 0)
-    fz_stream_fail ("SO_RXQ_OVFL");
+    fz_tool_fail ("SO_RXQ_OVFL");
   for (size_t i = 0; i < BATCH; i++)
     self->vectors[i] = (struct iovec){ self->datagrams[i], sizeof self->datagrams[i] };
   puts ("ready");
   fflush (stdout);
-  while (!fz_stream_is_ended () && (options->n_runs == 0 || n_runs < options->n_runs)) {
+  while (!fz_tool_is_ended () && (options->n_runs == 0 || n_runs < options->n_runs)) {
     receive (self);
-    if (self->over_at != 0 && self->run != 0 && fz_stream_now () - self->over_at > LINGER_NS) {
+    if (self->over_at != 0 && self->run != 0 && fz_tool_now () - self->over_at > LINGER_NS) {
       end_run (self);
       n_runs++;
     }

@@ -2,17 +2,19 @@
  *
  * Program of fz-stream.h: words on the command line, and what its four jobs share.
  *
- *   fz-stream sink IP PORT [--runs N] [--flows-told]     prints "ready", then an object for each
- * run fz-stream send IP PORT --rate R --seconds S [--flows N] [--size BYTES] [--count N] fz-stream
- * echo IP PORT                               prints "ready" fz-stream ask  IP PORT --count N
- * [--rate R] [--pause S]
+ *   fz-stream sink IP PORT [--runs N] [--flows-told]
+ *   fz-stream send IP PORT --rate R --seconds S [--flows N] [--size BYTES] [--count N]
+ *   fz-stream echo IP PORT
+ *   fz-stream ask  IP PORT --count N [--rate R] [--pause S]
+ *
+ * A sink prints "ready", then an object for each run; an echo prints "ready".
  */
 
 #include "tests/bench/fz-stream.h"
 
 #include "src/base/fz-bytes.h"
+#include "tests/bench/fz-tool.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <netdb.h>
 #include <signal.h>
@@ -33,8 +35,6 @@
   {                                                                                                \
     .n_flows = 1, .size = 64, .seconds = 1, .n_runs = 1, .buffer_bytes = BUFFER_BYTES              \
   }
-
-static volatile sig_atomic_t is_ended;
 
 /* -- datagrams -- */
 
@@ -67,15 +67,6 @@ fz_stream_head_parse (const uint8_t *datagram, size_t length, FzStreamHead *out)
 
 /* -- time -- */
 
-FzInstant
-fz_stream_now (void)
-{
-  struct timespec now;
-
-  clock_gettime (CLOCK_MONOTONIC, &now);
-  return (uint64_t) now.tv_sec * FZ_S + (uint64_t) now.tv_nsec;
-}
-
 void
 fz_stream_sleep_until (FzInstant at)
 {
@@ -90,30 +81,11 @@ fz_stream_new_run (void)
   uint32_t run;
 
   if (getrandom (&run, sizeof run, 0) != sizeof run)
-    fz_stream_fail ("random number");
+    fz_tool_fail ("random number");
   return run | 1; /* 0 stands for none */
 }
 
-static void
-on_signal (int number)
-{
-  is_ended = true;
-}
-
-bool
-fz_stream_is_ended (void)
-{
-  return is_ended;
-}
-
 /* -- sockets -- */
-
-void
-fz_stream_fail (const char *what)
-{
-  fprintf (stderr, "fz-stream: %s: %s\n", what, strerror (errno));
-  exit (EXIT_FAILURE);
-}
 
 static int
 open_socket (const FzStreamOptions *options)
@@ -122,7 +94,7 @@ open_socket (const FzStreamOptions *options)
   struct timeval wait = { .tv_usec = WAIT_US };
 
   if (fd < 0 || setsockopt (fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) != 0)
-    fz_stream_fail ("socket");
+    fz_tool_fail ("socket");
   /* as root beyond the system's limit; else what the limit allows */
   if (setsockopt (fd, SOL_SOCKET, SO_RCVBUFFORCE, &options->buffer_bytes, sizeof (int)) != 0)
     setsockopt (fd, SOL_SOCKET, SO_RCVBUF, &options->buffer_bytes, sizeof (int));
@@ -135,7 +107,7 @@ fz_stream_bind (const FzStreamOptions *options)
   int fd = open_socket (options);
 
   if (bind (fd, (const struct sockaddr *) &options->address, options->address_length) != 0)
-    fz_stream_fail ("bind");
+    fz_tool_fail ("bind");
   return fd;
 }
 
@@ -145,7 +117,7 @@ fz_stream_connect (const FzStreamOptions *options)
   int fd = open_socket (options);
 
   if (connect (fd, (const struct sockaddr *) &options->address, options->address_length) != 0)
-    fz_stream_fail ("connect");
+    fz_tool_fail ("connect");
   return fd;
 }
 
@@ -310,14 +282,12 @@ main (int argc, char **argv)
     { "ask", fz_stream_ask },
   };
   FzStreamOptions options = SINK_DEFAULTS;
-  struct sigaction action = { .sa_handler = on_signal }; /* no SA_RESTART: waits end early */
 
   parse_options (argc, argv, &options);
   if (argc - optind != 3)
     usage ();
   parse_address (argv[optind + 1], argv[optind + 2], &options);
-  sigaction (SIGINT, &action, NULL);
-  sigaction (SIGTERM, &action, NULL);
+  fz_tool_catch_signals ();
   prctl (PR_SET_TIMERSLACK, 1UL); /* deadlines to the microsecond */
   for (size_t i = 0; i < sizeof jobs / sizeof jobs[0]; i++)
     if (strcmp (argv[optind], jobs[i].name) == 0)

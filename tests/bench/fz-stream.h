@@ -61,15 +61,12 @@ int fz_stream_sink (const FzStreamOptions *options);
 int fz_stream_ask (const FzStreamOptions *options);
 int fz_stream_echo (const FzStreamOptions *options);
 
-FzInstant fz_stream_now (void);
 void fz_stream_sleep_until (FzInstant at); /* returns early for a signal */
 uint32_t fz_stream_new_run (void);
-bool fz_stream_is_ended (void); /* SIGINT or SIGTERM has come */
 
 /* Ends the program with a message if it cannot be had. */
 int fz_stream_bind (const FzStreamOptions *options); /* a socket that listens, blocking for 20 ms */
 int fz_stream_connect (const FzStreamOptions *options); /* one that sends, the same */
-_Noreturn void fz_stream_fail (const char *what);       /* with errno's text */
 
 /* Delays, in buckets at most 1/128 of their value wide. */
 #define FZ_STREAM_BUCKETS 8192u
