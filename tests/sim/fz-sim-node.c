@@ -4,6 +4,7 @@
 
 #include "src/base/fz-ring.h"
 #include "src/crypto/fz-aead.h"
+#include "tests/unit/base/addresses.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -316,16 +317,6 @@ static const FzSimProgram program = { handle_datagram, handle_timeout, next_time
 
 /* -- public -- */
 
-static FzIp
-parse_ip (const char *text)
-{
-  FzIp ip = { 0 };
-
-  if (text != NULL)
-    g_assert_true (fz_ip_parse (text, &ip));
-  return ip;
-}
-
 FzSimNode *
 fz_sim_node_new (FzSim *sim,
                  unsigned host,
@@ -340,8 +331,8 @@ fz_sim_node_new (FzSim *sim,
   self->sim = sim;
   self->host = host;
   self->role = role;
-  self->ipv4 = parse_ip (ipv4);
-  self->ipv6 = parse_ip (ipv6);
+  self->ipv4 = test_ip (ipv4);
+  self->ipv6 = test_ip (ipv6);
   self->hooks = *hooks;
   self->stats.digest = UINT64_C (0xcbf29ce484222325);
   fz_seeded_rng_init (&self->rng, fz_rng_u64 (&rng));
@@ -383,7 +374,7 @@ fz_sim_node_restart (FzSimNode *self)
 void
 fz_sim_node_set_address (FzSimNode *self, const char *ipv4)
 {
-  self->ipv4 = parse_ip (ipv4);
+  self->ipv4 = test_ip (ipv4);
 }
 
 void

@@ -2,6 +2,8 @@
 
 #include "tests/sim/fz-sim.h"
 
+#include "tests/unit/base/addresses.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -191,16 +193,6 @@ fz_sim_set_link (FzSim *self, unsigned node, const FzSimLink *link)
   node_at (self, node)->link = *link;
 }
 
-static FzIp
-ip_of (const char *text)
-{
-  FzIp ip = { 0 };
-
-  if (text != NULL && !fz_ip_parse (text, &ip))
-    g_error ("%s is not an address", text);
-  return ip;
-}
-
 static int
 find_address (const Node *node, const FzIp *ip)
 {
@@ -213,7 +205,7 @@ find_address (const Node *node, const FzIp *ip)
 void
 fz_sim_add_address (FzSim *self, unsigned node, const char *ip)
 {
-  FzIp value = ip_of (ip);
+  FzIp value = test_ip (ip);
 
   if (find_address (node_at (self, node), &value) < 0)
     g_array_append_val (node_at (self, node)->addresses, value);
@@ -222,7 +214,7 @@ fz_sim_add_address (FzSim *self, unsigned node, const char *ip)
 void
 fz_sim_remove_address (FzSim *self, unsigned node, const char *ip)
 {
-  FzIp value = ip_of (ip);
+  FzIp value = test_ip (ip);
   int i = find_address (node_at (self, node), &value);
 
   if (i >= 0)
@@ -238,7 +230,7 @@ fz_sim_forget_mappings (FzSim *self, unsigned router)
 void
 fz_sim_block (FzSim *self, const char *from, const char *to)
 {
-  Block block = { ip_of (from), ip_of (to) };
+  Block block = { test_ip (from), test_ip (to) };
 
   g_array_append_val (self->blocks, block);
 }

@@ -1,6 +1,7 @@
 /* test-network.c: the simulated network itself: links and translation as fz-sim.h says */
 
 #include "tests/sim/fz-sim.h"
+#include "tests/unit/base/addresses.h"
 
 #include <string.h>
 
@@ -43,20 +44,11 @@ recorder_init (Recorder *self, FzSim *sim, unsigned parent, const FzSimLink *lin
   fz_sim_set_program (sim, self->host, &recorder_program, self);
 }
 
-static FzSocketAddress
-address (const char *text)
-{
-  FzSocketAddress out;
-
-  g_assert_true (fz_socket_address_parse (text, &out));
-  return out;
-}
-
 static void
 send_byte (FzSim *sim, unsigned host, const char *from, const char *to, uint8_t byte)
 {
-  FzSocketAddress source = address (from);
-  FzSocketAddress target = address (to);
+  FzSocketAddress source = test_address (from);
+  FzSocketAddress target = test_address (to);
 
   fz_sim_send (sim, host, &source, &target, fz_span (&byte, 1));
 }
@@ -174,7 +166,7 @@ static const struct {
 static void
 answer (FzSim *sim, const Recorder *server, const char *from, const FzSocketAddress *to)
 {
-  FzSocketAddress source = address (from);
+  FzSocketAddress source = test_address (from);
 
   fz_sim_send (sim, server->host, &source, to, fz_span ("x", 1));
   fz_sim_run_for (sim, FZ_S);

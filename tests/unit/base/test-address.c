@@ -1,27 +1,10 @@
 /* test-address.c: addresses, socket addresses and networks, and their text forms */
 
 #include "src/base/fz-address.h"
+#include "tests/unit/base/addresses.h"
 
 #include <glib.h>
 #include <string.h>
-
-static FzIp
-ip (const char *text)
-{
-  FzIp parsed;
-
-  g_assert_true (fz_ip_parse (text, &parsed));
-  return parsed;
-}
-
-static FzIpNetwork
-network (const char *text)
-{
-  FzIpNetwork parsed;
-
-  g_assert_true (fz_ip_network_parse (text, &parsed));
-  return parsed;
-}
 
 static void
 test_ip_text (void)
@@ -99,7 +82,7 @@ test_ip_kinds (void)
   };
 
   for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
-    FzIp address = ip (rows[i].text);
+    FzIp address = test_ip (rows[i].text);
 
     g_test_message ("%s", rows[i].text);
     g_assert_true (fz_ip_is_unspecified (&address) == rows[i].is_unspecified);
@@ -117,7 +100,7 @@ test_ip_order (void)
 
   for (size_t i = 0; i < G_N_ELEMENTS (sorted); i++)
     for (size_t j = 0; j < G_N_ELEMENTS (sorted); j++) {
-      FzIp a = ip (sorted[i]), b = ip (sorted[j]);
+      FzIp a = test_ip (sorted[i]), b = test_ip (sorted[j]);
       int order = fz_ip_compare (&a, &b);
 
       g_assert_true ((order < 0) == (i < j) && (order > 0) == (i > j));
@@ -237,8 +220,8 @@ test_network_contains (void)
   };
 
   for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
-    FzIpNetwork n = network (rows[i].network);
-    FzIp address = ip (rows[i].ip);
+    FzIpNetwork n = test_network (rows[i].network);
+    FzIp address = test_ip (rows[i].ip);
 
     g_test_message ("%s in %s", rows[i].ip, rows[i].network);
     g_assert_true (fz_ip_network_contains (&n, &address) == rows[i].is_in);
@@ -248,7 +231,7 @@ test_network_contains (void)
 static void
 test_masked (void)
 {
-  FzIp all = ip ("255.255.255.255"), masked;
+  FzIp all = test_ip ("255.255.255.255"), masked;
   char text[FZ_IP_TEXT_MAX];
 
   masked = fz_ip_masked (&all, 9);

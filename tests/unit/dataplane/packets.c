@@ -129,15 +129,6 @@ test_parse (const uint8_t *bytes, size_t length)
   return packet;
 }
 
-FzIp
-test_ip (const char *text)
-{
-  FzIp ip;
-
-  g_assert_true (fz_ip_parse (text, &ip));
-  return ip;
-}
-
 static size_t
 checksum_offset (uint8_t protocol)
 {

@@ -8,6 +8,7 @@
 #include "src/base/fz-rng.h"
 #include "src/dataplane/fz-vnet.h"
 #include "src/proto/fz-ip.h"
+#include "tests/unit/base/addresses.h"
 
 typedef struct {
   bool is_v6;
@@ -49,4 +50,3 @@ size_t test_packet_build_super (const TestPacket *packet,
 uint8_t test_payload_byte (uint8_t seed, size_t i);
 
 FzIpPacket test_parse (const uint8_t *bytes, size_t length); /* asserts success */
-FzIp test_ip (const char *text);

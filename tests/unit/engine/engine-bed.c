@@ -5,6 +5,7 @@
 #include "src/crypto/fz-crypto.h"
 #include "src/proto/fz-checksum.h"
 #include "src/proto/fz-stun.h"
+#include "tests/unit/base/addresses.h"
 
 #include <string.h>
 
@@ -20,29 +21,11 @@ bed_uuid (uint8_t first)
   return (FzUuid){ { first } };
 }
 
-static FzIp
-parse_ip (const char *text)
-{
-  FzIp ip;
-
-  g_assert_true (fz_ip_parse (text, &ip));
-  return ip;
-}
-
-static FzSocketAddress
-parse_socket (const char *text)
-{
-  FzSocketAddress address;
-
-  g_assert_true (fz_socket_address_parse (text, &address));
-  return address;
-}
-
 FzInterface
 bed_interface (uint8_t last)
 {
   FzInterface interface = { .ipv4 = { FZ_IP_V4, { 100, 64, 0, last } },
-                            .ipv6 = parse_ip ("fd00:2021:1111::") };
+                            .ipv6 = test_ip ("fd00:2021:1111::") };
 
   interface.ipv6.bytes[15] = last;
   return interface;
@@ -68,7 +51,7 @@ bed_relay (void)
 {
   return (FzRelay){
     .id = bed_uuid (0x7e),
-    .ipv4 = parse_socket (BED_RELAY),
+    .ipv4 = test_address (BED_RELAY),
     .username = "1:user",
     .password = "secret",
     .expires_at = UINT64_MAX,
@@ -222,7 +205,7 @@ describe (const FzEvent *event)
 static void
 note_transmit (EngineBed *self, const FzTransmit *transmit)
 {
-  FzSocketAddress relay = parse_socket (BED_RELAY);
+  FzSocketAddress relay = test_address (BED_RELAY);
   FzStunMessage message;
 
   self->n_transmits++;
@@ -351,8 +334,8 @@ bed_message (EngineBed *self, FzLaneMessageKind kind, uint32_t connection_id, Fz
   message->kind = (uint8_t) kind;
   message->connection_id = connection_id;
   message->length = (uint32_t) data.length;
-  message->from = parse_socket (BED_RELAY);
-  message->to = parse_socket (BED_LOCAL);
+  message->from = test_address (BED_RELAY);
+  message->to = test_address (BED_LOCAL);
   if (data.length > 0)
     memcpy (message->data, data.data, data.length);
   fz_engine_handle_message (self->engine, message, self->now);
@@ -362,7 +345,7 @@ bed_message (EngineBed *self, FzLaneMessageKind kind, uint32_t connection_id, Fz
 void
 bed_answer_relay (EngineBed *self)
 {
-  FzSocketAddress mapped = parse_socket ("203.0.113.7:40000");
+  FzSocketAddress mapped = test_address ("203.0.113.7:40000");
 
   self->now += 10 * FZ_MS;
   while (self->bindings->len > 0) {
@@ -390,8 +373,8 @@ void
 bed_send (EngineBed *self, const char *source, const char *destination, uint16_t port)
 {
   static uint32_t mark;
-  FzIp from = parse_ip (source);
-  FzIp to = parse_ip (destination);
+  FzIp from = test_ip (source);
+  FzIp to = test_ip (destination);
   uint8_t bytes[64] = { 0 };
   FzWriter w = fz_writer (bytes, sizeof bytes);
 

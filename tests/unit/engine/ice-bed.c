@@ -4,15 +4,6 @@
 
 const char bed_remote_host[] = "candidate:1 1 udp 2130706175 10.0.0.2 52625 typ host";
 
-FzSocketAddress
-bed_address (const char *text)
-{
-  FzSocketAddress out;
-
-  g_assert_true (fz_socket_address_parse (text, &out));
-  return out;
-}
-
 FzIceAgent *
 bed_make_agent (FzSeededRng *seeded, FzIceRole role, FzIceProfile profile)
 {
@@ -29,7 +20,7 @@ bed_make_agent (FzSeededRng *seeded, FzIceRole role, FzIceProfile profile)
 bool
 bed_add_host (FzIceAgent *agent, const char *text)
 {
-  FzSocketAddress host = bed_address (text);
+  FzSocketAddress host = test_address (text);
   FzCandidate candidate = fz_candidate_host (&host);
 
   return fz_ice_agent_add_local_candidate (agent, &candidate, NULL);
@@ -76,8 +67,8 @@ bed_drain (FzIceAgent *agent)
 FzDrop
 bed_deliver (FzIceAgent *agent, FzSpan data, const char *local, const char *from, FzInstant now)
 {
-  FzSocketAddress here = bed_address (local);
-  FzSocketAddress there = bed_address (from);
+  FzSocketAddress here = test_address (local);
+  FzSocketAddress there = test_address (from);
   FzStunMessage message;
   FzDrop drop = fz_stun_parse (data, &message);
 

@@ -7,6 +7,7 @@
 
 #include "src/engine/fz-ice-agent.h"
 #include "src/engine/fz-ice-message.h"
+#include "tests/unit/base/addresses.h"
 
 #include <glib.h>
 
@@ -35,7 +36,6 @@ void bed_tear_down (Bed *bed, gconstpointer data);
 /* For tests of their own making: an agent without candidates. */
 FzIceAgent *bed_make_agent (FzSeededRng *seeded, FzIceRole role, FzIceProfile profile);
 bool bed_add_host (FzIceAgent *agent, const char *text);
-FzSocketAddress bed_address (const char *text);
 
 /* Runs the agent's clock to the next check and takes it; false if none comes before @until. */
 bool bed_next_check (FzIceAgent *agent, FzInstant until, FzIceTransmit *out, FzInstant *out_at);

@@ -6,22 +6,13 @@
 
 #include <string.h>
 
-FzSocketAddress
-bed_address (const char *text)
-{
-  FzSocketAddress out = { 0 };
-
-  g_assert_true (text == NULL || fz_socket_address_parse (text, &out));
-  return out;
-}
-
 void
 bed_init (Bed *bed, const char *v4, const char *v6)
 {
   FzRelay relay = {
     .id = { { 1 } },
-    .ipv4 = bed_address (v4),
-    .ipv6 = bed_address (v6),
+    .ipv4 = test_address (v4),
+    .ipv6 = test_address (v6),
     .username = USER,
     .password = PASSWORD,
   };
@@ -126,7 +117,7 @@ FzDrop
 bed_say (Bed *bed, const BedSeen *seen, FzWriter *w, bool is_signed)
 {
   uint8_t key[FZ_STUN_LONG_TERM_KEY_SIZE];
-  FzSocketAddress local = bed_address (seen->to.ip.family == FZ_IP_V4 ? LOCAL4 : LOCAL6);
+  FzSocketAddress local = test_address (seen->to.ip.family == FZ_IP_V4 ? LOCAL4 : LOCAL6);
   FzStunMessage message;
 
   fz_stun_long_term_key (fz_span (USER, strlen (USER)),
@@ -142,7 +133,7 @@ bed_say (Bed *bed, const BedSeen *seen, FzWriter *w, bool is_signed)
 FzDrop
 bed_say_mapped (Bed *bed, const BedSeen *seen, const char *mapped)
 {
-  FzSocketAddress at = bed_address (mapped);
+  FzSocketAddress at = test_address (mapped);
   uint8_t buffer[FZ_STUN_WRITE_MAX];
   FzWriter w;
 
@@ -176,11 +167,11 @@ bed_say_allocated (Bed *bed, const BedSeen *seen, const char *v4, const char *v6
   if (v4 != NULL)
     fz_stun_write_xor_address (&w,
                                FZ_STUN_XOR_RELAYED_ADDRESS,
-                               &(FzSocketAddress){ bed_address (v4).ip, bed_address (v4).port });
+                               &(FzSocketAddress){ test_address (v4).ip, test_address (v4).port });
   if (v6 != NULL)
     fz_stun_write_xor_address (&w,
                                FZ_STUN_XOR_RELAYED_ADDRESS,
-                               &(FzSocketAddress){ bed_address (v6).ip, bed_address (v6).port });
+                               &(FzSocketAddress){ test_address (v6).ip, test_address (v6).port });
   fz_stun_write_u32 (&w, FZ_STUN_LIFETIME, 600);
   return bed_say (bed, seen, &w, true);
 }
@@ -229,7 +220,7 @@ bed_go_to_active (Bed *bed)
 bool
 bed_route (Bed *bed, const char *peer, FzRelayRoute *out)
 {
-  FzSocketAddress to = bed_address (peer);
+  FzSocketAddress to = test_address (peer);
 
   return fz_relay_link_route (bed->link, &to, bed->now, out);
 }
@@ -237,7 +228,7 @@ bed_route (Bed *bed, const char *peer, FzRelayRoute *out)
 void
 bed_bind_channel (Bed *bed, const char *peer)
 {
-  FzSocketAddress to = bed_address (peer);
+  FzSocketAddress to = test_address (peer);
 
   fz_relay_link_bind_channel (bed->link, &to, bed->now);
 }

@@ -7,6 +7,7 @@
 
 #include "src/engine/fz-relay.h"
 #include "src/engine/fz-turn-message.h"
+#include "tests/unit/base/addresses.h"
 
 #include <glib.h>
 
@@ -39,8 +40,6 @@ void bed_init (Bed *bed, const char *v4, const char *v6);
 void bed_clear (Bed *bed);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Bed, bed_clear)
-
-FzSocketAddress bed_address (const char *text); /* NULL: none */
 
 /* Runs to @at, or for a while; the ticks come when they are asked for. */
 void bed_run_to (Bed *bed, FzInstant at);

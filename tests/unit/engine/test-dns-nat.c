@@ -4,6 +4,7 @@
 #include "src/dataplane/fz-policy.h"
 #include "src/engine/fz-dns-nat.h"
 #include "src/engine/fz-translations.h"
+#include "tests/unit/base/addresses.h"
 
 #include <string.h>
 
@@ -136,15 +137,6 @@ test_independent (void) /* N7 */
 
 /* -- the other end -- */
 
-static FzIp
-ip (const char *text)
-{
-  FzIp result;
-
-  g_assert_true (fz_ip_parse (text, &result));
-  return result;
-}
-
 /* Eight addresses from 100.96.0.@first and …8000::@first on. */
 static FzP2pAssignedIps
 announce (const char *domain, uint8_t resource, uint8_t first)
@@ -153,9 +145,9 @@ announce (const char *domain, uint8_t resource, uint8_t first)
 
   g_strlcpy (event.domain, domain, sizeof event.domain);
   for (uint8_t i = 0; i < 4; i++) {
-    event.ips[i] = ip ("fd00:2021:1111:8000::");
+    event.ips[i] = test_ip ("fd00:2021:1111:8000::");
     event.ips[i].bytes[15] = (uint8_t) (first + 3 - i); /* in no order */
-    event.ips[i + 4] = ip ("100.96.0.0");
+    event.ips[i + 4] = test_ip ("100.96.0.0");
     event.ips[i + 4].bytes[3] = (uint8_t) (first + i);
   }
   return event;
@@ -165,7 +157,7 @@ static const char *
 target_of (const FzTranslations *self, const char *proxy)
 {
   static char text[FZ_IP_TEXT_MAX];
-  FzIp address = ip (proxy);
+  FzIp address = test_ip (proxy);
   const FzIp *target = fz_translations_find_target (self, &address);
 
   return target != NULL ? fz_ip_format (target, text) : NULL;
@@ -182,8 +174,9 @@ test_targets (void)
 {
   g_autoptr (GPtrArray) unused = g_ptr_array_new_with_free_func (free_nat);
   FzTranslations *self = fz_translations_new (unused);
-  const FzIp found[] = { ip ("10.0.0.2"),   ip ("10.0.0.1"),   ip ("10.0.0.2"), ip ("127.0.0.1"),
-                         ip ("100.64.0.9"), ip ("100.96.0.9"), ip ("0.0.0.0"),  ip ("224.0.0.1") };
+  const FzIp found[] = { test_ip ("10.0.0.2"),  test_ip ("10.0.0.1"),   test_ip ("10.0.0.2"),
+                         test_ip ("127.0.0.1"), test_ip ("100.64.0.9"), test_ip ("100.96.0.9"),
+                         test_ip ("0.0.0.0"),   test_ip ("224.0.0.1") };
   FzP2pAssignedIps event = announce ("a.example", 1, 1);
 
   fz_translations_set (self, &event, found, G_N_ELEMENTS (found));
@@ -194,7 +187,8 @@ test_targets (void)
   g_assert_null (target_of (self, "fd00:2021:1111:8000::1")); /* G10 */
   g_assert_null (target_of (self, "100.96.0.5"));
 
-  fz_translations_set (self, &event, (FzIp[]){ ip ("fd20::1"), ip ("10.0.0.7") }, 2); /* G8 */
+  fz_translations_set (
+      self, &event, (FzIp[]){ test_ip ("fd20::1"), test_ip ("10.0.0.7") }, 2); /* G8 */
   g_assert_cmpstr (target_of (self, "100.96.0.4"), ==, "10.0.0.7");
   g_assert_cmpstr (target_of (self, "fd00:2021:1111:8000::1"), ==, "fd20::1");
   fz_translations_set (self, &event, NULL, 0);
@@ -220,7 +214,7 @@ test_renumbered (void) /* G9, G11 */
   FzTranslations *self = fz_translations_new (unused);
   FzP2pAssignedIps a = announce ("a.example", 1, 1), also = announce ("a.example", 2, 1);
   FzP2pAssignedIps b = announce ("b.example", 1, 5), again = announce ("c.example", 1, 7);
-  FzIp real = ip ("10.0.0.1");
+  FzIp real = test_ip ("10.0.0.1");
 
   fz_translations_set (self, &a, &real, 1);
   fz_translations_set (self, &also, &real, 1);
@@ -243,10 +237,10 @@ test_bad_addresses (void)
   g_autoptr (GPtrArray) unused = g_ptr_array_new_with_free_func (free_nat);
   FzTranslations *self = fz_translations_new (unused);
   FzP2pAssignedIps event = announce ("a.example", 1, 1);
-  FzIp real = ip ("10.0.0.1");
+  FzIp real = test_ip ("10.0.0.1");
 
-  event.ips[4] = ip ("8.8.8.8"); /* not a proxy address: nobody's */
-  event.ips[5] = event.ips[6];   /* twice */
+  event.ips[4] = test_ip ("8.8.8.8"); /* not a proxy address: nobody's */
+  event.ips[5] = event.ips[6];        /* twice */
   fz_translations_set (self, &event, &real, 1);
   g_assert_null (target_of (self, "8.8.8.8"));
   g_assert_cmpuint (count_entries (self, 1), ==, 6);
@@ -258,10 +252,10 @@ test_too_many_names (void)
 {
   g_autoptr (GPtrArray) unused = g_ptr_array_new_with_free_func (free_nat);
   FzTranslations *self = fz_translations_new (unused);
-  FzIp real = ip ("10.0.0.1");
+  FzIp real = test_ip ("10.0.0.1");
 
   for (unsigned i = 0; i <= FZ_TRANSLATED_DOMAINS_MAX; i++) {
-    FzP2pAssignedIps event = { .n_ips = 1, .ips = { ip ("100.97.0.0") } };
+    FzP2pAssignedIps event = { .n_ips = 1, .ips = { test_ip ("100.97.0.0") } };
 
     g_snprintf (event.domain, sizeof event.domain, "%u.example", i);
     event.ips[0].bytes[2] = (uint8_t) (i >> 8);

@@ -32,8 +32,8 @@ test_priorities (void)
   for (size_t i = 0; i < G_N_ELEMENTS (priorities); i++) {
     FzCandidate candidate = {
       .kind = priorities[i].kind,
-      .address = bed_address (priorities[i].address),
-      .base = bed_address (priorities[i].base),
+      .address = test_address (priorities[i].address),
+      .base = test_address (priorities[i].base),
     };
     FzCandidate parsed;
 
@@ -60,8 +60,8 @@ test_cross_family_relay (void)
   FzSeededRng seeded;
   g_autoptr (FzIceAgent) agent =
       bed_make_agent (&seeded, FZ_ICE_CONTROLLING, FZ_ICE_CLIENT_DEFAULT);
-  FzSocketAddress v4 = bed_address ("198.51.100.1:1");
-  FzSocketAddress v6 = bed_address ("[2001:db8::1]:1");
+  FzSocketAddress v4 = test_address ("198.51.100.1:1");
+  FzSocketAddress v6 = test_address ("[2001:db8::1]:1");
   FzCandidate over_v4 = fz_candidate_relayed (&v6, &v4);
   FzCandidate over_v6 = fz_candidate_relayed (&v4, &v6);
   char text[FZ_CANDIDATE_TEXT_MAX];
@@ -88,7 +88,7 @@ count_checks (FzIceAgent *agent, FzInstant now)
 static void
 test_redundant (Bed *f, gconstpointer data)
 {
-  FzSocketAddress us = bed_address (US);
+  FzSocketAddress us = test_address (US);
   FzCandidate reflexive = fz_candidate_server_reflexive (&us, &us);
 
   g_assert_false (fz_ice_agent_add_local_candidate (f->agent, &reflexive, NULL));
@@ -109,7 +109,7 @@ test_better_replaces (void)
   FzSeededRng seeded;
   g_autoptr (FzIceAgent) agent =
       bed_make_agent (&seeded, FZ_ICE_CONTROLLING, FZ_ICE_CLIENT_DEFAULT);
-  FzSocketAddress us = bed_address (US);
+  FzSocketAddress us = test_address (US);
   FzCandidate reflexive = fz_candidate_server_reflexive (&us, &us);
   char text[FZ_CANDIDATE_TEXT_MAX];
 
@@ -127,7 +127,7 @@ test_better_replaces (void)
 static void
 test_withdrawn_local (Bed *f, gconstpointer data)
 {
-  FzSocketAddress us = bed_address (US);
+  FzSocketAddress us = test_address (US);
   FzCandidate host = fz_candidate_host (&us);
   FzIceTransmit transmit;
 
@@ -259,7 +259,7 @@ test_discovered_is_withdrawn (void)
   FzSeededRng seeded;
   g_autoptr (FzIceAgent) agent = bed_make_agent (&seeded, FZ_ICE_CONTROLLED, FZ_ICE_CLIENT_DEFAULT);
   FzIceCheck check = { .is_controlling = true };
-  FzSocketAddress them = bed_address (THEM);
+  FzSocketAddress them = test_address (THEM);
 
   bed_add_host (agent, US);
   fz_ice_agent_handle_timeout (agent, BED_START);
@@ -299,8 +299,8 @@ test_own_discovered (void)
 {
   FzSeededRng seeded;
   g_autoptr (FzIceAgent) agent = bed_make_agent (&seeded, FZ_ICE_CONTROLLED, FZ_ICE_CLIENT_DEFAULT);
-  FzSocketAddress relayed_at = bed_address ("198.51.100.9:50000");
-  FzSocketAddress us = bed_address (US);
+  FzSocketAddress relayed_at = test_address ("198.51.100.9:50000");
+  FzSocketAddress us = test_address (US);
   FzCandidate relayed = fz_candidate_relayed (&relayed_at, &us);
   FzInstant now = BED_START;
   char text[FZ_CANDIDATE_TEXT_MAX];
@@ -311,7 +311,7 @@ test_own_discovered (void)
   g_assert_true (bed_next_check (agent, BED_START, &check, &now));
   g_assert_true (check.is_relayed);
   g_assert_true (fz_socket_address_equal (&check.local, &relayed_at));
-  check.local = bed_address ("203.0.113.99:7"); /* what the peer saw */
+  check.local = test_address ("203.0.113.99:7"); /* what the peer saw */
   g_assert_cmpint (bed_answer (agent, &check, THEIR_PW, now), ==, FZ_DROP_NONE);
   g_assert_true (fz_ice_agent_get_local_candidate (agent, 0, text));
   g_assert_nonnull (strstr (text, " 203.0.113.99 7 typ prflx ufrag us"));

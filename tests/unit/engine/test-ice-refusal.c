@@ -132,7 +132,7 @@ test_bad_responses (Bed *f, gconstpointer data)
   FzInstant now = BED_START;
   FzStunTransactionId unknown = { { 1, 2, 3 } };
   uint8_t bytes[FZ_STUN_WRITE_MAX];
-  FzSocketAddress mapped = bed_address (US);
+  FzSocketAddress mapped = test_address (US);
   FzIceTransmit check;
   FzIceEvent event;
   FzWriter w;

@@ -7,6 +7,7 @@
 #include "src/engine/fz-node.h"
 #include "src/engine/fz-stun-auth.h"
 #include "src/proto/fz-stun.h"
+#include "tests/unit/base/addresses.h"
 
 #include <string.h>
 
@@ -84,21 +85,12 @@ bed_clear (Bed *self)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Bed, bed_clear)
 
-static FzSocketAddress
-parse_socket (const char *text)
-{
-  FzSocketAddress address;
-
-  g_assert_true (fz_socket_address_parse (text, &address));
-  return address;
-}
-
 static FzRelay
 relay (uint8_t number)
 {
   FzRelay result = {
     .id = { { number } },
-    .ipv4 = parse_socket ("198.51.100.0:3478"),
+    .ipv4 = test_address ("198.51.100.0:3478"),
     .username = "1:user",
     .password = "secret",
     .expires_at = UINT64_MAX,
@@ -112,8 +104,8 @@ relay (uint8_t number)
 static void
 answer (Bed *self, uint8_t number)
 {
-  FzSocketAddress local = parse_socket (LOCAL);
-  FzSocketAddress mapped = parse_socket ("203.0.113.7:40000");
+  FzSocketAddress local = test_address (LOCAL);
+  FzSocketAddress mapped = test_address ("203.0.113.7:40000");
   FzTransmit transmit;
 
   self->now += 10 * FZ_MS;
@@ -230,8 +222,8 @@ static FzDrop
 check_from_peer (Bed *self, const char *ufrag, const char *password)
 {
   static const FzStunTransactionId id = { { 1, 2, 3 } };
-  FzSocketAddress local = parse_socket (LOCAL);
-  FzSocketAddress from = parse_socket ("192.0.2.9:9");
+  FzSocketAddress local = test_address (LOCAL);
+  FzSocketAddress from = test_address ("192.0.2.9:9");
   g_autofree char *username = g_strconcat (ufrag, ":peer", NULL);
   uint8_t bytes[FZ_STUN_WRITE_MAX];
   FzWriter w;
@@ -248,8 +240,8 @@ check_from_peer (Bed *self, const char *ufrag, const char *password)
 static FzDrop
 answer_check (Bed *self, const FzStunTransactionId *id, const char *password)
 {
-  FzSocketAddress local = parse_socket (LOCAL);
-  FzSocketAddress from = parse_socket ("192.0.2.9:9");
+  FzSocketAddress local = test_address (LOCAL);
+  FzSocketAddress from = test_address ("192.0.2.9:9");
   uint8_t bytes[FZ_STUN_WRITE_MAX];
   FzWriter w;
 
@@ -332,8 +324,8 @@ static void
 test_handshakes_of_strangers (void)
 {
   g_auto (Bed) bed;
-  FzSocketAddress local = parse_socket (LOCAL);
-  FzSocketAddress from = parse_socket ("192.0.2.9:9");
+  FzSocketAddress local = test_address (LOCAL);
+  FzSocketAddress from = test_address ("192.0.2.9:9");
   uint8_t bytes[FZ_WIREGUARD_INITIATION_SIZE] = { FZ_WIREGUARD_INITIATION };
   FzEngineCounters counters = { 0 };
   FzTransmit transmit;
@@ -441,7 +433,7 @@ deliver_initiation (Bed *self,
 {
   uint8_t timestamp[FZ_TAI64N_SIZE], datagram[FZ_WIREGUARD_INITIATION_SIZE] = { 0 };
   FzRng rng = fz_seeded_rng (&self->rng);
-  FzSocketAddress local = parse_socket (LOCAL), from = parse_socket ("192.0.2.1:1000");
+  FzSocketAddress local = test_address (LOCAL), from = test_address ("192.0.2.1:1000");
   FzNoiseHandshake handshake;
 
   fz_tai64n_write (number, timestamp);

@@ -9,7 +9,7 @@ static void
 test_channels (void)
 {
   g_auto (Bed) bed = { 0 };
-  FzSocketAddress relay = bed_address (V4);
+  FzSocketAddress relay = test_address (V4);
   FzRelayRoute out;
   BedSeen first;
   BedSeen second;
@@ -64,7 +64,7 @@ static void
 test_channel_mismatch (void)
 {
   g_auto (Bed) bed = { 0 };
-  FzSocketAddress peer = bed_address (PEER_A);
+  FzSocketAddress peer = test_address (PEER_A);
   BedSeen seen;
 
   bed_init (&bed, V4, NULL);
@@ -89,7 +89,7 @@ static void
 test_unwrap (void)
 {
   g_auto (Bed) bed = { 0 };
-  FzSocketAddress peer = bed_address (PEER_A);
+  FzSocketAddress peer = test_address (PEER_A);
   FzRelayedDatagram out = { 0 };
   char text[FZ_SOCKET_ADDRESS_TEXT_MAX];
   BedSeen seen;

@@ -3,6 +3,7 @@
 #include "src/crypto/fz-crypto.h"
 #include "src/engine/fz-relay-choice.h"
 #include "src/engine/fz-relay-pool.h"
+#include "tests/unit/base/addresses.h"
 
 #include <glib.h>
 #include <string.h>
@@ -16,20 +17,11 @@ typedef struct {
   FzInstant now;
 } Bed;
 
-static FzSocketAddress
-address (const char *text)
-{
-  FzSocketAddress out = { 0 };
-
-  g_assert_true (text == NULL || fz_socket_address_parse (text, &out));
-  return out;
-}
-
 static FzRelay
 relay (uint8_t id, const char *v4)
 {
   return (FzRelay){
-    .id = { { id } }, .ipv4 = address (v4), .username = "user", .password = "password"
+    .id = { { id } }, .ipv4 = test_address (v4), .username = "user", .password = "password"
   };
 }
 
@@ -83,8 +75,8 @@ run_for (Bed *bed, uint64_t duration_ns)
 static void
 answer_binding (Bed *bed, uint64_t rtt_ns, const char *mapped)
 {
-  FzSocketAddress local = address (LOCAL);
-  FzSocketAddress at = address (mapped);
+  FzSocketAddress local = test_address (LOCAL);
+  FzSocketAddress at = test_address (mapped);
   uint8_t buffer[FZ_STUN_WRITE_MAX];
   FzRelayTransmit transmit;
   FzSocketAddress to;
@@ -118,7 +110,7 @@ add_answering (Bed *bed, uint8_t id, uint64_t rtt_ms)
 static FzRelaySource
 classify (Bed *bed, const char *from)
 {
-  FzSocketAddress source = address (from);
+  FzSocketAddress source = test_address (from);
 
   return fz_relay_pool_classify (bed->pool, &source);
 }
@@ -337,7 +329,7 @@ test_shared_address (void)
   offer (&bed, &entries[0], 1);
   offer (&bed, entries, 2);
   for (FzRelayTransmit transmit; fz_relay_pool_poll_transmit (bed.pool, &transmit);) {
-    FzSocketAddress local = address (LOCAL);
+    FzSocketAddress local = test_address (LOCAL);
     uint8_t buffer[FZ_STUN_WRITE_MAX];
     FzStunMessage m;
     FzWriter w;

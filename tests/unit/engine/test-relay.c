@@ -40,8 +40,8 @@ static void
 test_two_families (void)
 {
   g_auto (Bed) bed = { 0 };
-  FzSocketAddress v4 = bed_address (V4);
-  FzSocketAddress v6 = bed_address (V6);
+  FzSocketAddress v4 = test_address (V4);
+  FzSocketAddress v6 = test_address (V6);
   BedSeen first;
   BedSeen second;
   BedSeen allocate;
@@ -109,7 +109,7 @@ test_sources (void)
 {
   for (size_t i = 0; i < G_N_ELEMENTS (sources); i++) {
     g_auto (Bed) bed = { 0 };
-    FzSocketAddress from = bed_address (sources[i].from);
+    FzSocketAddress from = test_address (sources[i].from);
 
     bed_init (&bed, sources[i].v4, sources[i].v6);
     g_assert_true (fz_relay_link_owns (bed.link, &from) == sources[i].owned);
@@ -142,8 +142,8 @@ static void
 test_bad_binding_answers (void)
 {
   g_auto (Bed) bed = { 0 };
-  FzSocketAddress elsewhere = bed_address ("198.51.100.10:3478");
-  FzSocketAddress local = bed_address (LOCAL4);
+  FzSocketAddress elsewhere = test_address ("198.51.100.10:3478");
+  FzSocketAddress local = test_address (LOCAL4);
   uint8_t buffer[FZ_STUN_WRITE_MAX];
   FzStunMessage m;
   FzWriter w;

@@ -13,7 +13,7 @@ static void
 test_vectors (void)
 {
   FzTurnAuth auth = { .username = USER, .realm = REALM, .nonce = NULL };
-  FzSocketAddress peer = bed_address (MAPPED4);
+  FzSocketAddress peer = test_address (MAPPED4);
   uint8_t bytes[FZ_STUN_WRITE_MAX];
 
   fz_stun_long_term_key (fz_span (USER, strlen (USER)),

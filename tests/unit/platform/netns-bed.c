@@ -173,6 +173,17 @@ bed_platform_new (void)
   return platform;
 }
 
+FzTun *
+bed_open_tun (FzPlatform *platform, bool use_offloads)
+{
+  g_autoptr (GError) error = NULL;
+  FzTun *tun = fz_platform_open_tun (platform, FZ_TUN_NAME, 1, use_offloads, &error);
+
+  g_assert_no_error (error);
+  g_assert_nonnull (tun);
+  return tun;
+}
+
 unsigned
 bed_count_logged (const char *event)
 {
@@ -181,22 +192,4 @@ bed_count_logged (const char *event)
   for (guint i = 0; i < logged->len; i++)
     n += g_str_equal (g_ptr_array_index (logged, i), event);
   return n;
-}
-
-FzIp
-bed_ip (const char *text)
-{
-  FzIp parsed;
-
-  g_assert_true (fz_ip_parse (text, &parsed));
-  return parsed;
-}
-
-FzIpNetwork
-bed_network (const char *text)
-{
-  FzIpNetwork parsed;
-
-  g_assert_true (fz_ip_network_parse (text, &parsed));
-  return parsed;
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "platform/linux/fz-linux-private.h"
+#include "tests/unit/base/addresses.h"
 
 #include <glib.h>
 #include <sys/types.h>
@@ -32,7 +33,5 @@ unsigned bed_wait (const bool *condition, unsigned timeout_ms);
 
 /* -- a platform with a log that is kept -- */
 FzPlatform *bed_platform_new (void);
+FzTun *bed_open_tun (FzPlatform *platform, bool use_offloads); /* FZ_TUN_NAME, of one queue */
 unsigned bed_count_logged (const char *event);
-
-FzIp bed_ip (const char *text);
-FzIpNetwork bed_network (const char *text);

@@ -1,5 +1,6 @@
 /* The state machine of DNS control, on a machine in memory. */
 #include "platform/fake/fz-dns-control-fake.h"
+#include "tests/unit/base/addresses.h"
 
 #include <string.h>
 
@@ -81,19 +82,10 @@ wait_for_state (Bed *bed, FzDnsState state)
     ;
 }
 
-static FzIp
-ip (const char *text)
-{
-  FzIp out = { 0 };
-
-  g_assert_true (fz_ip_parse (text, &out));
-  return out;
-}
-
 static void
 set (Bed *bed, const char *search, const char *first, const char *second)
 {
-  FzIp servers[2] = { ip (first), { 0 } };
+  FzIp servers[2] = { test_ip (first), { 0 } };
   FzDnsSettings settings = {
     .ifname = "tun-firezone",
     .ifindex = 7,
@@ -103,7 +95,7 @@ set (Bed *bed, const char *search, const char *first, const char *second)
   };
 
   if (second != NULL) {
-    servers[1] = ip (second);
+    servers[1] = test_ip (second);
     settings.n_servers = 2;
   }
   fz_dns_control_set (bed->control, &settings);
@@ -193,12 +185,12 @@ test_upstreams (void)
 {
   Bed bed = make_bed (FZ_DNS_MODE_RESOLVED);
   const FzDnsUpstream list[] = {
-    { .address = { ip ("192.0.2.53"), 53 } },
-    { .address = { ip ("100.100.111.4"), 53 } }, /* a sentinel would be a loop */
-    { .address = { ip ("fd00:2021:1111:8000:100:100:111:ff"), 53 } },
-    { .address = { ip ("192.0.2.53"), 53 } }, /* twice */
-    { .address = { ip ("fe80::1"), 53 }, .ifindex = 3 },
-    { .address = { ip ("192.0.2.53"), 853 }, .server_name = "dns.example" },
+    { .address = { test_ip ("192.0.2.53"), 53 } },
+    { .address = { test_ip ("100.100.111.4"), 53 } }, /* a sentinel would be a loop */
+    { .address = { test_ip ("fd00:2021:1111:8000:100:100:111:ff"), 53 } },
+    { .address = { test_ip ("192.0.2.53"), 53 } }, /* twice */
+    { .address = { test_ip ("fe80::1"), 53 }, .ifindex = 3 },
+    { .address = { test_ip ("192.0.2.53"), 853 }, .server_name = "dns.example" },
   };
   const FzDnsUpstream *out = NULL;
 
@@ -328,7 +320,7 @@ static void
 test_disabled (void)
 {
   Bed bed = make_bed (FZ_DNS_MODE_NONE);
-  const FzDnsUpstream upstream = { .address = { ip ("192.0.2.53"), 53 } };
+  const FzDnsUpstream upstream = { .address = { test_ip ("192.0.2.53"), 53 } };
   const FzDnsUpstream *out = NULL;
 
   hear (&bed);

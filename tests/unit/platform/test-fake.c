@@ -1,6 +1,7 @@
 /* test-fake.c: the platform that tests of other layers stand on */
 
 #include "platform/fake/fz-platform-fake.h"
+#include "tests/unit/base/addresses.h"
 
 #include <glib.h>
 #include <signal.h>
@@ -8,24 +9,6 @@
 #include <unistd.h>
 
 static const FzLog silent = { NULL, "test" };
-
-static FzIp
-ip (const char *text)
-{
-  FzIp parsed;
-
-  g_assert_true (fz_ip_parse (text, &parsed));
-  return parsed;
-}
-
-static FzIpNetwork
-network (const char *text)
-{
-  FzIpNetwork parsed;
-
-  g_assert_true (fz_ip_network_parse (text, &parsed));
-  return parsed;
-}
 
 static FzTun *
 open_tun (FzPlatform *platform, unsigned n_queues)
@@ -43,8 +26,8 @@ test_state (void)
 {
   g_autoptr (FzPlatform) platform = fz_platform_fake_new (&silent);
   g_autoptr (GError) error = NULL;
-  const FzIp ipv4 = ip ("100.64.0.1"), ipv6 = ip ("fd00:2021:1111::1");
-  const FzIpNetwork routes[] = { network ("10.0.0.0/8"), network ("::/0") };
+  const FzIp ipv4 = test_ip ("100.64.0.1"), ipv6 = test_ip ("fd00:2021:1111::1");
+  const FzIpNetwork routes[] = { test_network ("10.0.0.0/8"), test_network ("::/0") };
   size_t n;
 
   g_assert_false (fz_platform_fake_has_tun (platform));
@@ -111,8 +94,8 @@ on_change (FzNetworkChange change, gpointer user_data)
 static bool
 start (FzPlatform *platform, GArray *changes, FzTun **out, GError **error)
 {
-  const FzIp ipv4 = ip ("100.64.0.1");
-  const FzIpNetwork route = network ("10.0.0.0/8");
+  const FzIp ipv4 = test_ip ("100.64.0.1");
+  const FzIpNetwork route = test_network ("10.0.0.0/8");
   g_autoptr (FzTun) tun = NULL;
 
   if (!fz_platform_check_rights (platform, error) || !fz_platform_clean_up (platform, error))
@@ -160,7 +143,7 @@ test_failed_call_changes_nothing (void)
   g_autoptr (FzPlatform) platform = fz_platform_fake_new (&silent);
   g_autoptr (FzTun) tun = open_tun (platform, 1);
   g_autoptr (GError) error = NULL;
-  const FzIp ipv4 = ip ("100.64.0.1");
+  const FzIp ipv4 = test_ip ("100.64.0.1");
 
   fz_platform_fake_fail_at (platform, 1, FZ_PLATFORM_ERROR_FAILED);
   g_assert_false (fz_platform_set_addresses (platform, tun, &ipv4, NULL, &error));
@@ -250,8 +233,8 @@ test_missing_family (void)
   g_autoptr (FzPlatform) platform = fz_platform_fake_new (&silent);
   g_autoptr (FzTun) tun = open_tun (platform, 1);
   g_autoptr (GError) error = NULL;
-  const FzIp ipv4 = ip ("100.64.0.1"), ipv6 = ip ("fd00:2021:1111::1");
-  const FzIpNetwork routes[] = { network ("10.0.0.0/8"), network ("fd00::/8") };
+  const FzIp ipv4 = test_ip ("100.64.0.1"), ipv6 = test_ip ("fd00:2021:1111::1");
+  const FzIpNetwork routes[] = { test_network ("10.0.0.0/8"), test_network ("fd00::/8") };
 
   fz_platform_fake_set_family (platform, FZ_IP_V6, false);
   g_assert_true (fz_platform_set_addresses (platform, tun, &ipv4, &ipv6, &error));
@@ -286,7 +269,7 @@ test_delete_tun (void)
   g_autoptr (FzTun) second = NULL;
   g_autoptr (GArray) changes = g_array_new (FALSE, FALSE, sizeof (FzNetworkChange));
   g_autoptr (GError) error = NULL;
-  const FzIp ipv4 = ip ("100.64.0.1");
+  const FzIp ipv4 = test_ip ("100.64.0.1");
   char buffer[10];
   size_t n;
   int fd = fz_tun_get_queues (tun, &n)[1].fd;

@@ -17,16 +17,6 @@
 
 #define TUN FZ_TUN_NAME
 
-static FzTun *
-open_tun (FzPlatform *platform)
-{
-  g_autoptr (GError) error = NULL;
-  FzTun *tun = fz_platform_open_tun (platform, TUN, 1, false, &error);
-
-  g_assert_no_error (error);
-  return tun;
-}
-
 static void
 add_masquerade (FzPlatform *platform, FzTun *tun)
 {
@@ -51,7 +41,7 @@ static void
 test_table (void)
 {
   g_autoptr (FzPlatform) platform = bed_platform_new ();
-  g_autoptr (FzTun) tun = open_tun (platform);
+  g_autoptr (FzTun) tun = bed_open_tun (platform, false);
   g_autofree char *once = NULL, *twice = NULL;
 
   g_free (bed_run ("nft add table ip other")); /* somebody else's */
@@ -196,7 +186,7 @@ static void
 send_v6 (int fd)
 {
   uint8_t packet[52] = { 0x60, 0, 0, 0, 0, 12, 17, 64 };
-  const FzIp from = bed_ip ("fd00:2021:1111::7"), to = bed_ip ("2001:db8:9::2");
+  const FzIp from = test_ip ("fd00:2021:1111::7"), to = test_ip ("2001:db8:9::2");
   static const uint8_t udp[12] = { 0x04, 0xd2, 0x0f, 0xa0, 0, 12, 0, 0, 'p', 'i', 'n', 'g' };
 
   memcpy (packet + 8, from.bytes, 16);
@@ -247,11 +237,11 @@ static void
 test_traffic (void)
 {
   g_autoptr (FzPlatform) platform = bed_platform_new ();
-  g_autoptr (FzTun) tun = open_tun (platform);
-  const FzIp ipv4 = bed_ip ("100.64.0.1"), ipv6 = bed_ip ("fd00:2021:1111::1");
-  const FzIp client4 = bed_ip ("100.64.0.7"), client6 = bed_ip ("fd00:2021:1111::7");
-  const FzIpNetwork routes[] = { bed_network ("100.64.0.0/11"),
-                                 bed_network ("fd00:2021:1111::/107") };
+  g_autoptr (FzTun) tun = bed_open_tun (platform, false);
+  const FzIp ipv4 = test_ip ("100.64.0.1"), ipv6 = test_ip ("fd00:2021:1111::1");
+  const FzIp client4 = test_ip ("100.64.0.7"), client6 = test_ip ("fd00:2021:1111::7");
+  const FzIpNetwork routes[] = { test_network ("100.64.0.0/11"),
+                                 test_network ("fd00:2021:1111::/107") };
   Outside outside;
   char from[INET6_ADDRSTRLEN];
   size_t n;
@@ -287,7 +277,7 @@ static bool
 try_with_forwarding_off (void)
 {
   FzPlatform *platform = bed_platform_new ();
-  FzTun *tun = open_tun (platform);
+  FzTun *tun = bed_open_tun (platform, false);
   GError *error = NULL;
 
   g_free (bed_run ("echo 0 > /proc/sys/net/ipv4/ip_forward"));
@@ -299,7 +289,7 @@ static bool
 try_with_forwarding_on (void)
 {
   FzPlatform *platform = bed_platform_new ();
-  FzTun *tun = open_tun (platform);
+  FzTun *tun = bed_open_tun (platform, false);
 
   g_free (bed_run ("echo 1 > /proc/sys/net/ipv4/ip_forward;"
                    "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding"));

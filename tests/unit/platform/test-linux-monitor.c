@@ -32,16 +32,6 @@ on_change (FzNetworkChange change, gpointer user_data)
   }
 }
 
-static FzTun *
-open_tun (FzPlatform *platform)
-{
-  g_autoptr (GError) error = NULL;
-  FzTun *tun = fz_platform_open_tun (platform, TUN, 1, true, &error);
-
-  g_assert_no_error (error);
-  return tun;
-}
-
 static void
 watch (FzPlatform *platform, FzTun *tun, Heard *heard)
 {
@@ -108,8 +98,8 @@ test_changes (void)
     { "ip link set veth0 down", 1, 1, "link down takes its routes along" },
   };
   g_autoptr (FzPlatform) platform = bed_platform_new ();
-  g_autoptr (FzTun) tun = open_tun (platform);
-  const FzIp ipv4 = bed_ip ("100.64.0.7");
+  g_autoptr (FzTun) tun = bed_open_tun (platform, true);
+  const FzIp ipv4 = test_ip ("100.64.0.7");
   Heard heard;
 
   add_link ();
@@ -133,7 +123,7 @@ static void
 test_tun_gone (void)
 {
   g_autoptr (FzPlatform) platform = bed_platform_new ();
-  g_autoptr (FzTun) tun = open_tun (platform);
+  g_autoptr (FzTun) tun = bed_open_tun (platform, true);
   g_autoptr (FzTun) next = NULL;
   Heard heard;
   unsigned took;
@@ -146,7 +136,7 @@ test_tun_gone (void)
   g_assert_cmpuint (heard.n_gone, ==, 0); /* told once */
 
   g_clear_pointer (&tun, fz_tun_close);
-  next = open_tun (platform);
+  next = bed_open_tun (platform, true);
   watch (platform, next, &heard);
   change (&heard, "ip link delete " TUN);
   g_assert_cmpuint (heard.n_gone, ==, 1);
@@ -156,7 +146,7 @@ static void
 test_closing_is_no_loss (void)
 {
   g_autoptr (FzPlatform) platform = bed_platform_new ();
-  FzTun *tun = open_tun (platform);
+  FzTun *tun = bed_open_tun (platform, true);
   Heard heard;
 
   watch (platform, tun, &heard);
@@ -169,7 +159,7 @@ static void
 test_second_watch_replaces (void)
 {
   g_autoptr (FzPlatform) platform = bed_platform_new ();
-  g_autoptr (FzTun) tun = open_tun (platform);
+  g_autoptr (FzTun) tun = bed_open_tun (platform, true);
   Heard first = { 0 }, second;
 
   watch (platform, tun, &first);
@@ -185,7 +175,7 @@ static void
 test_flood (void)
 {
   g_autoptr (FzPlatform) platform = bed_platform_new ();
-  g_autoptr (FzTun) tun = open_tun (platform);
+  g_autoptr (FzTun) tun = bed_open_tun (platform, true);
   Heard heard;
 
   watch (platform, tun, &heard);
@@ -201,7 +191,7 @@ static void
 test_freed_while_pending (void)
 {
   FzPlatform *platform = bed_platform_new ();
-  FzTun *tun = open_tun (platform);
+  FzTun *tun = bed_open_tun (platform, true);
   Heard heard = { 0 };
   bool is_over = false;
 

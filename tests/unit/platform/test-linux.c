@@ -18,21 +18,10 @@
 #define IPV4 "100.64.0.7"
 #define IPV6 "fd00:2021:1111::7"
 
-static FzTun *
-open_tun (FzPlatform *platform)
-{
-  g_autoptr (GError) error = NULL;
-  FzTun *tun = fz_platform_open_tun (platform, TUN, 1, true, &error);
-
-  g_assert_no_error (error);
-  g_assert_nonnull (tun);
-  return tun;
-}
-
 static void
 set_addresses (FzPlatform *platform, FzTun *tun, const char *ipv4, const char *ipv6)
 {
-  FzIp v4 = bed_ip (ipv4 != NULL ? ipv4 : "0.0.0.0"), v6 = bed_ip (ipv6 != NULL ? ipv6 : "::");
+  FzIp v4 = test_ip (ipv4 != NULL ? ipv4 : "0.0.0.0"), v6 = test_ip (ipv6 != NULL ? ipv6 : "::");
   g_autoptr (GError) error = NULL;
   bool is_done = fz_platform_set_addresses (
       platform, tun, ipv4 != NULL ? &v4 : NULL, ipv6 != NULL ? &v6 : NULL, &error);
@@ -51,7 +40,7 @@ set_routes (FzPlatform *platform, FzTun *tun, const char *list, bool use_rules)
   bool is_done;
 
   for (char **text = texts; *text != NULL && **text != '\0'; text++) {
-    FzIpNetwork network = bed_network (*text);
+    FzIpNetwork network = test_network (*text);
 
     g_array_append_val (routes, network);
   }
@@ -137,7 +126,7 @@ static void
 test_tun_link (void)
 {
   g_autoptr (FzPlatform) platform = bed_platform_new ();
-  g_autoptr (FzTun) tun = open_tun (platform);
+  g_autoptr (FzTun) tun = bed_open_tun (platform, true);
 
   bed_assert_has ("ip link show " TUN, "mtu 1280");
   bed_assert_has ("ip link show " TUN, "qlen 1024");
@@ -264,7 +253,7 @@ test_tun_busy (void)
 {
   g_autoptr (FzPlatform) platform = bed_platform_new ();
   g_autoptr (FzPlatform) other = bed_platform_new ();
-  FzTun *tun = open_tun (platform);
+  FzTun *tun = bed_open_tun (platform, true);
   g_autoptr (GError) error = NULL;
 
   g_assert_null (fz_platform_open_tun (other, TUN, 1, true, &error));
@@ -282,7 +271,7 @@ test_tun_fifty_times (void)
   g_autoptr (FzPlatform) platform = bed_platform_new ();
 
   for (int i = 0; i < 50; i++) {
-    FzTun *tun = open_tun (platform);
+    FzTun *tun = bed_open_tun (platform, true);
 
     set_addresses (platform, tun, IPV4, IPV6);
     fz_tun_close (tun);
@@ -308,7 +297,7 @@ static void
 test_tun_outlives_platform (void)
 {
   FzPlatform *platform = bed_platform_new ();
-  FzTun *tun = open_tun (platform);
+  FzTun *tun = bed_open_tun (platform, true);
 
   fz_platform_free (platform);
   bed_assert_has ("ip link", TUN);
@@ -322,7 +311,7 @@ static void
 test_addresses_replaced (void)
 {
   g_autoptr (FzPlatform) platform = bed_platform_new ();
-  g_autoptr (FzTun) tun = open_tun (platform);
+  g_autoptr (FzTun) tun = bed_open_tun (platform, true);
 
   set_addresses (platform, tun, IPV4, IPV6);
   bed_assert_has ("ip addr show dev " TUN, "inet " IPV4 "/32");
@@ -347,11 +336,11 @@ test_addresses_without_ipv6 (void)
   g_autoptr (FzPlatform) platform = bed_platform_new ();
   g_autoptr (GError) error = NULL;
   FzTun *tun;
-  FzIp ipv6 = bed_ip (IPV6);
+  FzIp ipv6 = test_ip (IPV6);
 
   g_free (bed_run ("echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6;"
                    "echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6"));
-  tun = open_tun (platform);
+  tun = bed_open_tun (platform, true);
   set_addresses (platform, tun, IPV4, IPV6);
   set_addresses (platform, tun, IPV4, IPV6);
   set_routes (platform, tun, "10.0.0.0/8 fd00:1::/32 ::/0", true);
@@ -368,10 +357,10 @@ static void
 test_addresses_of_a_deleted_device (void)
 {
   g_autoptr (FzPlatform) platform = bed_platform_new ();
-  g_autoptr (FzTun) tun = open_tun (platform);
+  g_autoptr (FzTun) tun = bed_open_tun (platform, true);
   g_autoptr (GError) error = NULL;
-  FzIp ipv4 = bed_ip (IPV4);
-  FzIpNetwork route = bed_network ("10.0.0.0/8");
+  FzIp ipv4 = test_ip (IPV4);
+  FzIpNetwork route = test_network ("10.0.0.0/8");
 
   g_free (bed_run ("ip link delete " TUN));
   g_assert_false (fz_platform_set_addresses (platform, tun, &ipv4, NULL, &error));
@@ -391,7 +380,7 @@ static void
 test_routes_of_a_client (void)
 {
   g_autoptr (FzPlatform) platform = bed_platform_new ();
-  g_autoptr (FzTun) tun = open_tun (platform);
+  g_autoptr (FzTun) tun = bed_open_tun (platform, true);
 
   set_addresses (platform, tun, IPV4, IPV6);
   set_routes (platform, tun, "10.0.0.0/8 192.0.2.7/32 0.0.0.0/0 fd00:1::/32 ::/0", true);
@@ -421,7 +410,7 @@ test_rules (void)
 {
   static const char *const commands[] = { "ip -d -4 rule", "ip -d -6 rule" };
   g_autoptr (FzPlatform) platform = bed_platform_new ();
-  g_autoptr (FzTun) tun = open_tun (platform);
+  g_autoptr (FzTun) tun = bed_open_tun (platform, true);
 
   set_addresses (platform, tun, IPV4, IPV6);
   for (int i = 0; i < 2; i++) /* the second time they are there already */
@@ -450,7 +439,7 @@ static void
 test_routes_of_a_gateway (void)
 {
   g_autoptr (FzPlatform) platform = bed_platform_new ();
-  g_autoptr (FzTun) tun = open_tun (platform);
+  g_autoptr (FzTun) tun = bed_open_tun (platform, true);
 
   g_free (bed_run ("ip link add veth0 type veth peer name veth1; ip link set veth0 up;"
                    "ip link set veth1 up; ip addr add 192.168.7.1/24 dev veth0;"
@@ -481,7 +470,7 @@ static void
 test_link_scope (void)
 {
   g_autoptr (FzPlatform) platform = bed_platform_new ();
-  g_autoptr (FzTun) tun = open_tun (platform);
+  g_autoptr (FzTun) tun = bed_open_tun (platform, true);
   bool is_over = never ();
 
   g_free (bed_run ("ip link add veth0 type veth peer name veth1; ip link set veth0 up;"
@@ -516,7 +505,7 @@ static bool
 start_and_be_killed (void)
 {
   FzPlatform *platform = bed_platform_new ();
-  FzTun *tun = open_tun (platform);
+  FzTun *tun = bed_open_tun (platform, true);
 
   set_addresses (platform, tun, IPV4, IPV6);
   set_routes (platform, tun, "10.0.0.0/8 0.0.0.0/0 fd00:1::/32 ::/0", true);
@@ -558,7 +547,7 @@ test_clean_up_after_kill (void)
     bed_assert_has ("ip route show table 77", "10.2.0.0/16");
   }
   {
-    g_autoptr (FzTun) tun = open_tun (platform); /* and a start goes well */
+    g_autoptr (FzTun) tun = bed_open_tun (platform, true); /* and a start goes well */
 
     set_addresses (platform, tun, IPV4, IPV6);
     set_routes (platform, tun, "10.0.0.0/8", true);
@@ -593,9 +582,9 @@ static bool
 try_without_rights (void)
 {
   FzPlatform *platform = bed_platform_new ();
-  FzTun *tun = open_tun (platform);
-  const FzIp ipv4 = bed_ip (IPV4);
-  const FzIpNetwork route = bed_network ("10.0.0.0/8");
+  FzTun *tun = bed_open_tun (platform, true);
+  const FzIp ipv4 = test_ip (IPV4);
+  const FzIpNetwork route = test_network ("10.0.0.0/8");
   GError *error = NULL;
 
   g_free (bed_run ("ip rule add not fwmark 0xfd002021 lookup 0x2021fd00 priority 100 "
@@ -636,7 +625,7 @@ do_all_with_one_right (void)
     return false;
   platform = bed_platform_new ();
   clean_up (platform);
-  tun = open_tun (platform);
+  tun = bed_open_tun (platform, true);
   set_addresses (platform, tun, IPV4, IPV6);
   set_routes (platform, tun, "10.0.0.0/8 ::/0", true);
   if (!fz_platform_check_rights (platform, NULL) ||

@@ -3,6 +3,7 @@
 #include "platform/linux/fz-resolv-conf.h"
 #include "platform/linux/fz-resolv-file.h"
 #include "platform/linux/fz-resolv-request.h"
+#include "tests/unit/base/addresses.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,15 +41,6 @@ renameat2 (int from_fd, const char *from, int to_fd, const char *to, unsigned fl
 }
 
 static const char sentinel_text[] = "100.100.111.1";
-
-static FzIp
-ip (const char *text)
-{
-  FzIp out = { 0 };
-
-  g_assert_true (fz_ip_parse (text, &out));
-  return out;
-}
 
 /* -- format -- */
 
@@ -104,7 +96,8 @@ test_authors (void)
 static void
 test_compose (void)
 {
-  const FzIp servers[] = { ip ("100.100.111.1"), ip ("fd00:2021:1111:8000:100:100:111:2") };
+  const FzIp servers[] = { test_ip ("100.100.111.1"),
+                           test_ip ("fd00:2021:1111:8000:100:100:111:2") };
   g_autofree char *text = fz_resolv_conf_compose (ORIGINAL, servers, 2, "corp.example");
   g_autofree char *nothing = fz_resolv_conf_compose (NULL, servers, 1, NULL);
   g_autofree char *twice = fz_resolv_conf_compose (
@@ -180,7 +173,7 @@ assert_text (const char *path, const char *expected)
 static void
 install (const Etc *etc, const char *search)
 {
-  const FzIp server = ip (sentinel_text);
+  const FzIp server = test_ip (sentinel_text);
   g_autoptr (GError) error = NULL;
 
   g_assert_true (fz_resolv_file_install (etc->etc, &server, 1, search, &error));
@@ -203,7 +196,7 @@ static void
 test_file (void)
 {
   Etc etc = make_etc ();
-  const FzIp other = ip ("100.100.111.2");
+  const FzIp other = test_ip ("100.100.111.2");
   struct stat before, during, after;
   g_autofree char *original = NULL;
 
@@ -242,7 +235,7 @@ test_link (void)
   g_autofree char *again = NULL;
   g_autofree char *path = NULL;
   g_autofree char *original = NULL;
-  const FzIp server = ip (sentinel_text);
+  const FzIp server = test_ip (sentinel_text);
 
   write_text (target, ORIGINAL);
   g_assert_cmpint (symlink ("lease", etc.conf), ==, 0);
@@ -528,7 +521,7 @@ test_control (void)
 {
   Etc etc = make_etc ();
   const FzDnsControlConfig config = { .mode = FZ_DNS_MODE_FILE, .etc = etc.etc };
-  const FzIp server = ip (sentinel_text);
+  const FzIp server = test_ip (sentinel_text);
   const FzDnsSettings settings = { "tun-firezone", 7, &server, 1, "corp.example" };
   const FzDnsUpstream *upstreams = NULL;
   FzDnsControl *control;

@@ -1,18 +1,10 @@
 /* test-candidate.c: candidates and their text, connectivity.md §3.2, §3.3, §4.2 and A.4 */
 
 #include "src/proto/fz-candidate.h"
+#include "tests/unit/base/addresses.h"
 
 #include <glib.h>
 #include <string.h>
-
-static FzSocketAddress
-address (const char *text)
-{
-  FzSocketAddress out;
-
-  g_assert_true (fz_socket_address_parse (text, &out));
-  return out;
-}
 
 static void
 assert_address (const FzSocketAddress *actual, const char *expected)
@@ -61,8 +53,8 @@ test_format_kinds (void)
   for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
     FzCandidate c = {
       .kind = rows[i].kind,
-      .address = address (rows[i].address),
-      .base = address ("192.168.1.5:1"),
+      .address = test_address (rows[i].address),
+      .base = test_address ("192.168.1.5:1"),
       .priority = 7,
       .foundation = "f",
       .ufrag = "u",
@@ -77,10 +69,10 @@ test_format_kinds (void)
 static void
 test_iceless (void)
 {
-  FzSocketAddress host = address ("127.0.0.1:1234");
-  FzSocketAddress base = address ("192.168.1.5:52625");
-  FzSocketAddress mapped = address ("203.0.113.7:40000");
-  FzSocketAddress relayed = address ("[2001:db8::1]:50000");
+  FzSocketAddress host = test_address ("127.0.0.1:1234");
+  FzSocketAddress base = test_address ("192.168.1.5:52625");
+  FzSocketAddress mapped = test_address ("203.0.113.7:40000");
+  FzSocketAddress relayed = test_address ("[2001:db8::1]:50000");
   FzCandidate c = fz_candidate_host (&host);
   char text[FZ_CANDIDATE_TEXT_MAX];
 
@@ -107,8 +99,8 @@ test_iceless (void)
 static void
 test_invalidation (void)
 {
-  FzSocketAddress v4 = address ("198.51.100.9:50000");
-  FzSocketAddress v6 = address ("[2001:db8::9]:50000");
+  FzSocketAddress v4 = test_address ("198.51.100.9:50000");
+  FzSocketAddress v6 = test_address ("[2001:db8::9]:50000");
   FzCandidate c = fz_candidate_relayed (&v4, &v6);
   char text[FZ_CANDIDATE_TEXT_MAX];
 
@@ -244,8 +236,8 @@ test_usable (void)
   for (size_t i = 0; i < G_N_ELEMENTS (usable); i++) {
     FzCandidate c = {
       .kind = usable[i].kind,
-      .address = address (usable[i].address),
-      .base = address (usable[i].base),
+      .address = test_address (usable[i].address),
+      .base = test_address (usable[i].base),
     };
 
     g_test_message ("%s", usable[i].address);

@@ -1,6 +1,7 @@
 /* test-stun.c: STUN messages as bytes; digests are tested with src/engine/fz-stun-auth.c */
 
 #include "src/proto/fz-stun.h"
+#include "tests/unit/base/addresses.h"
 
 #include <glib.h>
 #include <string.h>
@@ -8,15 +9,6 @@
 static const FzStunTransactionId id = {
   { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 },
 };
-
-static FzSocketAddress
-address (const char *text)
-{
-  FzSocketAddress out;
-
-  g_assert_true (fz_socket_address_parse (text, &out));
-  return out;
-}
 
 static size_t
 from_hex (const char *hex, uint8_t *out, size_t capacity)
@@ -145,7 +137,7 @@ test_write_binding (void)
 static void
 test_write_response (void)
 {
-  FzSocketAddress mapped = address ("203.0.113.7:40000");
+  FzSocketAddress mapped = test_address ("203.0.113.7:40000");
   uint8_t bytes[64];
   FzWriter w;
 
@@ -192,7 +184,7 @@ test_parse_allocation (void)
 static void
 test_round_trip (void)
 {
-  FzSocketAddress peer = address ("[2001:db8::1]:1");
+  FzSocketAddress peer = test_address ("[2001:db8::1]:1");
   uint8_t bytes[256];
   FzStunMessage m;
   FzWriter w;

@@ -3,17 +3,9 @@
 #include "src/proto/fz-checksum.h"
 #include "src/proto/fz-tcp.h"
 #include "src/proto/fz-udp.h"
+#include "tests/unit/base/addresses.h"
 
 #include <glib.h>
-
-static FzSocketAddress
-address (const char *text)
-{
-  FzSocketAddress result;
-
-  g_assert_true (fz_socket_address_parse (text, &result));
-  return result;
-}
 
 static void
 test_udp (void)
@@ -26,8 +18,8 @@ test_udp (void)
 
   for (size_t i = 0; i < G_N_ELEMENTS (pairs) * G_N_ELEMENTS (lengths); i++) {
     const char *const *pair = pairs[i / G_N_ELEMENTS (lengths)];
-    FzUdpDatagram datagram = { address (pair[0]),
-                               address (pair[1]),
+    FzUdpDatagram datagram = { test_address (pair[0]),
+                               test_address (pair[1]),
                                { payload, lengths[i % G_N_ELEMENTS (lengths)] } };
     size_t length = fz_udp_write (&datagram, out);
     FzUdpDatagram back;

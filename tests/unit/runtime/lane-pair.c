@@ -4,6 +4,7 @@
 
 #include "src/base/fz-bytes.h"
 #include "src/crypto/fz-crypto.h"
+#include "tests/unit/base/addresses.h"
 
 #include <glib.h>
 #include <poll.h>
@@ -13,15 +14,6 @@
 
 #define IPV4_HEADER 20u
 #define UDP_HEADER  8u
-
-static FzIp
-ip (const char *text)
-{
-  FzIp result;
-
-  g_assert_true (fz_ip_parse (text, &result));
-  return result;
-}
 
 static uint32_t
 sum (const uint8_t *bytes, size_t n, uint32_t start)
@@ -79,10 +71,10 @@ publish_end (LanePair *self, unsigned i)
   LaneEnd *end = &self->ends[i];
   FzPolicyEntry entry = { .peer = end->peer };
   FzSnapshotParts parts = { .role = FZ_ROLE_BARE, .peers = &end->peer, .n_peers = 1 };
-  FzEndpoint endpoint = { .remote = { ip ("127.0.0.1"),
+  FzEndpoint endpoint = { .remote = { test_ip ("127.0.0.1"),
                                       self->ends[1 - i].sockets[0].sockets[FZ_UDP_V4].port } };
 
-  entry.network.ip = ip (i == 0 ? "10.9.0.2" : "10.9.0.1");
+  entry.network.ip = test_ip (i == 0 ? "10.9.0.2" : "10.9.0.1");
   entry.network.prefix_length = 32;
   parts.routes = fz_policy_new (&entry, 1);
   fz_peer_set_endpoint (end->peer, &endpoint);
@@ -212,8 +204,8 @@ lane_pair_put_on (LanePair *self, unsigned from, unsigned lane, uint32_t number,
   packet[6] = 0x40; /* do not fragment */
   packet[8] = 64;
   packet[9] = 17;
-  memcpy (packet + 12, ip (from == 0 ? "10.9.0.1" : "10.9.0.2").bytes, 4);
-  memcpy (packet + 16, ip (from == 0 ? "10.9.0.2" : "10.9.0.1").bytes, 4);
+  memcpy (packet + 12, test_ip (from == 0 ? "10.9.0.1" : "10.9.0.2").bytes, 4);
+  memcpy (packet + 16, test_ip (from == 0 ? "10.9.0.2" : "10.9.0.1").bytes, 4);
   fz_put_u16be (packet + 10, fold (sum (packet, IPV4_HEADER, 0)));
   fz_put_u16be (udp, 7000);
   fz_put_u16be (udp + 2, 7001);

@@ -4,6 +4,7 @@
 #include "src/runtime/fz-dns-carrier.h"
 #include "src/runtime/fz-site-dns.h"
 #include "src/runtime/fz-udp-socket.h"
+#include "tests/unit/base/addresses.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -12,20 +13,11 @@
 
 static const uint8_t question[] = "\x12\x34\1\0\0\1\0\0\0\0\0\0\4name\7example\0\0\1\0\1";
 
-static FzSocketAddress
-address (const char *text)
-{
-  FzSocketAddress result;
-
-  g_assert_true (fz_socket_address_parse (text, &result));
-  return result;
-}
-
 /* A bound UDP socket on the loopback device; @out: where it is. */
 static int
 open_server (FzSocketAddress *out)
 {
-  FzSocketAddress any = address ("127.0.0.1:0");
+  FzSocketAddress any = test_address ("127.0.0.1:0");
   struct sockaddr_storage name;
   socklen_t length = fz_udp_address_to_kernel (&any, &name);
   int fd = socket (AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);

@@ -6,6 +6,7 @@
 #include "src/dataplane/fz-vnet.h"
 #include "src/runtime/fz-host.h"
 #include "src/runtime/fz-resume-watch.h"
+#include "tests/unit/base/addresses.h"
 
 #include <gio/gio.h>
 #include <poll.h>
@@ -30,15 +31,6 @@ typedef struct {
   unsigned queue;   /* that the next packet is put into */
   bool is_refused;  /* once connected it asks for its addresses anew, and the platform refuses */
 } End;
-
-static FzIp
-ip (const char *text)
-{
-  FzIp result;
-
-  g_assert_true (fz_ip_parse (text, &result));
-  return result;
-}
 
 static void
 ask_in_vain (End *end)
@@ -101,8 +93,8 @@ end_prepare (End *end, unsigned number)
   fz_rng_fill (&rng, end->private_key, sizeof end->private_key);
   fz_x25519_clamp (end->private_key);
   fz_x25519_public (end->private_key, end->public_key);
-  end->ipv4 = ip (number == 0 ? "10.9.0.1" : "10.9.0.2");
-  end->ipv6 = ip (number == 0 ? "fd09::1" : "fd09::2");
+  end->ipv4 = test_ip (number == 0 ? "10.9.0.1" : "10.9.0.2");
+  end->ipv6 = test_ip (number == 0 ? "fd09::1" : "fd09::2");
 }
 
 static void
@@ -154,7 +146,7 @@ add_peer (End *end, const End *other, uint16_t port)
   command.bare_peer.allowed = allowed;
   command.bare_peer.n_allowed = G_N_ELEMENTS (allowed);
   if (port != 0)
-    command.bare_peer.endpoint = (FzSocketAddress){ ip ("127.0.0.1"), port };
+    command.bare_peer.endpoint = (FzSocketAddress){ test_ip ("127.0.0.1"), port };
   run (end, &command);
 }
 
@@ -562,8 +554,8 @@ test_client_roams (void)
 
   end_prepare (&end, 0);
   end_open (&end, FZ_ROLE_CLIENT);
-  init.client_init.interface.ipv4 = ip ("100.64.0.5");
-  init.client_init.interface.ipv6 = ip ("fd00:2021:1111::5");
+  init.client_init.interface.ipv4 = test_ip ("100.64.0.5");
+  init.client_init.interface.ipv6 = test_ip ("fd00:2021:1111::5");
   run (&end, &init);
   g_assert_cmpuint (end.events[FZ_EVENT_INTERFACE_CHANGED], ==, 1);
   g_assert_true (fz_platform_fake_has_rules (end.platform));
@@ -598,7 +590,7 @@ test_suspend (void)
 
   end_prepare (&end, 0);
   end_open (&end, FZ_ROLE_CLIENT);
-  relay.ipv4 = (FzSocketAddress){ ip ("127.0.0.1"), 9 }; /* silent: it keeps the timer going */
+  relay.ipv4 = (FzSocketAddress){ test_ip ("127.0.0.1"), 9 }; /* silent: it keeps the timer going */
   init.client_init.interface.ipv4 = end.ipv4;
   init.client_init.interface.ipv6 = end.ipv6;
   init.client_init.relays = &relay;
@@ -659,8 +651,8 @@ test_gateway_masquerades (void)
   end_prepare (&end, 0);
   end_open (&end, FZ_ROLE_GATEWAY);
   port = fz_host_get_port (end.host, FZ_IP_V4);
-  init.gateway_init.interface.ipv4 = ip ("100.64.0.1");
-  init.gateway_init.interface.ipv6 = ip ("fd00:2021:1111::1");
+  init.gateway_init.interface.ipv4 = test_ip ("100.64.0.1");
+  init.gateway_init.interface.ipv6 = test_ip ("fd00:2021:1111::1");
   init.gateway_init.unix_now = fz_clock_unix_now ();
   run (&end, &init);
   g_assert_true (fz_platform_fake_has_masquerade (end.platform));
