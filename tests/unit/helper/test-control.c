@@ -15,7 +15,6 @@
 
 #include <string.h>
 
-#define WAIT_MAX 30000 /* ms of real time for anything here */
 #define REVOKED                                                                                    \
   "{\"topic\":\"client\",\"event\":\"disconnect\",\"payload\":{\"reason\":\"token_expired\"},"     \
   "\"ref\":null}"
@@ -111,23 +110,13 @@ set_up (Bench *b, gconstpointer data)
 }
 
 static void
-settle (unsigned ms)
-{
-  gint64 end = g_get_monotonic_time () + ms * 1000;
-
-  while (g_get_monotonic_time () < end)
-    if (!g_main_context_iteration (NULL, FALSE))
-      g_usleep (500); /* polls */
-}
-
-static void
 tear_down (Bench *b, gconstpointer data)
 {
   fz_control_free (b->control);
   g_assert_false (fz_platform_fake_has_tun (b->platform));
-  settle (20);
+  portal_test_settle (20);
   portal_stub_close (&b->stub);
-  settle (20);
+  portal_test_settle (20);
   fz_credential_store_free (b->store);
   fz_dns_control_free (b->dns);
   fz_platform_free (b->platform);
@@ -136,29 +125,8 @@ tear_down (Bench *b, gconstpointer data)
   g_free (b->noticed);
 }
 
-static gboolean
-set_flag (gpointer flag)
-{
-  *(bool *) flag = true;
-  return G_SOURCE_REMOVE;
-}
-
 #define wait_for(b, condition)                                                                     \
-  G_STMT_START                                                                                     \
-  {                                                                                                \
-    bool is_late_ = false;                                                                         \
-    guint id_ = g_timeout_add (WAIT_MAX, set_flag, &is_late_);                                     \
-    while (!(condition) && !is_late_)                                                              \
-      g_main_context_iteration (NULL, TRUE);                                                       \
-    if (is_late_)                                                                                  \
-      g_error ("%d: waited in vain for %s; states %s; events %s",                                  \
-               __LINE__,                                                                           \
-               #condition,                                                                         \
-               (b)->states->str,                                                                   \
-               (b)->events->str);                                                                  \
-    g_source_remove (id_);                                                                         \
-  }                                                                                                \
-  G_STMT_END
+  portal_test_wait (condition, "states %s; events %s", (b)->states->str, (b)->events->str)
 
 static FzCredential *
 credential (const char *token, const char *url)
@@ -216,7 +184,7 @@ test_connect_is_idempotent (Bench *b, gconstpointer data)
   sign_in_and_connect (b);
   for (int i = 0; i < 5; i++)
     g_assert_true (fz_control_connect (b->control));
-  settle (50);
+  portal_test_settle (50);
   g_assert_cmpstr (b->states->str, ==, "offline connecting connected ");
   g_assert_cmpuint (b->stub.n_joins, ==, 1);
 }
@@ -236,7 +204,7 @@ test_last_call_wins (Bench *b, gconstpointer data)
   fz_control_connect (b->control);
   fz_control_disconnect (b->control);
   wait_for (b, b->state == FZ_SERVICE_OFFLINE);
-  settle (50);
+  portal_test_settle (50);
   g_assert_cmpint (b->state, ==, FZ_SERVICE_OFFLINE);
 }
 
@@ -245,7 +213,7 @@ test_another_credential (Bench *b, gconstpointer data)
 {
   sign_in_and_connect (b);
   sign_in (b); /* the same: nothing happens */
-  settle (20);
+  portal_test_settle (20);
   g_assert_cmpint (b->state, ==, FZ_SERVICE_CONNECTED);
 
   fz_control_set_credential (b->control, credential ("other", b->stub.url));
@@ -294,7 +262,7 @@ test_portal_is_not_there (Bench *b, gconstpointer data)
   g_assert_cmpint (b->state, ==, FZ_SERVICE_CONNECTING);
   g_assert_cmpstr (fz_control_get_machine (b->control)->detail, !=, "");
 
-  settle (500); /* many attempts, on the portal's clock */
+  portal_test_settle (500); /* many attempts, on the portal's clock */
   g_assert_cmpint (b->state, ==, FZ_SERVICE_CONNECTING);
   g_assert_cmpuint (fz_platform_fake_count (b->platform, FZ_FAKE_OPEN_TUN), ==, 1);
   fz_control_disconnect (b->control);

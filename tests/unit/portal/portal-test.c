@@ -336,3 +336,20 @@ portal_test_set (JsonNode *root, const char *path, const char *json)
 
   json_object_set_member (parent, last, json_from_string (json, NULL));
 }
+
+void
+portal_test_settle (unsigned ms)
+{
+  gint64 end = g_get_monotonic_time () + ms * 1000;
+
+  while (g_get_monotonic_time () < end)
+    if (!g_main_context_iteration (NULL, FALSE))
+      g_usleep (500); /* polls */
+}
+
+gboolean
+portal_test_set_flag (gpointer flag)
+{
+  *(bool *) flag = true;
+  return G_SOURCE_REMOVE;
+}

@@ -13,8 +13,7 @@
 #include <libsoup/soup.h>
 #include <string.h>
 
-#define TOKEN    ".SFMy.secret.part"
-#define WAIT_MAX 20000 /* ms of real time for anything here */
+#define TOKEN ".SFMy.secret.part"
 
 /* Debian 12's leak checker crashes when it walks the thread-local storage of the TLS module that
  * GIO loads at run time, so a run with TLS tests (they have one of their own) goes without it.
@@ -265,26 +264,16 @@ set_up (Bench *b, gconstpointer data)
 }
 
 static void
-settle (unsigned ms)
-{
-  gint64 end = g_get_monotonic_time () + ms * 1000;
-
-  while (g_get_monotonic_time () < end)
-    if (!g_main_context_iteration (NULL, FALSE))
-      g_usleep (500); /* polls */
-}
-
-static void
 tear_down (Bench *b, gconstpointer data)
 {
   fz_portal_free (b->portal);
-  settle (20);
+  portal_test_settle (20);
   for (guint i = 0; i < b->connections->len; i++)
     g_signal_handlers_disconnect_by_data (b->connections->pdata[i], b);
   g_ptr_array_unref (b->connections);
   soup_server_disconnect (b->server);
   g_object_unref (b->server);
-  settle (20);
+  portal_test_settle (20);
   g_string_free (b->heard, TRUE);
   g_string_free (b->commands, TRUE);
   soup_message_headers_unref (b->headers);
@@ -293,30 +282,8 @@ tear_down (Bench *b, gconstpointer data)
   portal_test_log_clear (&b->log);
 }
 
-static gboolean
-set_flag (gpointer flag)
-{
-  *(bool *) flag = true;
-  return G_SOURCE_REMOVE;
-}
-
-/* Runs the main loop until the condition holds; fails with the place if it never does. */
 #define wait_for(b, condition)                                                                     \
-  G_STMT_START                                                                                     \
-  {                                                                                                \
-    bool is_late_ = false;                                                                         \
-    guint id_ = g_timeout_add (WAIT_MAX, set_flag, &is_late_);                                     \
-    while (!(condition) && !is_late_)                                                              \
-      g_main_context_iteration (NULL, TRUE);                                                       \
-    if (is_late_)                                                                                  \
-      g_error ("%d: waited in vain for %s; heard: %s; commands: %s",                               \
-               __LINE__,                                                                           \
-               #condition,                                                                         \
-               (b)->heard->str,                                                                    \
-               (b)->commands->str);                                                                \
-    g_source_remove (id_);                                                                         \
-  }                                                                                                \
-  G_STMT_END
+  portal_test_wait (condition, "heard: %s; commands: %s", (b)->heard->str, (b)->commands->str)
 
 static SoupWebsocketConnection *
 connection_of (Bench *b)
@@ -474,7 +441,7 @@ test_fatal (Bench *b, gconstpointer data)
   wait_for (b, b->failure != NULL);
   g_assert_error (b->failure, FZ_PORTAL_ERROR, fatal[i].code);
   g_assert_null (strstr (b->failure->message, TOKEN));
-  settle (50);
+  portal_test_settle (50);
   g_assert_cmpuint (b->n_requests, ==, 1);
   g_assert_cmpstr (b->commands->str, ==, "");
 }
@@ -578,7 +545,7 @@ test_token_expired (Bench *b, gconstpointer data)
        "\"ref\":null}");
   wait_for (b, b->failure != NULL);
   g_assert_error (b->failure, FZ_PORTAL_ERROR, FZ_PORTAL_ERROR_INVALID_TOKEN);
-  settle (50);
+  portal_test_settle (50);
   g_assert_cmpuint (b->n_requests, ==, 1);
 }
 
@@ -614,7 +581,7 @@ test_close_while_dialling (Bench *b, gconstpointer data)
   start (b, 1);
   fz_portal_close (b->portal);
   wait_for (b, b->is_closed);
-  settle (50);
+  portal_test_settle (50);
   g_assert_cmpuint (b->connections->len, ==, 0);
 }
 
@@ -748,7 +715,7 @@ test_free_anywhere (Bench *b, gconstpointer data)
       g_main_context_iteration (NULL, TRUE);
     g_clear_pointer (&b->portal, fz_portal_free);
   }
-  settle (100);
+  portal_test_settle (100);
 }
 
 static void

@@ -133,10 +133,8 @@ page_assert_has (const Page *page, const char *text)
 Portal *
 browser_portal_new (void)
 {
-  Portal *portal = portal_new ();
+  Portal *portal = portal_new_populated ();
 
-  portal_start (portal);
-  portal_populate (portal);
   portal_change (portal, "account update", "slug", "acme", "name", "Acme & Co", NULL);
   portal_change (portal, "actor update", "which", "sam", "name", "Sam <Poe>", NULL);
   portal_change (portal, "actor password set", "which", "Sam <Poe>", "password", PASSWORD, NULL);

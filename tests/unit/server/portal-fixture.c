@@ -97,8 +97,8 @@ portal_stop (Portal *portal)
   g_clear_pointer (&portal->base, g_free);
 }
 
-static void
-remove_folder (const char *folder)
+void
+portal_remove_folder (const char *folder)
 {
   GDir *dir = g_dir_open (folder, 0, NULL);
   const char *name;
@@ -106,6 +106,8 @@ remove_folder (const char *folder)
   while ((name = g_dir_read_name (dir)) != NULL) {
     g_autofree char *path = g_build_filename (folder, name, NULL);
 
+    if (g_file_test (path, G_FILE_TEST_IS_DIR))
+      portal_remove_folder (path);
     g_unlink (path);
   }
   g_dir_close (dir);
@@ -116,7 +118,7 @@ void
 portal_free (Portal *portal)
 {
   portal_stop (portal);
-  remove_folder (portal->folder);
+  portal_remove_folder (portal->folder);
   g_free (portal->folder);
   g_free (portal->database);
   g_free (portal->account_id);
@@ -598,4 +600,25 @@ raw_request (Portal *portal, const char *request)
   turn_until (is_raw_done, &raw);
   g_thread_join (thread);
   return raw.answer;
+}
+
+Portal *
+portal_new_populated (void)
+{
+  Portal *portal = portal_new ();
+
+  portal_start (portal);
+  portal_populate (portal);
+  return portal;
+}
+
+char *
+portal_first_id (Portal *portal, const char *command)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (JsonNode) list = portal_try (portal, &error, command, NULL);
+
+  g_assert_no_error (error);
+  return g_strdup (
+      fz_json_text (json_array_get_object_element (json_node_get_array (list), 0), "id"));
 }

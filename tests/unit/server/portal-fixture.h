@@ -52,6 +52,15 @@ void portal_free (Portal *portal);
  * policy. */
 void portal_populate (Portal *portal);
 
+/* All three: new, started, populated. */
+Portal *portal_new_populated (void);
+
+/* The id of the first that @command, such as "client list", shows; free with g_free. */
+char *portal_first_id (Portal *portal, const char *command);
+
+/* With all that is in it. */
+void portal_remove_folder (const char *folder);
+
 /* One management command: "noun verb", then option, value, …, NULL; a NULL value is a switch. */
 JsonNode *
 portal_try (Portal *portal, GError **error, const char *command, ...) G_GNUC_NULL_TERMINATED;

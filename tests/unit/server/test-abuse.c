@@ -14,16 +14,6 @@
 #define CLIENT_PATH  "/client/v2/websocket"
 #define CLIENT_AGENT "Debian/12.0.0 gui-client/1.5.16"
 
-static Portal *
-started (void)
-{
-  Portal *portal = portal_new ();
-
-  portal_start (portal);
-  portal_populate (portal);
-  return portal;
-}
-
 /* The usual client still gets in and is served. */
 static void
 expect_alive (Portal *portal)
@@ -49,7 +39,7 @@ status_of (Portal *portal, const PeerSpec *spec)
 static void
 test_tokens (void)
 {
-  Portal *portal = started ();
+  Portal *portal = portal_new_populated ();
   g_autofree char *cut = g_strndup (portal->client_token, strlen (portal->client_token) - 1);
   g_autofree char *other = g_strdup (portal->client_token);
   g_autofree char *with_nonce = g_strconcat ("nonce", portal->client_token, NULL);
@@ -93,7 +83,7 @@ test_tokens (void)
 static void
 test_disabled_account (void)
 {
-  Portal *portal = started ();
+  Portal *portal = portal_new_populated ();
   PeerSpec good = { CLIENT_PATH, portal->client_token, "c", KEY_1, CLIENT_AGENT, NULL };
   PeerSpec bad = { CLIENT_PATH, "garbage", "c", KEY_1, CLIENT_AGENT, NULL };
   PeerSpec gateway = {
@@ -124,7 +114,7 @@ test_versions (void)
     { "Debian/12.0.0 headless-client/1.3.9", 426 }, { "Debian/12.0.0 gui-client/0.9.0", 426 },
     { "Debian/12.0.0 gui-client/unknown", 101 },
   };
-  Portal *portal = started ();
+  Portal *portal = portal_new_populated ();
 
   for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
     PeerSpec spec = { CLIENT_PATH, portal->client_token, "c", KEY_1, rows[i].agent, NULL };
@@ -138,7 +128,7 @@ test_versions (void)
 static void
 test_parameters (void)
 {
-  Portal *portal = started ();
+  Portal *portal = portal_new_populated ();
   g_autofree char *long_id = g_strnfill (256, 'x');
   g_autofree char *fine_id = g_strnfill (255, 'x');
   struct {
@@ -186,7 +176,7 @@ test_relay_parameters (void)
     { "ipv4=198.51.100.7&port=0", 400 },
     { "ipv4=198.51.100.7&port=65536", 400 },
   };
-  Portal *portal = started ();
+  Portal *portal = portal_new_populated ();
 
   for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
     PeerSpec spec = { .path = "/relay/websocket",
@@ -215,7 +205,7 @@ test_problem_details (void)
     { "X-Authorization: Bearer nonsense\r\n", "\"code\":\"invalid_token\"" },
     { "X-Authorization: Basic nonsense\r\n", "\"code\":\"missing_token\"" },
   };
-  Portal *portal = started ();
+  Portal *portal = portal_new_populated ();
 
   for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
     g_autofree char *head = g_strdup_printf ("%sConnection: close\r\n", rows[i].header);
@@ -248,7 +238,7 @@ test_plain_http (void)
     { "GET " CLIENT_PATH " HTTP/1.1\r\nHost: p\r\nConnection: close\r\n\r\n", "HTTP/1.1 426 " },
     { "NONSENSE\r\n\r\n", "HTTP/1." },
   };
-  Portal *portal = started ();
+  Portal *portal = portal_new_populated ();
 
   for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
     g_autofree char *answer = raw_request (portal, rows[i].request);
@@ -317,7 +307,7 @@ test_ignored_frames (void)
     "{\"topic\":7,\"event\":\"init\",\"payload\":{},\"ref\":1}",
     "{\"topic\":\"client\",\"event\":{},\"payload\":{},\"ref\":1}",
   };
-  Portal *portal = started ();
+  Portal *portal = portal_new_populated ();
   Peer *client = client_new (portal, NULL);
 
   for (size_t i = 0; i < G_N_ELEMENTS (frames); i++)
@@ -356,7 +346,7 @@ test_refused_messages (void)
     { "init", "{}" },
     { "phx_reply", "{}" },
   };
-  Portal *portal = started ();
+  Portal *portal = portal_new_populated ();
   Peer *client = client_new (portal, NULL);
 
   for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
@@ -375,7 +365,7 @@ test_tolerated_messages (void)
   static const char *const capabilities[] = {
     "{}", "null", "{\"iceless\":7}", "{\"iceless\":true,\"more\":[{}]}"
   };
-  Portal *portal = started ();
+  Portal *portal = portal_new_populated ();
   Peer *client = client_new (portal, NULL);
   g_autofree char *request =
       g_strdup_printf ("{\"resource_id\":\"%s\",\"more\":{\"x\":1}}", portal->resource_id);
@@ -403,7 +393,7 @@ expect_cut_off (Portal *portal, const char *text)
 static void
 test_fatal_frames (void)
 {
-  Portal *portal = started ();
+  Portal *portal = portal_new_populated ();
   g_autofree char *brackets = g_strnfill (FZ_SOCKET_FRAME_MAX / 2, '[');
   g_autofree char *too_deep = g_strnfill (FZ_JSON_DEPTH_MAX + 1, '[');
   g_autofree char *huge = g_strnfill (FZ_SOCKET_FRAME_MAX + 1, ' ');
@@ -421,7 +411,7 @@ test_fatal_frames (void)
 static void
 test_largest_frame (void)
 {
-  Portal *portal = started ();
+  Portal *portal = portal_new_populated ();
   Peer *client = client_new (portal, NULL);
   g_autofree char *frame = g_strnfill (FZ_SOCKET_FRAME_MAX, ' ');
   static const char head[] =
@@ -437,7 +427,7 @@ test_largest_frame (void)
 static void
 test_flood (void)
 {
-  Portal *portal = started ();
+  Portal *portal = portal_new_populated ();
   Peer *client = client_new (portal, NULL);
 
   for (unsigned i = 0; i < 2 * FZ_SOCKET_BURST_MAX; i++)
@@ -463,7 +453,7 @@ test_random_frames (void)
     "{\"topic\":\"client\",\"event\":\"no_relays\",\"payload\":{},\"ref\":8}",
   };
   static const char spice[] = "{}[]\",:0-9nulltruefalse\\u0000\xc3\x28";
-  Portal *portal = started ();
+  Portal *portal = portal_new_populated ();
   Peer *client = client_new (portal, NULL);
   FzSeededRng seeded;
   FzRng rng;
@@ -498,7 +488,7 @@ test_random_frames (void)
 static void
 test_joins (void)
 {
-  Portal *portal = started ();
+  Portal *portal = portal_new_populated ();
   PeerSpec spec = { CLIENT_PATH, portal->client_token, "c", KEY_1, CLIENT_AGENT, NULL };
   Peer *client = peer_connect (portal, "client", &spec);
   char *topic;
@@ -534,7 +524,7 @@ test_relay_joins (void)
   static const char *const payloads[] = {
     "null", "{}", "{\"stamp_secret\":7}", "{\"stamp_secret\":\"short\"}"
   };
-  Portal *portal = started ();
+  Portal *portal = portal_new_populated ();
   PeerSpec spec = { .path = "/relay/websocket",
                     .token = portal->relay_token,
                     .query = "ipv4=198.51.100.7" };
@@ -564,7 +554,7 @@ test_reference_is_echoed (void)
     { "{}", "\"ref\":null" },
     { "9007199254740993", "\"ref\":9007199254740993" },
   };
-  Portal *portal = started ();
+  Portal *portal = portal_new_populated ();
   Peer *client = client_new (portal, NULL);
 
   for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {

@@ -30,17 +30,6 @@ request_for (Portal *portal)
                           portal->resource_id);
 }
 
-static char *
-device_id_of (Portal *portal, const char *command)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (JsonNode) list = portal_try (portal, &error, command, NULL);
-
-  g_assert_no_error (error);
-  return g_strdup (
-      fz_json_text (json_array_get_object_element (json_node_get_array (list), 0), "id"));
-}
-
 /* Lets a client in: request, order, answer, release. */
 static void
 authorize (Portal *portal, Peer *client, Peer *gateway)
@@ -189,8 +178,8 @@ test_flow (void)
   Peer *gateway = gateway_new (portal, NULL);
   g_autoptr (JsonObject) init = NULL;
   Peer *client = client_new (portal, &init);
-  g_autofree char *client_id = device_id_of (portal, "client list");
-  g_autofree char *gateway_id = device_id_of (portal, "gateway list");
+  g_autofree char *client_id = portal_first_id (portal, "client list");
+  g_autofree char *gateway_id = portal_first_id (portal, "gateway list");
   g_autofree char *request = request_for (portal);
   g_autofree char *answer = NULL;
   g_autoptr (JsonObject) order = NULL;
@@ -554,7 +543,7 @@ test_connected_gateway (void)
     .user_agent = "Debian/12.0.0 gateway/1.6.0",
   };
   Peer *first = gateway_new (portal, NULL);
-  g_autofree char *first_id = device_id_of (portal, "gateway list");
+  g_autofree char *first_id = portal_first_id (portal, "gateway list");
   Peer *second = peer_connect (portal, "gateway", &spec);
   Peer *client = client_new (portal, NULL);
   g_autoptr (JsonObject) init = NULL;
@@ -599,8 +588,8 @@ test_candidates (void)
   Portal *portal = started (true);
   Peer *gateway = gateway_new (portal, NULL);
   Peer *client = client_new (portal, NULL);
-  g_autofree char *client_id = device_id_of (portal, "client list");
-  g_autofree char *gateway_id = device_id_of (portal, "gateway list");
+  g_autofree char *client_id = portal_first_id (portal, "client list");
+  g_autofree char *gateway_id = portal_first_id (portal, "gateway list");
   g_autofree char *to_gateway =
       g_strdup_printf ("{\"gateway_id\":\"%s\",\"candidates\":[\"" CANDIDATE "\"]}", gateway_id);
   g_autofree char *to_client =
@@ -632,7 +621,7 @@ test_too_many_candidates (void)
   Portal *portal = started (true);
   Peer *gateway = gateway_new (portal, NULL);
   Peer *client = client_new (portal, NULL);
-  g_autofree char *gateway_id = device_id_of (portal, "gateway list");
+  g_autofree char *gateway_id = portal_first_id (portal, "gateway list");
   g_autoptr (GString) list = g_string_new (NULL);
   g_autofree char *payload = NULL;
   g_autofree char *one_less = NULL;
@@ -716,7 +705,7 @@ test_restart_keeps_grants (void)
   Portal *portal = started (true);
   Peer *gateway = gateway_new (portal, NULL);
   Peer *client = client_new (portal, NULL);
-  g_autofree char *client_id = device_id_of (portal, "client list");
+  g_autofree char *client_id = portal_first_id (portal, "client list");
   g_autoptr (JsonObject) init = NULL;
   g_autoptr (JsonObject) updated = NULL;
   g_autoptr (JsonObject) rejected = NULL;

@@ -17,17 +17,6 @@ typedef struct {
   char *gateway_id;
 } Scene;
 
-static char *
-device_id_of (Portal *portal, const char *command)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (JsonNode) list = portal_try (portal, &error, command, NULL);
-
-  g_assert_no_error (error);
-  return g_strdup (
-      fz_json_text (json_array_get_object_element (json_node_get_array (list), 0), "id"));
-}
-
 static void
 authorize (Scene *scene)
 {
@@ -57,8 +46,8 @@ scene_new (void)
   policy = portal_do (scene.portal, "policy add", "group", "staff", "resource", "lab", NULL);
   scene.gateway = gateway_new (scene.portal, NULL);
   scene.client = client_new (scene.portal, NULL);
-  scene.client_id = device_id_of (scene.portal, "client list");
-  scene.gateway_id = device_id_of (scene.portal, "gateway list");
+  scene.client_id = portal_first_id (scene.portal, "client list");
+  scene.gateway_id = portal_first_id (scene.portal, "gateway list");
   authorize (&scene);
   return scene;
 }
@@ -405,7 +394,7 @@ static void
 test_grant_removed (void)
 {
   Scene scene = scene_new ();
-  g_autofree char *id = device_id_of (scene.portal, "grant list");
+  g_autofree char *id = portal_first_id (scene.portal, "grant list");
 
   change (&scene, "grant remove", "which", id);
   expect_reject (&scene);

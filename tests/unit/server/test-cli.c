@@ -56,23 +56,6 @@ set_up (Cli *cli, gconstpointer data)
 }
 
 static void
-remove_folder (const char *folder)
-{
-  GDir *dir = g_dir_open (folder, 0, NULL);
-  const char *name;
-
-  while ((name = g_dir_read_name (dir)) != NULL) {
-    g_autofree char *path = g_build_filename (folder, name, NULL);
-
-    if (g_file_test (path, G_FILE_TEST_IS_DIR))
-      remove_folder (path);
-    g_unlink (path);
-  }
-  g_dir_close (dir);
-  g_rmdir (folder);
-}
-
-static void
 stop_server (Cli *cli, int signal)
 {
   if (cli->server == NULL)
@@ -88,7 +71,7 @@ static void
 tear_down (Cli *cli, gconstpointer data)
 {
   stop_server (cli, SIGTERM);
-  remove_folder (cli->folder);
+  portal_remove_folder (cli->folder);
   g_free (cli->folder);
   g_free (cli->database);
 }

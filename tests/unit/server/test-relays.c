@@ -8,20 +8,10 @@
 
 #define STAMP "000000000000000000000000000000000000000000000000000000000000002a"
 
-static Portal *
-started (void)
-{
-  Portal *portal = portal_new ();
-
-  portal_start (portal);
-  portal_populate (portal);
-  return portal;
-}
-
 static void
 test_relays (void)
 {
-  Portal *portal = started ();
+  Portal *portal = portal_new_populated ();
   Peer *relay;
   Peer *client = client_new (portal, NULL);
   g_autoptr (JsonObject) presence = NULL;
@@ -104,7 +94,7 @@ test_relay_selection (void)
   static const char *const secrets[] = { "secret of relay one",
                                          "secret of relay two",
                                          "secret of relay three" };
-  Portal *portal = started ();
+  Portal *portal = portal_new_populated ();
   Peer *relays[3] = { NULL };
   Peer *client = client_new (portal, NULL);
   g_autoptr (JsonObject) both = NULL;

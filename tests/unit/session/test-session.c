@@ -15,8 +15,6 @@
 
 #include <string.h>
 
-#define WAIT_MAX 20000 /* ms of real time for anything here */
-
 typedef struct {
   PortalStub stub;
   PortalTestLog log;
@@ -113,53 +111,22 @@ set_up (Bench *b, gconstpointer data)
 }
 
 static void
-settle (unsigned ms)
-{
-  gint64 end = g_get_monotonic_time () + ms * 1000;
-
-  while (g_get_monotonic_time () < end)
-    if (!g_main_context_iteration (NULL, FALSE))
-      g_usleep (500); /* polls */
-}
-
-static void
 tear_down (Bench *b, gconstpointer data)
 {
   fz_session_free (b->session);
   fz_dns_control_free (b->dns);
   g_assert_false (fz_platform_fake_has_tun (b->platform));
-  settle (20);
+  portal_test_settle (20);
   portal_stub_close (&b->stub);
-  settle (20);
+  portal_test_settle (20);
   fz_platform_free (b->platform);
   g_string_free (b->states, TRUE);
   g_clear_error (&b->failure);
   portal_test_log_clear (&b->log);
 }
 
-static gboolean
-set_flag (gpointer flag)
-{
-  *(bool *) flag = true;
-  return G_SOURCE_REMOVE;
-}
-
 #define wait_for(b, condition)                                                                     \
-  G_STMT_START                                                                                     \
-  {                                                                                                \
-    bool is_late_ = false;                                                                         \
-    guint id_ = g_timeout_add (WAIT_MAX, set_flag, &is_late_);                                     \
-    while (!(condition) && !is_late_)                                                              \
-      g_main_context_iteration (NULL, TRUE);                                                       \
-    if (is_late_)                                                                                  \
-      g_error ("%d: waited in vain for %s; states %s; portal heard %s",                            \
-               __LINE__,                                                                           \
-               #condition,                                                                         \
-               (b)->states->str,                                                                   \
-               (b)->stub.heard->str);                                                              \
-    g_source_remove (id_);                                                                         \
-  }                                                                                                \
-  G_STMT_END
+  portal_test_wait (condition, "states %s; portal heard %s", (b)->states->str, (b)->stub.heard->str)
 
 static void
 connect_client (Bench *b)
@@ -207,7 +174,7 @@ test_gateway (Bench *b, gconstpointer data)
   g_assert_false (fz_platform_fake_has_rules (b->platform));
 
   fz_session_reset_network (b->session); /* a gateway keeps what it has */
-  settle (50);
+  portal_test_settle (50);
   g_assert_cmpuint (b->stub.n_joins, ==, 1);
   fz_session_stop (b->session);
   wait_for (b, b->is_ended);
@@ -291,7 +258,7 @@ test_messages_reordered_and_repeated (Bench *b, gconstpointer data)
       portal_stub_push_recorded (&b->stub, files[i]);
   start (b, FZ_ROLE_CLIENT);
   wait_for (b, strcmp (b->states->str, "C") == 0);
-  settle (100);
+  portal_test_settle (100);
   g_assert_cmpuint (fz_session_get_resources (b->session, &resources), ==, 3);
   g_assert_true (fz_platform_fake_has_route (b->platform, "10.20.0.0/16"));
   g_assert_cmpuint (b->stub.n_joins, ==, 1);
@@ -322,7 +289,7 @@ test_platform_fails (Bench *b, gconstpointer data)
     g_clear_pointer (&b->session, fz_session_free);
     fz_platform_fake_fail_at (b->platform, 0, FZ_PLATFORM_ERROR_FAILED);
     g_assert_false (fz_platform_fake_has_tun (b->platform));
-    settle (5);
+    portal_test_settle (5);
   }
 }
 
@@ -358,7 +325,7 @@ test_free_anywhere (Bench *b, gconstpointer data)
     g_assert_false (fz_platform_fake_has_tun (b->platform));
   }
   g_assert_false (b->is_ended);
-  settle (50);
+  portal_test_settle (50);
 }
 
 static FzDnsUpstream
