@@ -129,7 +129,7 @@ test_tun_link (void)
   g_autoptr (FzTun) tun = bed_open_tun (platform, true);
 
   bed_assert_has ("ip link show " TUN, "mtu 1280");
-  bed_assert_has ("ip link show " TUN, "qlen 1024");
+  bed_assert_has ("ip link show " TUN, "qlen 4096");
   bed_assert_has ("ip link show " TUN, "state DOWN");
   set_addresses (platform, tun, IPV4, IPV6);
   bed_assert_has ("ip link show " TUN, ",UP");
