@@ -37,7 +37,7 @@ ask_in_vain (End *end)
 {
   FzCommand command = { .kind = FZ_COMMAND_CONFIG_CHANGED };
 
-  command.config_changed.ipv4 = ip ("10.9.0.77");
+  command.config_changed.ipv4 = test_ip ("10.9.0.77");
   command.config_changed.ipv6 = end->ipv6;
   fz_platform_fake_fail_at (end->platform, 1, FZ_PLATFORM_ERROR_PERMISSION);
   g_assert_true (fz_host_run_command (end->host, &command, NULL));
