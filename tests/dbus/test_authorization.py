@@ -339,17 +339,23 @@ flags = Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT | Gio.DBusConnectionFlags.
 address = Gio.dbus_address_get_for_bus_sync(Gio.BusType.SYSTEM)
 loop, errors = GLib.MainLoop(), []
 
+def wait(connection):
+    connection.call(name, path, name + ".Manager", "WaitForState", GLib.Variant("(asu)", (["error"], 60000)), None, 0,
+                    -1, None, on_answer)
+
 def on_answer(connection, result):
     try:
         connection.call_finish(result)
     except GLib.Error as error:
+        if "calls a second" in error.message:  # what this user called before is not paid for yet
+            wait(connection)
+            return
         errors.append(Gio.DBusError.get_remote_error(error))
     loop.quit()
 
 connections = [Gio.DBusConnection.new_for_address_sync(address, flags) for _ in range(n)]
 for one in connections:
-    one.call(name, path, name + ".Manager", "WaitForState", GLib.Variant("(asu)", (["error"], 60000)), None, 0, -1,
-             None, on_answer)
+    wait(one)
 GLib.timeout_add_seconds(20, loop.quit)
 loop.run()
 print(len(errors), *errors)
@@ -541,11 +547,18 @@ class Limits(Case):
         script = ("import gi; gi.require_version('Gio', '2.0'); from gi.repository import Gio, GLib; import sys\n"
                   "F = Gio.DBusConnectionFlags\n"
                   "held = []\n"
+                  "def is_served(c):\n"
+                  "  try:\n"
+                  f"    c.call_sync('{NAME}', '{PATH}', 'org.freedesktop.DBus.Properties', 'Get',"
+                  f" GLib.Variant('(ss)', ('{NAME}.Manager', 'State')), None, 0, -1, None)\n"
+                  "  except GLib.Error as error:\n"
+                  "    if 'calls a second' not in error.message: raise\n"
+                  "    return False\n"
+                  "  return True\n"
                   "for i in range(200):\n"
                   "  c = Gio.DBusConnection.new_for_address_sync(sys.argv[1], F.AUTHENTICATION_CLIENT"
                   " | F.MESSAGE_BUS_CONNECTION, None, None)\n"
-                  f"  c.call_sync('{NAME}', '{PATH}', 'org.freedesktop.DBus.Properties', 'Get',"
-                  f" GLib.Variant('(ss)', ('{NAME}.Manager', 'State')), None, 0, -1, None)\n"
+                  "  while not is_served(c): pass\n"
                   "  held.append(c)\n"
                   "print('done')\n")
         alice = self.sign_in()
