@@ -99,6 +99,25 @@ fz_lobby_leave (FzLobby *self, FzLobbyPlace *place)
     g_hash_table_remove (self->sources, &source->key);
 }
 
+/* Of the source that has most, so that a few who fill the room push out each other and not
+ * everybody else; of those that have as many, and where nobody counts, of all. */
+static FzLobbyPlace *
+find_oldest (const FzLobby *self)
+{
+  FzLobbyPlace *oldest = place_of (self->places.head);
+  unsigned most = oldest->source != NULL ? oldest->source->places.length : 1;
+
+  for (GList *at = self->places.head->next; at != NULL; at = at->next) {
+    FzLobbyPlace *place = place_of (at);
+
+    if (place->source == NULL || place->source->places.length <= most)
+      continue;
+    most = place->source->places.length;
+    oldest = place;
+  }
+  return oldest;
+}
+
 /* Before the one that needs the room has entered. */
 static void *
 make_room (FzLobby *self, const FzLobbySource *source)
@@ -109,7 +128,7 @@ make_room (FzLobby *self, const FzLobbySource *source)
     oldest = source->places.head->data;
     self->counts.n_of_source++;
   } else if (self->places.length >= self->places_max) {
-    oldest = place_of (self->places.head);
+    oldest = find_oldest (self);
     self->counts.n_in_all++;
   }
   return oldest;

@@ -2,9 +2,9 @@
  *
  * Who has come in by a door and has not said yet what he wants: connections that still owe a
  * whole request, oldest first, as a whole and by source address. Each costs a descriptor, so
- * there is room for so many of one source and so many in all; for one more the oldest has to
- * go: of that source, or of all. Whoever has sent his request is not here, and cannot
- * be pushed out.
+ * there is room for so many of one source and so many in all. For one more the oldest has to
+ * go: of that source, or where all is full of the source that has most. Whoever has sent his
+ * request is not here, and cannot be pushed out.
  *
  * A source is an IPv4 address or the /64 network of an IPv6 one, since that many addresses
  * are everybody's. Owned by a door; main loop's thread.

@@ -38,8 +38,11 @@ static const struct {
   { "2001:db8::ffff:2", '-', "f: of the same /64 as b" },
   { "2001:db8::3", '-', "g: as many in all as there is room for" },
   { "2001:db8::4", 'b', "h: of a source that has its share" },
-  { "2001:db8:0:1::1", 'c', "i: another /64; the oldest of all" },
-  { "198.51.100.7", 'd', "j: and again" },
+  { "2001:db8:0:1::1", 'c', "i: another /64; the oldest of the two that have most" },
+  { "198.51.100.7", 'f', "j: d is older, but f's source has more" },
+  { "198.51.100.8", 'd', "k: both have two; the oldest of them" },
+  { "198.51.100.9", 'g', "l: one source has two, and others older ones" },
+  { "198.51.100.10", 'e', "m: nobody has more than one; the oldest of all" },
 };
 
 static void
@@ -56,7 +59,7 @@ test_order (void)
   }
   g_assert_cmpuint (fz_lobby_length (lobby), ==, PLACES);
   g_assert_cmpuint (fz_lobby_counts (lobby).n_of_source, ==, 2);
-  g_assert_cmpuint (fz_lobby_counts (lobby).n_in_all, ==, 2);
+  g_assert_cmpuint (fz_lobby_counts (lobby).n_in_all, ==, 5);
   fz_lobby_free (lobby);
   for (size_t i = 0; i < G_N_ELEMENTS (steps); i++)
     g_assert_false (guests[i].place.is_in);
