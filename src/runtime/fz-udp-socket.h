@@ -115,6 +115,10 @@ bool fz_udp_lanes_open_beside (const FzUdpConfig *config,
  *
  * The second half: nothing more comes to the former sockets, while what has come may still be
  * read. They are not to be sent on any more, and closed when they are empty.
+ *
+ * No datagram finds the port closed, but for one in some thousand changes of IPv6 sockets
+ * under load: the kernel finds the oldest of a group first, and a look-up that stands on it while
+ * it moves away sees no other. IPv4 finds the newest first.
  */
 void fz_udp_lanes_retire (const FzSteering *steering,
                           const FzUdpPair former[FZ_LANES_MAX],
