@@ -710,7 +710,7 @@ test_service_manager (Cli *cli, gconstpointer data)
   char buffer[512] = { 0 };
 
   g_assert_true (g_socket_bind (socket, address, FALSE, &error));
-  g_socket_set_timeout (socket, 5);
+  g_socket_set_timeout (socket, 60);
   g_setenv ("NOTIFY_SOCKET", path, TRUE);
   start_server (cli, "");
   g_unsetenv ("NOTIFY_SOCKET");
@@ -754,7 +754,7 @@ test_control_abuse (Cli *cli, gconstpointer data)
 
   start_server (cli, "");
   run_fine ("init");
-  g_socket_client_set_timeout (client, 5);
+  g_socket_client_set_timeout (client, 60);
   connection = g_socket_client_connect (client, G_SOCKET_CONNECTABLE (address), NULL, NULL);
   g_assert_nonnull (connection);
   input = g_data_input_stream_new (g_io_stream_get_input_stream (G_IO_STREAM (connection)));
