@@ -2,6 +2,8 @@
 
 #include "src/runtime/fz-site-shares.h"
 
+#include "src/engine/fz-ip-table.h"
+
 struct FzSiteShare {
   FzIp client;
   GQueue places; /* of FzSitePlace's links, in the order of asking; never empty */
@@ -14,29 +16,12 @@ struct FzSiteShares {
   unsigned of_client_max;
 };
 
-static guint
-hash_ip (gconstpointer data)
-{
-  const FzIp *ip = data;
-  guint hash = ip->family;
-
-  for (size_t i = 0; i < sizeof ip->bytes; i++)
-    hash = hash * 31 + ip->bytes[i];
-  return hash;
-}
-
-static gboolean
-equal_ips (gconstpointer a, gconstpointer b)
-{
-  return fz_ip_equal (a, b);
-}
-
 FzSiteShares *
 fz_site_shares_new (unsigned places_max, unsigned of_client_max)
 {
   FzSiteShares *self = g_new0 (FzSiteShares, 1);
 
-  self->by_client = g_hash_table_new_full (hash_ip, equal_ips, NULL, g_free);
+  self->by_client = fz_ip_table_new (g_free);
   self->places_max = places_max;
   self->of_client_max = of_client_max;
   return self;
