@@ -198,8 +198,19 @@ writev (int fd, const struct iovec *pieces, int n)
   return REAL (writev) (fd, pieces, n);
 }
 
+/* Whether a rule refuses segmentation, and nothing else, now. */
+static bool
+refuses_segments (void)
+{
+  for (unsigned i = 0; rules != NULL && i < N_RULES; i++)
+    if (rules[i].call == CALL_SENDMMSG &&
+        (~atomic_load (&rules[i].flags) & (FLAG_ACTIVE | FLAG_SEGMENTED)) == 0)
+      return true;
+  return false;
+}
+
 /* As the kernel does it: messages before the one that is refused leave, and the error comes with
- * the next call. */
+ * the next call, which is the one that counts as struck. */
 int
 sendmmsg (int fd, struct mmsghdr *messages, unsigned n, int flags)
 {
@@ -210,13 +221,11 @@ sendmmsg (int fd, struct mmsghdr *messages, unsigned n, int flags)
     return REAL (sendmmsg) (fd, messages, n, flags);
   while (first < n && !is_segmented (&messages[first].msg_hdr))
     first++;
-  rule = strike (CALL_SENDMMSG, 0, first < n);
+  rule = strike (CALL_SENDMMSG, 0, first == 0);
   if (rule == NULL)
-    return REAL (sendmmsg) (fd, messages, n, flags);
+    return REAL (sendmmsg) (fd, messages, first > 0 && refuses_segments () ? first : n, flags);
   if ((atomic_load (&rule->flags) & FLAG_PARTIAL) != 0)
     return REAL (sendmmsg) (fd, messages, (n + 1) / 2, flags);
-  if ((atomic_load (&rule->flags) & FLAG_SEGMENTED) != 0 && first > 0)
-    return REAL (sendmmsg) (fd, messages, first, flags);
   errno = rule->error;
   return -1;
 }
