@@ -182,13 +182,13 @@ def parse_options():
     parser.add_argument("--out", help="folder for report.md, report.json and pictures; BUILD/bench without it")
     parser.add_argument("--rival-folder", help="where the rival is unpacked and kept")
     options = parser.parse_args()
-    options.rounds = options.rounds or (2 if options.quick else 5)
-    options.seconds = options.seconds or (2 if options.quick else 10)
+    options.rounds = options.rounds or (2 if options.quick else 3)
+    options.seconds = options.seconds or (2 if options.quick else 6)
     options.short = max(2, options.seconds // 2)
-    options.probe_seconds = 0.5 if options.quick else 2
+    options.probe_seconds = 0.5 if options.quick else 1
     options.precision = 0.08 if options.quick else 0.03
     options.idle_seconds = 5 if options.quick else 60
-    options.requests = options.requests or (1000 if options.quick else 5000)
+    options.requests = options.requests or (1000 if options.quick else 3000)
     if options.soak_minutes is None:
         options.soak_minutes = 0 if options.quick or options.only else 10
     options.out = options.out or os.path.join(options.build, "bench")
