@@ -1,77 +1,47 @@
 /* fz-host.c: see the header
  *
- * Owned from the outside in: sockets, TUN, engine, driver, lanes. The lanes may
- * be stopped and started again at any time; that is how sockets are replaced
- * after a network change and the device after somebody removed it:
+ * Owned from the outside in: what carries packets, engine, driver. Lanes, sockets and device
+ * stop, are replaced and start again by themselves (fz-host-lanes.h); here they meet the engine:
  *
- *   RUNNING ──network change──► sockets replaced ──────────────► RUNNING
- *   RUNNING ──device removed──► REPAIRING ──re-created─────────► RUNNING
- *                               REPAIRING ──5 tries in vain────► FAILED (on_fatal)
- *   any ──fz_host_stop──► STOPPED
- *
- * How sockets are replaced without a gap: fz-host-sockets.h. What the lanes have in
- * hand stays there meanwhile, and leaves by the new ones.
- *
- * While repairing, the engine goes on: handshakes and paths stay alive, packets
- * for the device are dropped.
+ *   lanes ══ rings ══► FzDriver ── outputs ─┬─► datagrams: FzOutbox, packets: FzTunWriter
+ *                         │                 └─► events: lanes, FzHostDns, the program
+ *                      FzEngine
  */
 
 #include "src/runtime/fz-host.h"
 
-#include "src/runtime/fz-device.h"
 #include "src/runtime/fz-driver.h"
 #include "src/runtime/fz-host-dns.h"
+#include "src/runtime/fz-host-lanes.h"
 #include "src/runtime/fz-host-metrics.h"
-#include "src/runtime/fz-host-sockets.h"
 #include "src/runtime/fz-ladder.h"
 #include "src/runtime/fz-lane-count.h"
-#include "src/runtime/fz-lanes.h"
 #include "src/runtime/fz-outbox.h"
 #include "src/runtime/fz-process-metrics.h"
 #include "src/runtime/fz-resume-watch.h"
 
 #include <errno.h>
 
-#define REPAIR_TRIES    5u
-#define REPAIR_EVERY_MS 1000u
-#define GOODBYE_MS      20u        /* for sockets that are full at the end */
-#define SUSPENDED_NS    (5 * FZ_S) /* paths that slept longer are made anew */
-
-typedef enum {
-  STATE_RUNNING,
-  STATE_REPAIRING, /* no lanes; the timer below tries again */
-  STATE_FAILED,    /* on_fatal is on its way; no lanes */
-  STATE_STOPPED,
-} State;
+#define GOODBYE_MS   20u        /* for sockets that are full at the end */
+#define SUSPENDED_NS (5 * FZ_S) /* paths that slept longer are made anew */
 
 struct FzHost {
   FzHostConfig config;
-  State state;
   FzClock own_clock;
   FzClock *clock;
   FzRng rng;
   FzPublished published;
   FzEngine *engine;
   FzDriver *driver;
-  unsigned n_lanes; /* wanted */
-  FzSteering steering;
-  FzLanes *lanes;
-  FzHostSockets *sockets; /* the lanes'; the engine sends by the first */
-  FzDevice *device;
   FzLadder ladder;
+  FzHostLanes *lanes;  /* what carries packets */
   FzHostDns *dns;      /* NULL before the start and after the stop */
   FzOutbox *outbox;    /* the engine's own datagrams */
   FzTunWriter *writer; /* the engine's own packets */
 
-  guint repair_id;     /* a repair that waits for its time */
-  FzInstant halted_at; /* the lanes, for the repair */
-  unsigned n_repairs;  /* tries since the device was last well */
-  uint64_t n_reopened;
   guint fatal_id;
   GError *fatal;
-  FzResumeWatch *resume_watch; /* NULL: the kernel has none */
-  uint64_t suspended_ns;       /* in total, as last seen */
-  bool warned_unreachable;
+  FzResumeWatch *resume_watch;
 };
 
 /* The first argument is no expression. */
@@ -92,193 +62,34 @@ on_fatal_idle (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
-/* Takes @error. From an idle source, so that the program may free the host in its callback's wake.
- */
+/* From an idle source, so that the program may free the host in its callback's wake. */
 static void
-fail (FzHost *self, GError *error)
+on_lanes_failed (GError *error, gpointer user_data)
 {
-  if (self->state == STATE_FAILED || self->state == STATE_STOPPED) {
-    g_error_free (error);
-    return;
-  }
-  fz_log (&self->config.log,
-          FZ_LOG_ERROR,
-          "host-failed",
-          "the tunnel cannot go on",
-          FZ_KV_TEXT ("error", error->message));
-  self->state = STATE_FAILED;
-  g_clear_handle_id (&self->repair_id, g_source_remove);
+  FzHost *self = user_data;
+
   self->fatal = error;
   self->fatal_id = g_idle_add (on_fatal_idle, self);
 }
 
-/* -- lanes -- */
-
-static bool
-start_lanes (FzHost *self, GError **error)
-{
-  const FzTunQueue *queues = fz_device_get_queues (self->device);
-  FzLaneLimits limits;
-
-  self->ladder.tun = fz_device_get_features (self->device);
-  limits = fz_ladder_get_limits (&self->ladder);
-  fz_tun_writer_set_queue (self->writer, queues[0]);
-  if (fz_lanes_start (self->lanes, queues, fz_host_sockets_get_pairs (self->sockets), &limits))
-    return true;
-  g_set_error (error,
-               FZ_HOST_ERROR,
-               FZ_HOST_ERROR_THREAD,
-               "cannot start the lanes' threads: %s",
-               g_strerror (errno));
-  return false;
-}
-
-/* @is_end: what cannot leave soon is given up; else it waits for the next start. */
-static bool
-halt_lanes (FzHost *self, bool is_end, GError **error)
-{
-  unsigned lane;
-
-  if (self->lanes == NULL)
-    return true;
-  if (is_end ? fz_lanes_stop (self->lanes, &lane) : fz_lanes_pause (self->lanes, &lane))
-    return true;
-  g_set_error (error,
-               FZ_HOST_ERROR,
-               FZ_HOST_ERROR_THREAD,
-               "a thread of lane %u did not end within two seconds",
-               lane);
-  return false;
-}
+/* -- what comes of the lanes -- */
 
 static void
-close_device (FzHost *self)
-{
-  fz_tun_writer_set_queue (self->writer, (FzTunQueue){ .fd = -1 });
-  fz_device_close (self->device);
-}
-
-/* -- repair -- */
-
-static gboolean on_repair_timeout (gpointer data);
-
-/* One try at having everything that lanes need. */
-static bool
-try_repair (FzHost *self, GError **error)
-{
-  if (!fz_host_sockets_open (self->sockets, &self->steering, error))
-    return false;
-  if (!fz_device_is_open (self->device) && !fz_device_open (self->device, error))
-    return false;
-  if (!fz_device_apply (self->device, error)) {
-    close_device (self);
-    return false;
-  }
-  return start_lanes (self, error);
-}
-
-static void
-repair (FzHost *self)
-{
-  GError *error = NULL;
-  bool is_repaired = try_repair (self, &error);
-  FzInstant now = fz_clock_now (self->clock);
-
-  if (is_repaired) {
-    fz_log (&self->config.log,
-            FZ_LOG_INFO,
-            "lanes-restarted",
-            "sockets and device are in order again",
-            FZ_KV_U64 ("tries", self->n_repairs + 1),
-            FZ_KV_U64 ("gap_us", fz_instant_since (self->halted_at, now) / FZ_US));
-    self->state = STATE_RUNNING;
-    self->n_repairs = 0;
-    fz_host_dns_listen_again (self->dns);
-    return;
-  }
-  self->state = STATE_REPAIRING;
-  if (++self->n_repairs >= REPAIR_TRIES) {
-    fail (self, error);
-    return;
-  }
-  fz_log (&self->config.log,
-          FZ_LOG_WARNING,
-          "repair-failed",
-          "sockets and device are not in order yet; trying again",
-          FZ_KV_TEXT ("error", error->message));
-  g_error_free (error);
-  self->repair_id = g_timeout_add (REPAIR_EVERY_MS, on_repair_timeout, self);
-}
-
-static gboolean
-on_repair_timeout (gpointer data)
-{
-  FzHost *self = data;
-
-  self->repair_id = 0;
-  repair (self);
-  return G_SOURCE_REMOVE;
-}
-
-/* Takes the lanes down, replaces what is asked for, starts them again. What the lanes had handed
- * over is dealt with, so nothing waits for them when they come back. */
-static void
-replace (FzHost *self, bool sockets, bool tun)
-{
-  GError *error = NULL;
-
-  if (self->state != STATE_RUNNING && self->state != STATE_REPAIRING)
-    return;
-  if (sockets)
-    fz_host_sockets_prepare (self->sockets);
-  if (self->state == STATE_RUNNING)
-    self->halted_at = fz_clock_now (self->clock);
-  if (!halt_lanes (self, false, &error)) {
-    fz_host_sockets_abandon (self->sockets);
-    fail (self, error);
-    return;
-  }
-  g_clear_handle_id (&self->repair_id, g_source_remove);
-  if (sockets)
-    fz_host_sockets_change (self->sockets, self->state == STATE_RUNNING ? self->lanes : NULL);
-  fz_driver_drain_rings (self->driver);
-  if (self->state == STATE_FAILED) /* by what came of the rings: for good */
-    return;
-  if (tun)
-    close_device (self);
-  repair (self);
-}
-
-static void
-replace_tun (FzHost *self)
-{
-  /* the watch and the lane may both tell; while repairing there is none to lose */
-  if (self->state != STATE_RUNNING || !fz_device_is_open (self->device))
-    return;
-  fz_log_plain (&self->config.log,
-                FZ_LOG_WARNING,
-                "tun-gone",
-                "the tunnel device was removed; making it again");
-  self->n_reopened++;
-  replace (self, false, true);
-}
-
-static void
-on_network_change (FzNetworkChange change, gpointer user_data)
+on_network_change (gpointer user_data)
 {
   FzHost *self = user_data;
 
-  switch (change) {
-  case FZ_NETWORK_CHANGE_TUN_GONE:
-    replace_tun (self);
-    return;
-  case FZ_NETWORK_CHANGE_LINK:
-  case FZ_NETWORK_CHANGE_ROUTE:
-    /* Gateways and bare peers have wildcard sockets and are found again by their peers. */
-    if (self->config.role == FZ_ROLE_CLIENT)
-      fz_host_reset_network (self);
-    return;
-  }
+  /* Gateways and bare peers have wildcard sockets and are found again by their peers. */
+  if (self->config.role == FZ_ROLE_CLIENT)
+    fz_host_reset_network (self);
+}
+
+static void
+on_lanes_restarted (gpointer user_data)
+{
+  FzHost *self = user_data;
+
+  fz_host_dns_listen_again (self->dns);
 }
 
 /* -- what the engine puts out -- */
@@ -299,34 +110,6 @@ on_packet (void *context, FzSpan packet)
   fz_tun_writer_write_packet (self->writer, packet.data, packet.length);
 }
 
-static gboolean
-on_tun_gone_idle (gpointer data)
-{
-  FzHost *self = data;
-
-  self->repair_id = 0;
-  replace_tun (self);
-  return G_SOURCE_REMOVE;
-}
-
-/* Addresses and routes as they should be. A device that was removed meanwhile is made again, which
- * sets them as well; not now, for we may be in the middle of a lane's record. */
-static bool
-renew_interface (FzHost *self, GError **error)
-{
-  g_autoptr (GError) local = NULL;
-
-  if (self->state != STATE_RUNNING || fz_device_apply (self->device, &local))
-    return true;
-  if (g_error_matches (local, FZ_PLATFORM_ERROR, FZ_PLATFORM_ERROR_GONE)) {
-    if (self->repair_id == 0)
-      self->repair_id = g_idle_add (on_tun_gone_idle, self);
-    return true;
-  }
-  g_propagate_error (error, g_steal_pointer (&local));
-  return false;
-}
-
 /* An engine that has given up waiting refuses it. */
 static void
 on_dns_command (const FzCommand *command, gpointer user_data)
@@ -338,19 +121,10 @@ static void
 on_event (void *context, const FzEvent *event)
 {
   FzHost *self = context;
-  GError *error = NULL;
 
-  if (event->kind == FZ_EVENT_INTERFACE_CHANGED) {
-    fz_device_set_interface (self->device,
-                             &event->interface_changed.interface.ipv4,
-                             &event->interface_changed.interface.ipv6,
-                             event->interface_changed.routes,
-                             event->interface_changed.n_routes);
-    if (!renew_interface (self, &error)) {
-      fail (self, error);
-      return;
-    }
-  }
+  if (event->kind == FZ_EVENT_INTERFACE_CHANGED &&
+      !fz_host_lanes_set_interface (self->lanes, event))
+    return;
   fz_host_dns_handle_event (self->dns, event);
   if (self->config.callbacks.on_event != NULL)
     self->config.callbacks.on_event (event, self->config.callbacks.user_data);
@@ -361,43 +135,17 @@ on_released (void *context)
 {
   FzHost *self = context;
 
-  fz_lanes_records_released (self->lanes);
+  fz_host_lanes_records_released (self->lanes);
 }
 
-/* -- what the lanes report -- */
-
-static void
-take_reports (FzHost *self)
-{
-  unsigned reports = fz_lanes_take_reports (self->lanes);
-
-  if (reports == 0)
-    return;
-  fz_ladder_note_reports (&self->ladder,
-                          reports,
-                          fz_clock_unix_ns_at_zero (self->clock) + fz_clock_now (self->clock),
-                          &self->config.log);
-  if ((reports & FZ_LANE_REPORT_UNREACHABLE) != 0) {
-    FzLogLevel level = self->warned_unreachable ? FZ_LOG_DEBUG : FZ_LOG_INFO;
-
-    self->warned_unreachable = true;
-    fz_log_plain (&self->config.log,
-                  level,
-                  "peer-unreachable",
-                  "datagrams to a peer cannot leave this machine: no route, or a local firewall");
-  }
-  if ((reports & FZ_LANE_REPORT_TUN_GONE) != 0)
-    replace_tun (self);
-}
+/* -- time -- */
 
 /* A machine that slept comes back to a network that has forgotten it. */
 static void
 notice_suspend (FzHost *self)
 {
-  uint64_t total = fz_clock_suspended_ns (self->clock);
-  uint64_t slept = fz_instant_since (self->suspended_ns, total);
+  uint64_t slept = fz_resume_watch_take_slept (self->resume_watch);
 
-  self->suspended_ns = total;
   if (slept < SUSPENDED_NS || self->config.role != FZ_ROLE_CLIENT)
     return;
   fz_log (&self->config.log,
@@ -413,7 +161,7 @@ on_clock_jump (gpointer user_data)
 {
   FzHost *self = user_data;
 
-  if (self->state == STATE_RUNNING)
+  if (fz_host_lanes_are_running (self->lanes))
     notice_suspend (self);
 }
 
@@ -422,7 +170,7 @@ on_turn (void *context)
 {
   FzHost *self = context;
 
-  take_reports (self);
+  fz_host_lanes_take_reports (self->lanes);
   notice_suspend (self);
 }
 
@@ -452,19 +200,13 @@ clean_up (FzHost *self, GError **error)
   return self->config.role == FZ_ROLE_BARE || fz_platform_clean_up (self->config.platform, error);
 }
 
-static const char *
-tun_name (const FzHost *self)
-{
-  return self->config.tun_name != NULL ? self->config.tun_name : FZ_TUN_NAME;
-}
-
 static void
 make_dns (FzHost *self)
 {
   FzHostDnsConfig config = {
     .role = self->config.role,
     .is_marked = !self->config.no_mark,
-    .device = tun_name (self),
+    .device = self->config.tun_name,
     .log = self->config.log,
     .on_command = on_dns_command,
     .user_data = self,
@@ -483,7 +225,7 @@ make_engine (FzHost *self, GError **error)
     .published = &self->published,
     .unix_ns_at_zero = fz_clock_unix_ns_at_zero (self->clock),
     .private_key = self->config.private_key,
-    .steering = self->steering,
+    .steering = *fz_host_lanes_get_steering (self->lanes),
     .has_workers = true,
   };
   FzDriverSinks sinks = {
@@ -507,49 +249,10 @@ make_engine (FzHost *self, GError **error)
 }
 
 static bool
-make_lanes (FzHost *self, GError **error)
-{
-  FzLaneThreadConfig config = {
-    .two_threads = self->config.two_threads,
-    .published = &self->published,
-    .engine_bell = fz_driver_get_bell (self->driver),
-    .clock = self->clock,
-    .io = self->config.io,
-    .backend = self->ladder.backend,
-    .hash_seed = fz_rng_u64 (&self->rng),
-    .aqm = self->config.aqm,
-    .steering = self->steering,
-  };
-  FzRing *ring;
-
-  self->lanes = fz_lanes_new (&config);
-  if (self->lanes == NULL) {
-    g_set_error (
-        error, FZ_HOST_ERROR, FZ_HOST_ERROR_THREAD, "cannot make a lane: %s", g_strerror (errno));
-    return false;
-  }
-  for (unsigned i = 0; (ring = fz_lanes_get_ring (self->lanes, i)) != NULL; i++)
-    fz_driver_add_ring (self->driver, ring);
-  return start_lanes (self, error);
-}
-
-/* An old kernel may have given the device one queue only. */
-static void
-choose_steering (FzHost *self)
-{
-  unsigned n_lanes = MIN (self->n_lanes, fz_device_get_features (self->device).n_queues);
-
-  self->steering = (FzSteering){ n_lanes, fz_rng_u32 (&self->rng) | 1 };
-}
-
-static bool
 open_everything (FzHost *self, GError **error)
 {
-  if (!fz_platform_check_rights (self->config.platform, error) ||
-      !fz_device_open (self->device, error))
-    return false;
-  choose_steering (self);
-  return fz_host_sockets_open (self->sockets, &self->steering, error) && clean_up (self, error);
+  return fz_platform_check_rights (self->config.platform, error) &&
+         fz_host_lanes_open (self->lanes, &self->rng, error) && clean_up (self, error);
 }
 
 static bool
@@ -576,40 +279,30 @@ start (FzHost *self, GError **error)
                  cipher_name (self));
     return false;
   }
-  self->ladder.pair = fz_host_sockets_get_pairs (self->sockets);
-  self->ladder.n_lanes = self->steering.n_lanes;
-  self->ladder.n_threads = self->config.two_threads ? 2 : 1;
-  if (!make_engine (self, error) || !make_lanes (self, error))
+  if (!make_engine (self, error) ||
+      !fz_host_lanes_start (self->lanes, &self->published, self->driver, &self->rng, error))
     return false;
   fz_ladder_log (&self->ladder, &self->config.log);
   fz_driver_settle (self->driver);
   return true;
 }
 
-static unsigned
-pick_n_lanes (const FzHostConfig *config)
+static FzHostLanes *
+make_lanes (FzHost *self)
 {
-  g_assert (config->n_lanes <= FZ_HOST_LANES_MAX);
-  if (config->n_lanes != 0)
-    return config->n_lanes;
-  return fz_lane_count_for (config->role, fz_lane_count_usable_cpus (""));
-}
-
-static FzDevice *
-make_device (FzHost *self)
-{
-  FzDeviceConfig config = {
-    .platform = self->config.platform,
-    .log = self->config.log,
-    .role = self->config.role,
-    .name = tun_name (self),
-    .use_offloads = !self->config.no_offloads,
-    .n_queues = self->n_lanes,
-    .on_change = on_network_change,
+  FzHostLanesConfig config = {
+    .host = &self->config,
+    .clock = self->clock,
+    .ladder = &self->ladder,
+    .outbox = self->outbox,
+    .writer = self->writer,
+    .on_network_change = on_network_change,
+    .on_restarted = on_lanes_restarted,
+    .on_failed = on_lanes_failed,
     .user_data = self,
   };
 
-  return fz_device_new (&config);
+  return fz_host_lanes_new (&config);
 }
 
 FzHost *
@@ -621,17 +314,15 @@ fz_host_new (const FzHostConfig *config, GError **error)
   self->config.log.target = "host";
   if (self->config.io == NULL)
     self->config.io = &fz_io_kernel;
-  self->n_lanes = pick_n_lanes (config);
-  self->device = make_device (self);
+  if (self->config.tun_name == NULL)
+    self->config.tun_name = FZ_TUN_NAME;
   fz_clock_init (&self->own_clock);
   self->clock = config->clock != NULL ? config->clock : &self->own_clock;
-  self->suspended_ns = fz_clock_suspended_ns (self->clock);
-  self->resume_watch = fz_resume_watch_new (on_clock_jump, self);
+  self->resume_watch = fz_resume_watch_new (self->clock, on_clock_jump, self);
   fz_published_init (&self->published);
   self->outbox = fz_outbox_new (self->config.io, self->clock);
-  self->sockets = fz_host_sockets_new (&self->config, self->outbox);
   self->writer = fz_tun_writer_new (self->config.io);
-  self->state = STATE_RUNNING;
+  self->lanes = make_lanes (self);
   if (!start (self, error))
     return NULL;
   return g_steal_pointer (&self);
@@ -654,28 +345,12 @@ say_goodbye (FzHost *self)
 bool
 fz_host_stop (FzHost *self)
 {
-  g_autoptr (GError) error = NULL;
-
-  if (self->state == STATE_STOPPED)
+  if (fz_host_lanes_is_stopped (self->lanes))
     return true;
   say_goodbye (self);
-  g_clear_pointer (&self->resume_watch, fz_resume_watch_free);
   g_clear_pointer (&self->dns, fz_host_dns_free);
-  g_clear_handle_id (&self->repair_id, g_source_remove);
   g_clear_handle_id (&self->fatal_id, g_source_remove);
-  self->state = STATE_STOPPED;
-  if (self->driver != NULL && !halt_lanes (self, true, &error)) {
-    fz_log (&self->config.log,
-            FZ_LOG_ERROR,
-            "lane-hangs",
-            "giving up on a thread",
-            FZ_KV_TEXT ("error", error->message));
-    return false;
-  }
-  fz_device_undo (self->device);
-  fz_host_sockets_close (self->sockets);
-  close_device (self);
-  return true;
+  return fz_host_lanes_stop (self->lanes);
 }
 
 void
@@ -683,15 +358,14 @@ fz_host_free (FzHost *self)
 {
   if (self == NULL || !fz_host_stop (self))
     return; /* a thread still uses it all: the process is about to end */
+  g_clear_pointer (&self->resume_watch, fz_resume_watch_free);
   g_clear_pointer (&self->driver, fz_driver_free);
-  g_clear_pointer (&self->lanes, fz_lanes_free);
+  g_clear_pointer (&self->lanes, fz_host_lanes_free);
   g_clear_pointer (&self->engine, fz_engine_free);
   fz_published_clear (&self->published);
-  fz_host_sockets_free (self->sockets);
   fz_outbox_free (self->outbox);
   fz_tun_writer_free (self->writer);
   g_clear_error (&self->fatal);
-  fz_device_free (self->device);
   g_free (self);
 }
 
@@ -701,15 +375,11 @@ static FzMetrics *
 collect_metrics (FzHost *self)
 {
   FzMetrics *metrics = fz_metrics_new ();
-  FzTunStatistics statistics;
-  bool has_statistics = fz_device_get_statistics (self->device, &statistics);
   FzEngineCounters engine;
 
   fz_engine_get_counters (self->engine, &engine);
   fz_host_metrics_add_engine (metrics, &engine);
-  fz_lanes_add_metrics (self->lanes, metrics);
-  fz_host_metrics_add_engine_io (metrics, self->outbox, self->writer);
-  fz_host_metrics_add_device (metrics, has_statistics ? &statistics : NULL, self->n_reopened);
+  fz_host_lanes_add_metrics (self->lanes, metrics);
   fz_host_dns_add_metrics (self->dns, metrics);
   fz_host_metrics_add_ladder (metrics, &self->ladder);
   fz_process_metrics_add (metrics);
@@ -730,13 +400,13 @@ fz_host_reset_network (FzHost *self)
 {
   FzCommand command = { .kind = FZ_COMMAND_NETWORK_CHANGED };
 
-  if (self->config.role == FZ_ROLE_GATEWAY || self->state == STATE_STOPPED)
+  if (self->config.role == FZ_ROLE_GATEWAY || fz_host_lanes_is_stopped (self->lanes))
     return;
   fz_log_plain (&self->config.log,
                 FZ_LOG_INFO,
                 "network-changed",
                 "the network has changed; opening new sockets");
-  replace (self, true, false);
+  fz_host_lanes_replace_sockets (self->lanes);
   fz_host_dns_reset (self->dns);
   if (self->config.role == FZ_ROLE_CLIENT)
     fz_host_run_command (self, &command, NULL);
@@ -793,7 +463,7 @@ fz_host_now (const FzHost *self)
 uint16_t
 fz_host_get_port (const FzHost *self, FzIpFamily family)
 {
-  const FzUdpPair *first = fz_host_sockets_get_pairs (self->sockets);
+  const FzUdpPair *first = fz_host_lanes_get_pairs (self->lanes);
   const FzUdpSocket *socket = &first->sockets[family == FZ_IP_V6 ? FZ_UDP_V6 : FZ_UDP_V4];
 
   return socket->fd >= 0 ? socket->port : 0;

@@ -5,16 +5,18 @@
 #include <errno.h>
 #include <glib-unix.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #define FAR_FUTURE_S INT32_MAX /* from now: it is the cancelling that we want */
 
 struct FzResumeWatch {
+  FzClock own_clock;
+  const FzClock *clock;
+  uint64_t suspended_ns; /* in total, as last asked for */
   void (*on_jump) (gpointer user_data);
   gpointer user_data;
-  int fd;
+  int fd; /* negative: the kernel has none */
   guint source_id;
 };
 
@@ -43,22 +45,29 @@ on_readable (gint fd, GIOCondition condition, gpointer user_data)
 }
 
 FzResumeWatch *
-fz_resume_watch_new (void (*on_jump) (gpointer user_data), gpointer user_data)
+fz_resume_watch_new (const FzClock *clock, void (*on_jump) (gpointer user_data), gpointer user_data)
 {
   FzResumeWatch *self = g_new0 (FzResumeWatch, 1);
 
+  fz_clock_init (&self->own_clock);
+  self->clock = clock != NULL ? clock : &self->own_clock;
+  self->suspended_ns = fz_clock_suspended_ns (self->clock);
   self->on_jump = on_jump;
   self->user_data = user_data;
   self->fd = timerfd_create (CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
-  if (self->fd < 0 || !arm (self)) {
-    int failure = errno;
-
-    fz_resume_watch_free (self);
-    errno = failure;
-    return NULL;
-  }
-  self->source_id = g_unix_fd_add (self->fd, G_IO_IN, on_readable, self);
+  if (self->fd >= 0 && arm (self))
+    self->source_id = g_unix_fd_add (self->fd, G_IO_IN, on_readable, self);
   return self;
+}
+
+uint64_t
+fz_resume_watch_take_slept (FzResumeWatch *self)
+{
+  uint64_t total = fz_clock_suspended_ns (self->clock);
+  uint64_t slept = fz_instant_since (self->suspended_ns, total);
+
+  self->suspended_ns = total;
+  return slept;
 }
 
 void

@@ -21,7 +21,7 @@ struct FzSessionDns {
   FzDnsState state; /* as last seen */
   bool is_probed;   /* what is in force now */
   guint probe_id;
-  FzResumeWatch *resume; /* NULL: the machine's own events have to do */
+  FzResumeWatch *resume;
 };
 
 /* -- upstreams: to the engine and the portal -- */
@@ -202,7 +202,7 @@ fz_session_dns_new (const FzSessionDnsConfig *config)
   self->on_changed = config->on_changed;
   self->user_data = config->user_data;
   fz_dns_control_set_callbacks (self->control, &callbacks, self);
-  self->resume = fz_resume_watch_new (on_jump, self);
+  self->resume = fz_resume_watch_new (NULL, on_jump, self);
   return self;
 }
 
