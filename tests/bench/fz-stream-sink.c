@@ -4,6 +4,9 @@
  * way, and the longest silence. "Reordered" is a datagram with a lower number than one that came
  * before it. A run ends when every flow's end was heard (a datagram that tells how many there
  * were, so that a lost tail counts too) and stragglers had a moment; the next may follow.
+ *
+ * With trains it takes what the network's stack has put together as it is (UDP_GRO), as the sender
+ * gives it: what a sink costs for each datagram is nobody's limit then.
  */
 
 #include "tests/bench/fz-stream.h"
@@ -11,10 +14,15 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <netinet/udp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
 
 #define BATCH     64u
 #define WINDOW    (UINT64_C (1) << 18) /* numbers within which a double is known from a late one */
@@ -46,8 +54,8 @@ typedef struct {
   struct mmsghdr messages[BATCH];
   struct iovec vectors[BATCH];
   struct sockaddr_storage senders[BATCH];
-  uint8_t controls[BATCH][CMSG_SPACE (sizeof (uint32_t))];
-  uint8_t datagrams[BATCH][FZ_STREAM_DATAGRAM_MAX];
+  _Alignas(struct cmsghdr) uint8_t controls[BATCH][2 * CMSG_SPACE (sizeof (uint32_t))];
+  uint8_t *datagrams; /* of BATCH messages */
 } Sink;
 
 /* -- one flow -- */
@@ -218,12 +226,12 @@ handle_end (Sink *self, const FzStreamHead *head, const struct msghdr *from, FzI
 }
 
 static void
-handle (Sink *self, size_t i, FzInstant now)
+handle (
+    Sink *self, const uint8_t *datagram, size_t length, const struct msghdr *from, FzInstant now)
 {
-  const struct msghdr *from = &self->messages[i].msg_hdr;
   FzStreamHead head;
 
-  if (!fz_stream_head_parse (self->datagrams[i], self->messages[i].msg_len, &head))
+  if (!fz_stream_head_parse (datagram, length, &head))
     return;
   if (head.run == self->former_run) {
     if (head.kind == FZ_STREAM_END)
@@ -241,19 +249,39 @@ handle (Sink *self, size_t i, FzInstant now)
   if (self->first == 0)
     self->first = now;
   self->last = now;
-  self->n_bytes += self->messages[i].msg_len;
+  self->n_bytes += length;
   fz_stream_histogram_add (&self->delay, fz_instant_since (head.sent, now));
   count (flow_of (self, head.flow), head.sequence, now);
 }
 
 /* -- the socket -- */
 
-static void
-note_drops (Sink *self, struct msghdr *message)
+/* Also notes what the socket has lost. Returns: bytes of each of its datagrams but the last */
+static size_t
+read_controls (Sink *self, struct mmsghdr *message)
 {
-  for (struct cmsghdr *c = CMSG_FIRSTHDR (message); c != NULL; c = CMSG_NXTHDR (message, c))
+  struct msghdr *header = &message->msg_hdr;
+  int size = 0;
+
+  for (struct cmsghdr *c = CMSG_FIRSTHDR (header); c != NULL; c = CMSG_NXTHDR (header, c)) {
     if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL)
       memcpy (&self->socket_drops, CMSG_DATA (c), sizeof self->socket_drops);
+    if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO)
+      memcpy (&size, CMSG_DATA (c), sizeof size);
+  }
+  return size > 0 ? (size_t) size : message->msg_len;
+}
+
+static void
+handle_message (Sink *self, struct mmsghdr *message, FzInstant now)
+{
+  const uint8_t *data = message->msg_hdr.msg_iov->iov_base;
+  size_t size = read_controls (self, message), left;
+
+  for (size_t at = 0; at < message->msg_len; at += size) {
+    left = message->msg_len - at;
+    handle (self, data + at, left < size ? left : size, &message->msg_hdr, now);
+  }
 }
 
 static void
@@ -273,26 +301,38 @@ receive (Sink *self)
   if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNREFUSED)
     fz_tool_fail ("recvmmsg");
   now = fz_tool_now ();
-  if (n > 0)
-    note_drops (self, &self->messages[n - 1].msg_hdr);
   for (int i = 0; i < n; i++)
-    handle (self, (size_t) i, now);
+    handle_message (self, &self->messages[i], now);
+}
+
+static void
+open_sink (Sink *self)
+{
+  size_t size = self->options->has_trains ? FZ_STREAM_TRAIN_MAX : FZ_STREAM_DATAGRAM_MAX;
+  int on = 1;
+
+  self->datagrams = malloc (BATCH * size);
+  if (self->datagrams == NULL)
+    fz_tool_fail ("memory");
+  for (size_t i = 0; i < BATCH; i++)
+    self->vectors[i] = (struct iovec){ self->datagrams + i * size, size };
+  self->fd = fz_stream_bind (self->options);
+  if (setsockopt (self->fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on) != 0)
+    fz_tool_fail ("SO_RXQ_OVFL");
+  if (self->options->has_trains && setsockopt (self->fd, SOL_UDP, UDP_GRO, &on, sizeof on) != 0)
+    fz_tool_fail ("UDP_GRO");
 }
 
 int
 fz_stream_sink (const FzStreamOptions *options)
 {
   Sink *self = calloc (1, sizeof *self);
-  int on = 1, n_runs = 0;
+  int n_runs = 0;
 
   if (self == NULL || (self->flows = calloc (FZ_STREAM_FLOWS_MAX, sizeof (Flow *))) == NULL)
     fz_tool_fail ("memory");
   self->options = options;
-  self->fd = fz_stream_bind (options);
-  if (setsockopt (self->fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on) != 0)
-    fz_tool_fail ("SO_RXQ_OVFL");
-  for (size_t i = 0; i < BATCH; i++)
-    self->vectors[i] = (struct iovec){ self->datagrams[i], sizeof self->datagrams[i] };
+  open_sink (self);
   puts ("ready");
   fflush (stdout);
   while (!fz_tool_is_ended () && (options->n_runs == 0 || n_runs < options->n_runs)) {
@@ -307,6 +347,7 @@ fz_stream_sink (const FzStreamOptions *options)
   for (size_t i = 0; i < FZ_STREAM_FLOWS_MAX; i++)
     free (self->flows[i]);
   free (self->flows);
+  free (self->datagrams);
   close (self->fd);
   free (self);
   return EXIT_SUCCESS;

@@ -2,8 +2,8 @@
  *
  * Program of fz-stream.h: words on the command line, and what its four jobs share.
  *
- *   fz-stream sink IP PORT [--runs N] [--flows-told]
- *   fz-stream send IP PORT --rate R --seconds S [--flows N] [--size BYTES] [--count N]
+ *   fz-stream sink IP PORT [--runs N] [--flows-told] [--trains]
+ *   fz-stream send IP PORT --rate R --seconds S [--flows N] [--size BYTES] [--count N] [--trains]
  *   fz-stream echo IP PORT
  *   fz-stream ask  IP PORT --count N [--rate R] [--pause S]
  *
@@ -187,7 +187,8 @@ usage (void)
 {
   fputs ("usage: fz-stream sink|send|echo|ask IP PORT [--rate R] [--seconds S] [--count N] "
          "[--flows N]\n"
-         "       [--size BYTES] [--pause S] [--runs N] [--buffer BYTES] [--flows-told]\n",
+         "       [--size BYTES] [--pause S] [--runs N] [--buffer BYTES] [--flows-told] "
+         "[--trains]\n",
          stderr);
   exit (EXIT_USAGE);
 }
@@ -209,11 +210,17 @@ static void
 parse_options (int argc, char **argv, FzStreamOptions *out)
 {
   static const struct option words[] = {
-    { "rate", required_argument, NULL, 'r' },  { "seconds", required_argument, NULL, 's' },
-    { "count", required_argument, NULL, 'c' }, { "flows", required_argument, NULL, 'f' },
-    { "size", required_argument, NULL, 'z' },  { "pause", required_argument, NULL, 'p' },
-    { "runs", required_argument, NULL, 'n' },  { "buffer", required_argument, NULL, 'b' },
-    { "flows-told", no_argument, NULL, 't' },  { NULL, 0, NULL, 0 },
+    { "rate", required_argument, NULL, 'r' },
+    { "seconds", required_argument, NULL, 's' },
+    { "count", required_argument, NULL, 'c' },
+    { "flows", required_argument, NULL, 'f' },
+    { "size", required_argument, NULL, 'z' },
+    { "pause", required_argument, NULL, 'p' },
+    { "runs", required_argument, NULL, 'n' },
+    { "buffer", required_argument, NULL, 'b' },
+    { "flows-told", no_argument, NULL, 't' },
+    { "trains", no_argument, NULL, 'g' },
+    { NULL, 0, NULL, 0 },
   };
   int word;
 
@@ -245,6 +252,9 @@ parse_options (int argc, char **argv, FzStreamOptions *out)
       break;
     case 't':
       out->are_flows_told = true;
+      break;
+    case 'g':
+      out->has_trains = true;
       break;
     default:
       usage ();

@@ -52,6 +52,7 @@ typedef struct {
   double pause_s;      /* ask, without a rate: between an answer and the next question */
   int n_runs;          /* of a sink; 0: until it is ended */
   int buffer_bytes;    /* of a sink's socket */
+  bool has_trains;     /* datagrams go to the kernel and come from it many at once */
   bool are_flows_told; /* whether a sink prints each flow as well */
 } FzStreamOptions;
 
@@ -67,6 +68,8 @@ uint32_t fz_stream_new_run (void);
 /* Ends the program with a message if it cannot be had. */
 int fz_stream_bind (const FzStreamOptions *options); /* a socket that listens, blocking for 20 ms */
 int fz_stream_connect (const FzStreamOptions *options); /* one that sends, the same */
+
+#define FZ_STREAM_TRAIN_MAX 65507u /* bytes of datagrams that the kernel takes or gives at once */
 
 /* Delays, in buckets at most 1/128 of their value wide. */
 #define FZ_STREAM_BUCKETS 8192u

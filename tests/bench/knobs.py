@@ -4,6 +4,7 @@ TCP buffers, tunnel's MTU, the wires' offloads; cubic is checked by whoever open
 not let a namespace change its default. CpuQuota limits a process to a share of one CPU, by cgroups of either version.
 """
 
+import contextlib
 import os
 import re
 
@@ -39,6 +40,29 @@ def check_offloads(host):
         missing = [name for name in OFFLOADS if features.get(name) != "on"]
         if missing:
             raise BedError(f"{host.name}: {device} is without {', '.join(missing)}")
+
+
+def is_cutting(host, device):
+    """Whether `device` takes several datagrams as one and cuts them itself, or its engine does."""
+    text = host.run("ethtool", "-k", device).stdout
+    return re.search(r"^\s*tx-udp-segmentation: (on|off)", text, re.M).group(1) == "on"
+
+
+@contextlib.contextmanager
+def cut_before(host, address):
+    """In the block, what `host` sends to `address` is cut before it comes to the device: datagrams that a sender hands
+    over together are the single packets there that they would be if it had handed over each."""
+    device = re.search(r" dev (\S+)", host.run("ip", "-o", "route", "get", address).stdout).group(1)
+    was_cutting = is_cutting(host, device)
+    if was_cutting:
+        host.run("ethtool", "-K", device, "tx-udp-segmentation", "off")
+    if is_cutting(host, device):
+        raise BedError(f"{host.name}: {device} cannot be kept from taking several datagrams as one")
+    try:
+        yield
+    finally:
+        if was_cutting:
+            host.run("ethtool", "-K", device, "tx-udp-segmentation", "on")
 
 
 def check_cubic(result):

@@ -23,7 +23,7 @@ from topologies import CHAIN, HOPS_MS, N_INITIATORS, NO_AQM, OURS, RAW, RIVAL
 HERE = os.path.dirname(os.path.abspath(__file__))
 RR = os.path.join(HERE, "rr.py")
 
-IPERF_PORT, SINK_PORT, ECHO_PORT, FIRST_PORT, WEB_PORT = 5201, 5300, 5301, 5302, 8080
+IPERF_PORT, SINK_PORT, ECHO_PORT, FIRST_PORT, TRAINS_PORT, WEB_PORT = 5201, 5300, 5301, 5302, 5303, 8080
 SLOW_START_S = 3
 WARM_S = 0.6  # of a load before anything is measured beside it
 FLOWS_START_S = 1.5  # of slow start, in which eight flows find out how much there is: a row of its own
@@ -67,7 +67,7 @@ class Measure:
         self.samples = {}
         self.counts = {"datagrams": 0, "reordered": 0, "doubled": 0, "retransmits": 0, "gigabytes": 0.0}
         self.stream = Stream(options.build)
-        self.sink = self.back_sink = self.requests = self.ladder = None
+        self.sink = self.trains_sink = self.back_sink = self.requests = self.ladder = None
 
     def add(self, key, value):
         self.samples.setdefault(key, []).append(value)
@@ -86,6 +86,7 @@ class Measure:
             server.spawn(f"iperf3-{server.name}-{port}", "iperf3", "-s", "-p", port, "--forceflush").wait_for_log(
                 "Server listening")
         self.sink = self.stream.sink(server, contender.address, SINK_PORT)
+        self.trains_sink = self.stream.sink(server, contender.address, TRAINS_PORT, trains=True)
         self.stream.echo(server, contender.address, ECHO_PORT)
         self.requests = Requests(self.options.build, server, contender.address, WEB_PORT)
         if contender.client_address:
@@ -107,6 +108,12 @@ class Measure:
 
     def send(self, rate, seconds, flows=1, size=64):
         return self.count(self.sink.measure(self.contender.client, rate=rate, seconds=seconds, flows=flows, size=size))
+
+    def send_trains(self, rate, seconds, flows=1, size=64):
+        """Sender and sink with a call for many datagrams: they leave the machine to what is between them."""
+        with knobs.cut_before(self.contender.client, self.contender.address):
+            return self.count(self.trains_sink.measure(self.contender.client, rate=rate, seconds=seconds, flows=flows,
+                                                       size=size, trains=True))
 
     def iperf(self, seconds, *flags, port=IPERF_PORT):
         result = self.contender.client.run(*self.iperf_command(seconds, *flags, port=port), timeout=seconds + 40)
@@ -240,12 +247,13 @@ for _key, _title, _flags, _topologies, _quick in FLOWS:
 
 # -- packets --
 
-def highest_rate(measure, size, flows, seconds, precision):
+def highest_rate(measure, key, send, size, flows):
     """Datagrams a second with at most LOSS_MAX lost: doubles until that is exceeded, then halves the gap."""
+    seconds, precision = measure.options.probe_seconds, measure.options.precision
 
     def carries(rate):
         for _ in range(2):  # a second chance: one lost moment of this machine is not the path's limit
-            result = measure.send(rate, seconds, flows, size)
+            result = send(rate, seconds, flows, size)
             if result.lost_share <= LOSS_MAX:
                 return min(rate, result.received_pps)
         return None
@@ -259,7 +267,7 @@ def highest_rate(measure, size, flows, seconds, precision):
             low = max(low, carried)
             if carried < 0.95 * rate:  # the generator has no more time: this machine's limit
                 high = rate
-                measure.add(f"pps_{size}_{flows}_is_generator_limited", 1)
+                measure.add(f"{key}_is_generator_limited", 1)
                 break
         rate = (low + high) / 2 if high is not None else rate * 2
         if rate < 500:
@@ -268,11 +276,10 @@ def highest_rate(measure, size, flows, seconds, precision):
 
 
 def run_pps(measure, size, flows, with_overload=False):
-    options = measure.options
-    rate = highest_rate(measure, size, flows, options.probe_seconds, options.precision)
+    rate = highest_rate(measure, f"pps_{size}_{flows}", measure.send_trains, size, flows)
     measure.add(f"pps_{size}_{flows}_k", rate / 1e3)
     if with_overload:
-        result = measure.send(2 * rate, 2 * options.probe_seconds, flows, size)
+        result = measure.send_trains(2 * rate, 2 * measure.options.probe_seconds, flows, size)
         measure.add("overload_share", result.received_pps / rate)
         measure.add("overload_offered_share", result.sent_pps / rate)
 
@@ -284,6 +291,11 @@ def pps_cost(options):
 @test("pps_64_1", "64-byte UDP, highest rate, then twice that", quick=("direct",), kinds=(OURS, RIVAL), cost=pps_cost)
 def _pps_64_1(measure):
     run_pps(measure, 64, 1, with_overload=True)
+
+
+@test("calls_64_1", "the same, with a call for each datagram at both ends", kinds=(OURS, RIVAL), cost=pps_cost)
+def _calls_64_1(measure):
+    measure.add("calls_64_1_k", highest_rate(measure, "calls_64_1", measure.send, 64, 1) / 1e3)
 
 
 @test("pps_64_8", "64-byte UDP in 8 flows, highest rate", cost=pps_cost)

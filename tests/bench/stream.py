@@ -58,15 +58,16 @@ class Sink:
     def __init__(self, stream, process, address, port):
         self._stream, self.process, self.address, self.port = stream, process, address, port
 
-    def start(self, client, rate, seconds=None, count=None, flows=1, size=64):
+    def start(self, client, rate, seconds=None, count=None, flows=1, size=64, trains=False):
         """Starts a run from `client`, a Host; returns a Sender to wait for."""
         argv = ["send", self.address, self.port, "--rate", rate, "--flows", flows, "--size", size]
         argv += ["--count", count] if count else ["--seconds", seconds]
+        argv += ["--trains"] if trains else []
         process = self._stream.spawn(client, *argv)
         return Sender(self, process, size)
 
-    def measure(self, client, rate, seconds=None, count=None, flows=1, size=64):
-        sender = self.start(client, rate, seconds, count, flows, size)
+    def measure(self, client, rate, seconds=None, count=None, flows=1, size=64, trains=False):
+        sender = self.start(client, rate, seconds, count, flows, size, trains)
         return sender.wait((seconds if not count else count / rate) + 30)
 
     def result_of(self, sent, size):
@@ -92,9 +93,10 @@ class Stream:
         Stream.n_started += 1
         return host.spawn(f"stream-{job}-{Stream.n_started}", self.program, job, *argv)
 
-    def sink(self, host, address, port):
+    def sink(self, host, address, port, trains=False):
         """Listens on `host` for any number of runs, one after the other."""
-        process = self.spawn(host, "sink", address, port, "--runs", 0, "--flows-told")
+        argv = ["--runs", 0, "--flows-told"] + (["--trains"] if trains else [])
+        process = self.spawn(host, "sink", address, port, *argv)
         process.wait_for_log("ready")
         return Sink(self, process, address, port)
 

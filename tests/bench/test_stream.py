@@ -108,6 +108,19 @@ class StreamTest(unittest.TestCase):
         self.assertEqual(sunk["bytes"], sunk["all"]["received"] * 200)
         self.assertGreaterEqual(sent["seconds"], 0.199 - sent["forfeited"] / 5000)  # paced, never faster
 
+    def test_trains(self):
+        """Many at a call are counted one by one, whoever of the two ends has them together."""
+        for at_sink, at_sender in ([], ["--trains"]), (["--trains"], []), (["--trains"], ["--trains"]):
+            sink = self.sink(*at_sink)
+            sender = self.start("send", "127.0.0.1", self.port, "--rate", 200000, "--count", 1001, "--flows", 2,
+                                "--size", 67, *at_sender)
+            sent, sunk = json.loads(sender.stdout.readline()), json.loads(sink.stdout.readline())
+            self.assertEqual((sent["sent"] + sent["forfeited"], sent["refused"], sent["heard"]), (1001, 0, True))
+            self.assertEqual(sunk["all"]["received"] + sunk["all"]["lost"], sent["sent"])
+            self.assertGreater(sunk["all"]["received"], 0)
+            self.assertEqual((sunk["all"]["reordered"], sunk["all"]["doubled"]), (0, 0))
+            self.assertEqual(sunk["bytes"], sunk["all"]["received"] * 67)
+
     def test_ask(self):
         port = free_port()
         echo = self.start("echo", "127.0.0.1", port)
