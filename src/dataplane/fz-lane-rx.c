@@ -29,7 +29,8 @@
  * them in the ring than leave place for the rest.
  *
  * A gateway's packets to proxy addresses are judged one by one and translated
- * before they are joined (fz-nat.h). The first of a session is the engine's; so
+ * before they are joined (fz-nat.h), and so are those to hosts that the client also
+ * reaches by such addresses. The first of a session is the engine's; so
  * that nothing overtakes it, what follows goes the same way until the engine has
  * released that record, but not for ever.
  */
@@ -70,6 +71,7 @@ typedef struct {
   uint32_t index;
   FzPeer *peer;
   FzKeypair *keypair; /* NULL: look it up */
+  const FzNat *nat;   /* gateway: the peer's sessions; NULL: it has none */
   bool is_foreign;    /* another lane's */
 } Session;
 
@@ -308,6 +310,17 @@ check_inner (const FzLaneRx *self, uint8_t *plaintext, uint32_t length, FzIpPack
   return out->length > FZ_MTU ? FZ_DROP_TOO_LARGE : FZ_DROP_NONE;
 }
 
+/* A session that a name makes later must not get its port. */
+static void
+mark_direct (FzLaneRx *self, const FzFlow *flow)
+{
+  FzFlowMarks *marks = atomic_load_explicit (&self->published->direct_flows, memory_order_acquire);
+  FzNatKey outside = { flow->destination, flow->source_port, flow->protocol };
+
+  if (marks != NULL && fz_nat_has_key (flow->protocol) && !fz_nat_is_proxy_ip (&flow->destination))
+    fz_flow_marks_add (marks, &flow->source, &outside);
+}
+
 /* The verdict of the packet's flow; true if it passes, else it is dealt with. */
 static bool
 may_pass (FzLaneRx *self, const FzIpPacket *packet, const FzFlow *flow, const FzUdpBuffer *buffer)
@@ -317,6 +330,8 @@ may_pass (FzLaneRx *self, const FzIpPacket *packet, const FzFlow *flow, const Fz
       fz_flow_cache_receive (self->cache, self->snapshot, self->session.peer, flow, &is_hit);
 
   fz_count_cache (&self->counters, self->cache, is_hit);
+  if (!is_hit && self->is_gateway && verdict.kind == FZ_VERDICT_PASS)
+    mark_direct (self, flow);
   switch ((FzVerdictKind) verdict.kind) {
   case FZ_VERDICT_DROP:
     fz_count_drop (&self->counters, (FzDrop) verdict.reason, 1);
@@ -338,6 +353,14 @@ start_run (FzLaneRx *self, FzArrival *candidate)
 }
 
 static void
+join_or_start (FzLaneRx *self, FzArrival *candidate)
+{
+  fz_coalescer_examine (self->coalescer, candidate, self->session.peer);
+  if (!fz_coalescer_join (self->coalescer, candidate))
+    start_run (self, candidate);
+}
+
+static void
 decide_packet (FzLaneRx *self, FzArrival *candidate, const FzUdpBuffer *buffer)
 {
   FzFlow flow = fz_flow_from_packet (&candidate->packet);
@@ -347,6 +370,24 @@ decide_packet (FzLaneRx *self, FzArrival *candidate, const FzUdpBuffer *buffer)
 }
 
 /* -- proxy addresses -- */
+
+/* Whether the packet's way leads by a session: to a proxy address, or directly to a host behind
+ * one. */
+static bool
+may_have_session (const FzLaneRx *self, const FzIpPacket *packet)
+{
+  return fz_nat_is_proxied (packet) ||
+         (self->session.nat != NULL && fz_nat_may_have_host (self->session.nat, packet));
+}
+
+/* A direct flow that stays as it is, for whatever reason. @session: its own, NULL: none yet */
+static bool
+needs_none (const FzLaneRx *self, const FzFlow *flow, const FzNatSession *session)
+{
+  return !fz_nat_is_proxy_ip (&flow->destination) &&
+         (!fz_nat_has_key (flow->protocol) || fz_verdict_is_tunnel_ip (&flow->destination) ||
+          (session == NULL && fz_nat_is_crowded (self->session.nat)));
+}
 
 static size_t
 bucket_of (const FzNatKey *key)
@@ -381,34 +422,35 @@ follow (FzLaneRx *self, const FzIpPacket *packet, size_t bucket, const FzUdpBuff
 }
 
 static void
-receive_proxied (FzLaneRx *self,
-                 FzArrival *candidate,
-                 uint8_t *plaintext,
-                 const FzUdpBuffer *buffer)
+receive_of_session (FzLaneRx *self,
+                    FzArrival *candidate,
+                    uint8_t *plaintext,
+                    const FzUdpBuffer *buffer)
 {
   FzFlow flow = fz_flow_from_packet (&candidate->packet);
   FzNatKey key = { flow.destination, flow.source_port, flow.protocol };
+  const FzNat *nat = self->session.nat;
   FzNatSession *session;
-  const FzNat *nat;
   size_t bucket;
 
   if (!may_pass (self, &candidate->packet, &flow, buffer))
     return;
+  session = nat != NULL ? fz_nat_find_inside (nat, &key) : NULL;
+  if (needs_none (self, &flow, session)) {
+    join_or_start (self, candidate);
+    return;
+  }
   if (!fz_nat_has_key (flow.protocol)) {
     fz_count_drop (&self->counters, FZ_DROP_UNKNOWN_PROTOCOL, 1);
     return;
   }
-  nat = atomic_load_explicit (&self->session.peer->nat, memory_order_acquire);
-  session = nat != NULL ? fz_nat_find_inside (nat, &key) : NULL;
   bucket = bucket_of (&key);
   if (must_follow (self, bucket) || session == NULL) {
     follow (self, &candidate->packet, bucket, buffer);
     return;
   }
   fz_nat_translate_out (session, plaintext, &candidate->packet, self->now);
-  fz_coalescer_examine (self->coalescer, candidate, self->session.peer);
-  if (!fz_coalescer_join (self->coalescer, candidate))
-    start_run (self, candidate);
+  join_or_start (self, candidate);
 }
 
 static void
@@ -432,8 +474,8 @@ receive_packet (FzLaneRx *self, const Sealed *sealed, uint32_t length)
     return;
   }
   fz_ip_merge_ecn (plaintext, sealed->ecn);
-  if (self->is_gateway && fz_nat_is_proxied (packet)) {
-    receive_proxied (self, &candidate, plaintext, buffer);
+  if (self->is_gateway && may_have_session (self, packet)) {
+    receive_of_session (self, &candidate, plaintext, buffer);
     return;
   }
   fz_coalescer_examine (self->coalescer, &candidate, self->session.peer);
@@ -544,6 +586,7 @@ find_session (FzLaneRx *self, uint32_t index)
     .index = index,
     .peer = peer,
     .keypair = keypair,
+    .nat = self->is_gateway ? atomic_load_explicit (&peer->nat, memory_order_acquire) : NULL,
     .is_foreign = fz_steering_get_lane (&self->steering, index >> 8) != self->index,
   };
   return FZ_DROP_NONE;

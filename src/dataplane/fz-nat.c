@@ -29,7 +29,9 @@
 #define PORTS         65535u     /* 1 … 65535 */
 #define EXPIRE_MIN_NS FZ_S       /* tunnel.md §6.2: the gateway's tick */
 #define EXPIRE_MAX_NS (5 * FZ_S) /* what lanes have seen of an end meanwhile */
+#define TAKEN_MAX     64u        /* ports of direct flows that are passed over */
 #define FORGET_MAX    256u       /* at a time */
+#define HOST_BITS     4096u      /* for a client's 100 names with two addresses each: 5 % wrong */
 
 typedef struct {
   uint32_t mask;   /* slots - 1 */
@@ -38,9 +40,10 @@ typedef struct {
 } Table;
 
 struct FzNat {
-  _Atomic (Table *) by_inside;  /* engine: release; lanes: acquire */
-  _Atomic (Table *) by_outside; /* with expired sessions */
-  size_t n_sessions;
+  _Atomic (Table *) by_inside;            /* engine: release; lanes: acquire */
+  _Atomic (Table *) by_outside;           /* with expired sessions */
+  _Atomic size_t n_sessions;              /* engine writes, lanes read; relaxed */
+  _Atomic uint64_t hosts[HOST_BITS / 64]; /* a bit for each, by its hash; the same */
   size_t n_expired;
   size_t first_expired; /* the ring of expired ones, oldest first */
   FzNatSession *expired[FZ_NAT_EXPIRED_MAX];
@@ -304,7 +307,8 @@ fz_nat_translate_out (FzNatSession *session,
   if (atomic_load_explicit (&session->sent_at, memory_order_relaxed) != 0)
     note_endings (session, parsed, FIN_SENT);
   stamp (&session->sent_at, now);
-  replace_address (packet, parsed, false, &session->outside.ip, false);
+  if (!session->is_direct)
+    replace_address (packet, parsed, false, &session->outside.ip, false);
   if (session->outside.port != session->inside.port)
     replace_port (packet, parsed, port_offset (parsed, true), session->outside.port, false);
 }
@@ -318,7 +322,8 @@ fz_nat_translate_in (FzNatSession *session,
 {
   note_endings (session, parsed, FIN_RECEIVED);
   stamp (&session->received_at, now);
-  replace_address (packet, parsed, true, &session->inside.ip, is_partial);
+  if (!session->is_direct)
+    replace_address (packet, parsed, true, &session->inside.ip, is_partial);
   if (session->outside.port != session->inside.port)
     replace_port (packet, parsed, port_offset (parsed, false), session->inside.port, is_partial);
 }
@@ -348,6 +353,45 @@ fz_nat_is_proxy_ip (const FzIp *ip)
   return ip->family != FZ_IP_NONE && is_proxy (ip->bytes, ip->family == FZ_IP_V4);
 }
 
+/* -- hosts -- */
+
+static uint32_t
+hash_host (const uint8_t *address, bool is_v4)
+{
+  uint64_t words[2] = { 0 };
+  uint64_t hash;
+
+  memcpy (words, address, is_v4 ? 4 : 16);
+  hash = words[1] * UINT64_C (0xd6e8feb86659fd93);
+  hash = (hash ^ hash >> 32 ^ words[0]) * UINT64_C (0x9e3779b97f4a7c15);
+  return (uint32_t) (hash >> 32) % HOST_BITS;
+}
+
+void
+fz_nat_add_host (FzNat *self, const FzIp *real)
+{
+  uint32_t hash = hash_host (real->bytes, real->family == FZ_IP_V4);
+
+  atomic_fetch_or_explicit (
+      &self->hosts[hash / 64], UINT64_C (1) << hash % 64, memory_order_relaxed);
+}
+
+bool
+fz_nat_may_have_host (const FzNat *self, const FzIpPacket *packet)
+{
+  bool is_v4 = packet->family == FZ_IP_V4;
+  uint32_t hash = hash_host (fz_ip_packet_get_addresses (packet) + (is_v4 ? 4 : 16), is_v4);
+
+  return (atomic_load_explicit (&self->hosts[hash / 64], memory_order_relaxed) >> hash % 64 & 1) !=
+         0;
+}
+
+bool
+fz_nat_is_crowded (const FzNat *self)
+{
+  return fz_nat_get_n_sessions (self) >= FZ_NAT_CROWDED;
+}
+
 /* -- sessions -- */
 
 /* Forgets an expired session for good. */
@@ -368,46 +412,76 @@ forget (FzNat *self, FzReclaim *reclaim, FzNatSession *session)
   fz_reclaim_retire (reclaim, session, free);
 }
 
-/* The port of @wanted or the next one that is free; an expired session's counts as free. */
+/* Whether a session may have it; an expired one's counts as free. */
 static bool
-pick_port (FzNat *self, FzReclaim *reclaim, FzNatKey *outside)
+take_port (FzNat *self, FzReclaim *reclaim, const FzNatKey *outside)
 {
-  uint32_t first = outside->port;
+  FzNatSession *session = fz_nat_find_outside (self, outside);
 
-  for (uint32_t i = 0; i <= PORTS; i++) {
-    uint32_t port = first + i <= PORTS ? first + i : first + i - PORTS;
-    FzNatSession *session;
+  if (session == NULL)
+    return true;
+  if (!atomic_load_explicit (&session->is_expired, memory_order_relaxed))
+    return false;
+  forget (self, reclaim, session);
+  return true;
+}
 
-    outside->port = (uint16_t) port;
-    session = fz_nat_find_outside (self, outside);
-    if (session == NULL)
-      return true;
-    if (atomic_load_explicit (&session->is_expired, memory_order_relaxed)) {
-      forget (self, reclaim, session);
-      return true;
-    }
+/* The port of @outside or one of the next @n that is free. */
+static bool
+pick_port (FzNat *self,
+           FzReclaim *reclaim,
+           FzNatKey *outside,
+           uint32_t n,
+           FzNatIsTaken is_taken,
+           const void *context)
+{
+  FzNatKey key = *outside;
+
+  for (uint32_t i = 0; i <= n; i++) {
+    uint32_t port = outside->port + i;
+
+    key.port = (uint16_t) (port <= PORTS ? port : port - PORTS);
+    if ((is_taken != NULL && is_taken (context, &key)) || !take_port (self, reclaim, &key))
+      continue;
+    outside->port = key.port;
+    return true;
   }
   return false;
 }
 
+/* Where direct flows seem to have many, one of theirs is taken after all. */
+static bool
+pick_any_port (
+    FzNat *self, FzReclaim *reclaim, FzNatKey *outside, FzNatIsTaken is_taken, const void *context)
+{
+  return (is_taken != NULL && pick_port (self, reclaim, outside, TAKEN_MAX, is_taken, context)) ||
+         pick_port (self, reclaim, outside, PORTS, NULL, NULL);
+}
+
 FzNatSession *
-fz_nat_add (FzNat *self, FzReclaim *reclaim, const FzNatKey *inside, const FzIp *real)
+fz_nat_add (FzNat *self,
+            FzReclaim *reclaim,
+            const FzNatKey *inside,
+            const FzIp *real,
+            FzNatIsTaken is_taken,
+            const void *context)
 {
   FzNatKey outside = { *real, inside->port, inside->protocol };
+  size_t n_sessions = fz_nat_get_n_sessions (self);
   FzNatSession *session;
 
   assert (fz_nat_find_inside (self, inside) == NULL);
-  if (self->n_sessions >= FZ_NAT_SESSIONS_MAX || !pick_port (self, reclaim, &outside))
+  if (n_sessions >= FZ_NAT_SESSIONS_MAX ||
+      !pick_any_port (self, reclaim, &outside, is_taken, context))
     return NULL;
   session = allocate (sizeof *session);
   session->inside = *inside;
   session->outside = outside;
+  session->is_direct = fz_ip_equal (&inside->ip, real);
   /* outside first: an answer cannot come before it is found there */
-  put (make_room (&self->by_outside, reclaim, self->n_sessions + self->n_expired, false),
-       session,
-       false);
-  put (make_room (&self->by_inside, reclaim, self->n_sessions, true), session, true);
-  self->n_sessions++;
+  put (make_room (&self->by_outside, reclaim, n_sessions + self->n_expired, false), session, false);
+  put (make_room (&self->by_inside, reclaim, n_sessions, true), session, true);
+  atomic_store_explicit (&self->n_sessions, n_sessions + 1, memory_order_relaxed);
   return session;
 }
 
@@ -436,9 +510,14 @@ static void
 end_session (FzNat *self, FzReclaim *reclaim, FzNatSession *session, FzInstant now)
 {
   take (atomic_load_explicit (&self->by_inside, memory_order_relaxed), session, true);
+  atomic_store_explicit (&self->n_sessions, fz_nat_get_n_sessions (self) - 1, memory_order_relaxed);
+  if (session->is_direct && session->outside.port == session->inside.port) {
+    take (atomic_load_explicit (&self->by_outside, memory_order_relaxed), session, false);
+    fz_reclaim_retire (reclaim, session, free);
+    return;
+  }
   atomic_store_explicit (&session->is_expired, true, memory_order_relaxed);
   session->expired_at = now;
-  self->n_sessions--;
   if (self->n_expired == FZ_NAT_EXPIRED_MAX)
     forget (self, reclaim, self->expired[self->first_expired]);
   self->expired[(self->first_expired + self->n_expired++) % FZ_NAT_EXPIRED_MAX] = session;
@@ -495,7 +574,7 @@ fz_nat_expire (FzNat *self, FzReclaim *reclaim, FzInstant now)
     else
       next = fz_instant_min (next, deadline);
   }
-  if (self->n_sessions == 0)
+  if (fz_nat_get_n_sessions (self) == 0)
     return when_idle (self, now);
   next = fz_instant_min (next, fz_instant_add (now, EXPIRE_MAX_NS));
   return next < fz_instant_add (now, EXPIRE_MIN_NS) ? fz_instant_add (now, EXPIRE_MIN_NS) : next;
@@ -504,7 +583,7 @@ fz_nat_expire (FzNat *self, FzReclaim *reclaim, FzInstant now)
 size_t
 fz_nat_get_n_sessions (const FzNat *self)
 {
-  return self->n_sessions;
+  return atomic_load_explicit (&self->n_sessions, memory_order_relaxed);
 }
 
 size_t
@@ -526,5 +605,5 @@ fz_nat_get_bytes (const FzNat *self)
 {
   return sizeof *self + bytes_of (atomic_load_explicit (&self->by_inside, memory_order_relaxed)) +
          bytes_of (atomic_load_explicit (&self->by_outside, memory_order_relaxed)) +
-         (self->n_sessions + self->n_expired) * sizeof (FzNatSession);
+         (fz_nat_get_n_sessions (self) + self->n_expired) * sizeof (FzNatSession);
 }

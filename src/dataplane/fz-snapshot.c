@@ -143,6 +143,7 @@ fz_published_init (FzPublished *self)
   empty->serial = 1;
   self->n_published = 1;
   self->reclaim = fz_reclaim_new ();
+  atomic_init (&self->direct_flows, NULL);
   atomic_init (&self->current, empty);
 }
 
@@ -151,6 +152,7 @@ fz_published_clear (FzPublished *self)
 {
   fz_reclaim_free (self->reclaim);
   fz_snapshot_free (atomic_load (&self->current));
+  fz_flow_marks_free (atomic_exchange (&self->direct_flows, NULL));
   self->reclaim = NULL;
   atomic_store (&self->current, NULL);
 }

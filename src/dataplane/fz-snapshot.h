@@ -9,6 +9,7 @@
 #pragma once
 
 #include "src/base/fz-address.h"
+#include "src/dataplane/fz-flow-marks.h"
 #include "src/dataplane/fz-peer-table.h"
 #include "src/dataplane/fz-peer.h"
 #include "src/dataplane/fz-policy.h"
@@ -77,6 +78,7 @@ typedef struct {
   _Atomic (FzSnapshot *) current; /* engine: release; lanes: acquire, once per turn */
   uint64_t n_published;           /* engine only */
   FzReclaim *reclaim;
+  _Atomic (FzFlowMarks *) direct_flows; /* gateway's engine, once; NULL: nobody asks for them */
 } FzPublished;
 
 void fz_published_init (FzPublished *self);  /* an empty snapshot, its own FzReclaim */

@@ -36,6 +36,19 @@ struct FzEngine {
 
 /* -- construction -- */
 
+/* Outlives this engine, as lanes may. */
+static FzFlowMarks *
+share_direct_flows (FzPublished *published)
+{
+  FzFlowMarks *marks = atomic_load_explicit (&published->direct_flows, memory_order_relaxed);
+
+  if (marks == NULL) {
+    marks = fz_flow_marks_new ();
+    atomic_store_explicit (&published->direct_flows, marks, memory_order_release);
+  }
+  return marks;
+}
+
 FzEngine *
 fz_engine_new (const FzEngineConfig *config)
 {
@@ -73,6 +86,7 @@ fz_engine_new (const FzEngineConfig *config)
     self->client = fz_client_new (&self->context);
     break;
   case FZ_ROLE_GATEWAY:
+    self->context.direct_flows = share_direct_flows (self->published);
     self->gateway = fz_gateway_new (&self->context);
     break;
   case FZ_ROLE_BARE:

@@ -232,17 +232,42 @@ fz_gateway_names_poll_answer (FzGatewayNames *self, FzDomainAnswer *out)
 
 /* -- packets -- */
 
-static FzNatSession *
-make_session (FzGatewayNames *self, FzGrantee *grantee, const FzNatKey *inside, FzDrop *out_reason)
+/* Direct flows of a client, for fz_nat_add. */
+typedef struct {
+  const FzFlowMarks *marks;
+  const FzIp *client;
+} DirectFlows;
+
+static bool
+is_taken (const void *context, const FzNatKey *outside)
 {
-  const FzIp *target = fz_translations_find_target (grantee->translations, &inside->ip);
+  const DirectFlows *flows = context;
+
+  return fz_flow_marks_has (flows->marks, flows->client, outside);
+}
+
+/* @client: its address */
+static FzNatSession *
+make_session (FzGatewayNames *self,
+              FzGrantee *grantee,
+              const FzIp *client,
+              const FzNatKey *inside,
+              FzInstant now,
+              FzDrop *out_reason)
+{
+  bool is_proxied = fz_nat_is_proxy_ip (&inside->ip);
+  const FzIp *target =
+      is_proxied ? fz_translations_find_target (grantee->translations, &inside->ip) : &inside->ip;
+  DirectFlows flows = { self->context->direct_flows, client };
   FzNat *nat = fz_translations_get_nat (grantee->translations);
   FzNatSession *session;
 
   *out_reason = FZ_DROP_NO_ROUTE;
   if (target == NULL)
     return NULL;
-  session = fz_nat_add (nat, self->context->reclaim, inside, target);
+  fz_flow_marks_age (self->context->direct_flows, now);
+  session = fz_nat_add (
+      nat, self->context->reclaim, inside, target, is_proxied ? is_taken : NULL, &flows);
   *out_reason = session != NULL ? FZ_DROP_NONE : FZ_DROP_QUEUE_FULL;
   return session;
 }
@@ -256,18 +281,19 @@ fz_gateway_names_translate (FzGatewayNames *self,
 {
   FzFlow flow = fz_flow_from_packet (parsed);
   FzNatKey inside = { flow.destination, flow.source_port, flow.protocol };
+  bool is_direct = !fz_nat_is_proxy_ip (&flow.destination);
   FzDrop reason = FZ_DROP_NONE;
   FzNatSession *session;
 
   if (!fz_nat_has_key (flow.protocol))
     return FZ_DROP_UNKNOWN_PROTOCOL;
   if (grantee->translations == NULL)
-    return FZ_DROP_NO_ROUTE;
+    return is_direct ? FZ_DROP_NONE : FZ_DROP_NO_ROUTE;
   session = fz_nat_find_inside (fz_translations_get_nat (grantee->translations), &inside);
   if (session == NULL)
-    session = make_session (self, grantee, &inside, &reason);
+    session = make_session (self, grantee, &flow.source, &inside, now, &reason);
   if (session == NULL)
-    return reason;
+    return is_direct ? FZ_DROP_NONE : reason;
   fz_nat_translate_out (session, packet, parsed, now);
   if (self->next_expiry > fz_instant_add (now, EXPIRY_DELAY_MAX_NS)) /* there were no sessions */
     self->next_expiry = fz_instant_add (now, FZ_S);
@@ -331,8 +357,10 @@ fz_gateway_names_translate_error (const FzGrantee *grantee,
     return 0;
   atomic_store_explicit (&session->received_at, MAX (now, 1), memory_order_relaxed);
   memcpy (out, error->data, error->length);
-  out[is_v4 ? 8 : 7] = ERROR_TTL;
-  memcpy (out + (is_v4 ? 12 : 8), session->inside.ip.bytes, is_v4 ? 4 : 16);
+  if (!session->is_direct) { /* the client knows the routers on a direct flow's way */
+    out[is_v4 ? 8 : 7] = ERROR_TTL;
+    memcpy (out + (is_v4 ? 12 : 8), session->inside.ip.bytes, is_v4 ? 4 : 16);
+  }
   restore_quoted (out + error->transport_offset + FZ_ICMP_HEADER_SIZE, is_v4, session);
   finish_error (out, error);
   return error->length;

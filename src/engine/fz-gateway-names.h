@@ -55,9 +55,10 @@ bool fz_gateway_names_poll_answer (FzGatewayNames *self, FzDomainAnswer *out);
 
 /**
  * fz_gateway_names_translate:
- * @packet: from the client to a proxy address that it may reach; translated in place
+ * @packet: from the client to a proxy address that it may reach, or directly to a host behind one;
+ *   translated in place
  *
- * Finds or makes the session.
+ * Finds or makes the session. What is direct goes as it is where there is no room for one.
  *
  * Returns: FZ_DROP_NONE; FZ_DROP_NO_ROUTE: the name has no address of the family,
  *   FZ_DROP_QUEUE_FULL: no port or session left, FZ_DROP_UNKNOWN_PROTOCOL

@@ -20,8 +20,9 @@
 typedef struct {
   FzLog log;
   FzRng rng;
-  FzReclaim *reclaim;     /* for what lanes may still hold */
-  GPtrArray *unused_nats; /* of FzNat, owned: no peer has them any more, a lane may */
+  FzReclaim *reclaim;        /* for what lanes may still hold */
+  FzFlowMarks *direct_flows; /* gateway: what lanes have let through; borrowed, like @reclaim */
+  GPtrArray *unused_nats;    /* of FzNat, owned: no peer has them any more, a lane may */
   FzNode *node;
   FzOutQueue packets; /* for the TUN */
   FzEventQueue events;

@@ -217,6 +217,9 @@ fz_translations_set (FzTranslations *self,
   attach (domain, &sorted.resource);
   deal_out (domain, ips, n_ips, FZ_IP_V4);
   deal_out (domain, ips, n_ips, FZ_IP_V6);
+  for (size_t i = 0; i < domain->n; i++)
+    if (domain->targets[i].family != FZ_IP_NONE)
+      fz_nat_add_host (self->nat, &domain->targets[i]);
 }
 
 /* -- questions -- */

@@ -310,6 +310,71 @@ test_new_records (void)
   g_assert_cmpuint (fz_sim_world_count (&world, 0, 4), ==, 1);
 }
 
+/* One server, by its name and by its address: two flows that have the same ports, and look the same
+ * on the wire behind the gateway unless one gets another port there. */
+static void
+assert_apart (const FzSimWorld *world, uint32_t named, uint32_t direct, const char *proxy)
+{
+  const FzSimPacket *of_name = fz_sim_world_find (world, 1, named);
+  const FzSimPacket *of_address = fz_sim_world_find (world, 1, direct);
+  char text[FZ_IP_TEXT_MAX];
+
+  g_assert_true (fz_ip_equal (&of_name->destination, &of_address->destination));
+  g_assert_cmpuint (of_name->source_port, !=, of_address->source_port);
+  g_assert_cmpuint (fz_sim_world_count (world, 0, named), ==, 1);
+  g_assert_cmpuint (fz_sim_world_count (world, 0, direct), ==, 1);
+  fz_ip_format (&fz_sim_world_find (world, 0, named)->source, text);
+  g_assert_cmpstr (text, ==, proxy);
+  fz_ip_format (&fz_sim_world_find (world, 0, direct)->source, text);
+  g_assert_cmpstr (text, ==, "10.20.0.12");
+}
+
+static void
+test_name_and_address (gconstpointer data)
+{
+  bool is_direct_first = data != NULL;
+  g_auto (FzSimWorld) world;
+  char text[FZ_IP_TEXT_MAX];
+  uint16_t port;
+
+  setup (&world, fz_sim_seed (63), "*.corp.example", NULL, 0);
+  fz_sim_portal_set_policy (
+      world.portal, 0, fz_sim_portal_add_resource (world.portal, "10.20.0.0/24", NULL, 0), true);
+  fz_sim_world_run (&world, FZ_S);
+  if (is_direct_first) { /* before anybody knows that a name leads there */
+    fz_sim_world_send_udp (&world, 0, "10.20.0.12", 0, 1);
+    fz_sim_world_ping (&world, 0, "10.20.0.12", 2);
+    fz_sim_world_run (&world, 2 * FZ_S);
+    g_assert_cmpuint (fz_sim_world_count (&world, 0, 1), ==, 1);
+    g_assert_cmpuint (fz_sim_world_count (&world, 0, 2), ==, 1);
+  }
+  ask (&world, "old.corp.example", FZ_DNS_TYPE_A, text);
+  fz_sim_world_run (&world, 2 * FZ_S);
+  if (is_direct_first) {
+    fz_sim_world_send_udp (&world, 0, "10.20.0.12", 0, 3);
+    fz_sim_world_ping (&world, 0, "10.20.0.12", 4);
+    fz_sim_world_run (&world, FZ_S);
+  }
+  for (uint32_t mark = 100; mark < 140; mark += 4) {
+    fz_sim_world_send_udp (&world, 0, text, 0, mark);
+    fz_sim_world_send_udp (&world, 0, "10.20.0.12", 0, mark + 1);
+    fz_sim_world_ping (&world, 0, text, mark + 2);
+    fz_sim_world_ping (&world, 0, "10.20.0.12", mark + 3);
+    if (mark > 120) /* after those behind one another */
+      fz_sim_world_run (&world, FZ_S);
+  }
+  fz_sim_world_run (&world, 2 * FZ_S);
+
+  g_assert_cmpuint (world.n_malformed, ==, 0);
+  for (uint32_t mark = 100; mark < 140; mark += 2)
+    assert_apart (&world, mark, mark + 1, text);
+  if (is_direct_first) { /* who was first has kept his port */
+    port = fz_sim_world_find (&world, 1, 1)->source_port;
+    for (uint32_t mark = 101; mark < 140; mark += 4)
+      g_assert_cmpuint (fz_sim_world_find (&world, 1, mark)->source_port, ==, port);
+  }
+}
+
 /* The most specific pattern counts where both admit; where it denies, the other one does. */
 static void
 test_overlap (void)
@@ -417,6 +482,9 @@ main (int argc, char **argv)
   g_test_add_func ("/dns/gateway-restarts", test_gateway_restarts);
   g_test_add_func ("/dns/new-records", test_new_records);
   g_test_add_func ("/dns/overlap", test_overlap);
+  g_test_add_data_func ("/dns/name-and-address/name-first", NULL, test_name_and_address);
+  g_test_add_data_func (
+      "/dns/name-and-address/address-first", GUINT_TO_POINTER (1), test_name_and_address);
   g_test_add_func ("/dns/refused-at-sentinel", test_refused_at_sentinel);
   g_test_add_func ("/dns/loss", test_loss);
   return g_test_run ();

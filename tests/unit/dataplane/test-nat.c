@@ -1,6 +1,7 @@
 /* test-nat.c: fz-nat.h (tunnel.md §§6.6, 12.1 G7, G8, G14) */
 
 #include "src/base/fz-rng.h"
+#include "src/dataplane/fz-flow-marks.h"
 #include "src/dataplane/fz-flow.h"
 #include "src/dataplane/fz-nat.h"
 #include "src/proto/fz-checksum.h"
@@ -38,7 +39,7 @@ add (Bed *bed, uint8_t protocol, uint16_t port, const char *proxy, const char *r
   FzNatKey inside = { test_ip (proxy), port, protocol };
   FzIp ip = test_ip (real);
 
-  return fz_nat_add (bed->nat, bed->reclaim, &inside, &ip);
+  return fz_nat_add (bed->nat, bed->reclaim, &inside, &ip, NULL, NULL);
 }
 
 /* A packet of the session outwards, so that its time begins. */
@@ -218,6 +219,164 @@ test_ports (void)
   tear_down (&bed);
 }
 
+/* -- direct flows to hosts that names lead to -- */
+
+static void
+test_direct (void)
+{
+  TestPacket packet = { .protocol = 17, .source_port = 5000, .payload = 8 };
+  uint8_t bytes[256], before[256];
+  FzNatSession *named, *direct, *moved;
+  FzIpPacket parsed;
+  size_t length;
+  Bed bed;
+
+  set_up (&bed);
+  named = add (&bed, FZ_PROTOCOL_UDP, 5000, "100.96.0.1", "10.0.0.1");
+  moved = add (&bed, FZ_PROTOCOL_UDP, 5000, "10.0.0.1", "10.0.0.1"); /* taken: the next */
+  direct = add (&bed, FZ_PROTOCOL_UDP, 6000, "10.0.0.1", "10.0.0.1");
+  g_assert_false (named->is_direct);
+  g_assert_true (moved->is_direct && direct->is_direct);
+  g_assert_cmpuint (moved->outside.port, ==, 5001);
+  g_assert_cmpuint (direct->outside.port, ==, 6000);
+
+  length = test_packet_build (&packet, bytes);
+  parsed = test_parse (bytes, length);
+  memcpy (before, bytes, length);
+  fz_nat_translate_out (direct, bytes, &parsed, FZ_S);
+  fz_nat_translate_in (direct, bytes, &parsed, false, FZ_S);
+  g_assert_cmpmem (bytes, length, before, length);
+  fz_nat_translate_out (moved, bytes, &parsed, FZ_S);
+  parsed = test_parse (bytes, length);
+  g_assert_cmpmem (bytes, 20, before, 20); /* no address */
+  g_assert_cmpuint (fz_flow_from_packet (&parsed).source_port, ==, 5001);
+  g_assert_true (fz_checksum_is_good (&parsed));
+  send_packet (named, 0, FZ_S);
+
+  /* over: what was never changed is not kept in mind, and its late answers pass */
+  fz_nat_expire (bed.nat, bed.reclaim, 1000 * FZ_S);
+  g_assert_cmpuint (fz_nat_get_n_sessions (bed.nat), ==, 0);
+  g_assert_cmpuint (fz_nat_get_n_expired (bed.nat), ==, 2);
+  g_assert_null (
+      fz_nat_find_outside (bed.nat, &(FzNatKey){ test_ip ("10.0.0.1"), 6000, FZ_PROTOCOL_UDP }));
+  g_assert_true (moved->is_expired && named->is_expired);
+  tear_down (&bed);
+}
+
+static bool
+is_even (const void *context, const FzNatKey *outside)
+{
+  ++*(unsigned *) context;
+  return outside->port % 2 == 0;
+}
+
+static bool
+is_all (const void *context, const FzNatKey *outside)
+{
+  ++*(unsigned *) context;
+  return true;
+}
+
+/* Ports that flows without a session have. */
+static void
+test_taken (void)
+{
+  FzNatKey inside = { test_ip ("100.96.0.1"), 5000, FZ_PROTOCOL_UDP };
+  FzIp real = test_ip ("10.0.0.1");
+  unsigned n_asked = 0;
+  Bed bed;
+
+  set_up (&bed);
+  g_assert_cmpuint (
+      fz_nat_add (bed.nat, bed.reclaim, &inside, &real, is_even, &n_asked)->outside.port, ==, 5001);
+  inside.ip = test_ip ("100.96.0.2");
+  g_assert_cmpuint (
+      fz_nat_add (bed.nat, bed.reclaim, &inside, &real, is_even, &n_asked)->outside.port, ==, 5003);
+  inside.ip = test_ip ("100.96.0.3");
+  n_asked = 0;
+  g_assert_cmpuint (
+      fz_nat_add (bed.nat, bed.reclaim, &inside, &real, is_all, &n_asked)->outside.port, ==, 5000);
+  g_assert_cmpuint (n_asked, <=, 65);
+  tear_down (&bed);
+}
+
+static void
+test_hosts (void)
+{
+  unsigned n_wrong = 0;
+  Bed bed;
+
+  set_up (&bed);
+  for (unsigned i = 0; i < 200; i++) {
+    FzIp ip = test_ip (i % 2 == 0 ? "10.0.0.0" : "2001:db8::");
+
+    ip.bytes[i % 2 == 0 ? 3 : 15] = (uint8_t) i;
+    fz_nat_add_host (bed.nat, &ip);
+  }
+  for (unsigned i = 0; i < 1000; i++) {
+    TestPacket packet = { .is_v6 = i % 2 != 0, .source_port = 1, .payload = 8 };
+    uint8_t bytes[256];
+    size_t length = test_packet_build (&packet, bytes);
+    FzIpPacket parsed = test_parse (bytes, length);
+    FzIp ip = test_ip (i % 2 == 0 ? "10.0.0.0" : "2001:db8::");
+
+    ip.bytes[i % 2 == 0 ? 3 : 15] = (uint8_t) i;
+    ip.bytes[i % 2 == 0 ? 2 : 14] = (uint8_t) (i / 200);
+    memcpy (bytes + (i % 2 == 0 ? 16 : 24), ip.bytes, fz_ip_size (&ip));
+    if (i < 200)
+      g_assert_true (fz_nat_may_have_host (bed.nat, &parsed));
+    else
+      n_wrong += fz_nat_may_have_host (bed.nat, &parsed);
+  }
+  g_test_message ("%u of 800 taken for one of 200", n_wrong);
+  g_assert_cmpuint (n_wrong, <, 120);
+  tear_down (&bed);
+}
+
+static void
+test_crowded (void)
+{
+  FzNatKey inside = { test_ip ("100.96.0.1"), 1, FZ_PROTOCOL_UDP };
+  FzIp real = test_ip ("10.0.0.1");
+  Bed bed;
+
+  set_up (&bed);
+  for (unsigned i = 0; i < FZ_NAT_CROWDED; i++) {
+    g_assert_false (fz_nat_is_crowded (bed.nat));
+    inside.port = (uint16_t) (i + 1);
+    fz_nat_add (bed.nat, bed.reclaim, &inside, &real, NULL, NULL);
+  }
+  g_assert_true (fz_nat_is_crowded (bed.nat));
+  tear_down (&bed);
+}
+
+static void
+test_marks (void)
+{
+  FzFlowMarks *marks = fz_flow_marks_new ();
+  FzIp client = test_ip ("100.64.0.1"), other = test_ip ("100.64.0.2");
+  FzNatKey key = { test_ip ("10.0.0.1"), 5000, FZ_PROTOCOL_UDP };
+  FzNatKey next = { key.ip, 5001, key.protocol };
+  FzInstant now = 3600 * FZ_S;
+
+  fz_flow_marks_age (marks, now);
+  g_assert_false (fz_flow_marks_has (marks, &client, &key));
+  fz_flow_marks_add (marks, &client, &key);
+  g_assert_true (fz_flow_marks_has (marks, &client, &key));
+  g_assert_false (fz_flow_marks_has (marks, &other, &key));
+  g_assert_false (fz_flow_marks_has (marks, &client, &next));
+
+  now += FZ_FLOW_MARKS_AGE_S * FZ_S;
+  fz_flow_marks_age (marks, now);
+  fz_flow_marks_add (marks, &other, &key);
+  fz_flow_marks_age (marks, now + FZ_FLOW_MARKS_AGE_S * FZ_S - 1);
+  g_assert_true (fz_flow_marks_has (marks, &client, &key));
+  fz_flow_marks_age (marks, now + FZ_FLOW_MARKS_AGE_S * FZ_S);
+  g_assert_false (fz_flow_marks_has (marks, &client, &key));
+  g_assert_true (fz_flow_marks_has (marks, &other, &key));
+  fz_flow_marks_free (marks);
+}
+
 /* Random sessions: whatever is made and ends, inside and outside stay one to one. */
 static void
 test_bijection (void)
@@ -240,7 +399,7 @@ test_bijection (void)
     real.bytes[3] = (uint8_t) (1 + fz_rng_below (&rng, 3));
     session = fz_nat_find_inside (bed.nat, &inside);
     if (session == NULL) {
-      session = fz_nat_add (bed.nat, bed.reclaim, &inside, &real);
+      session = fz_nat_add (bed.nat, bed.reclaim, &inside, &real, NULL, NULL);
       g_assert_nonnull (session);
     }
     send_packet (session, ACK, now);
@@ -336,10 +495,10 @@ test_too_many (void)
   set_up (&bed);
   for (unsigned i = 0; i < FZ_NAT_SESSIONS_MAX; i++) {
     inside.port = (uint16_t) (i + 1);
-    g_assert_nonnull (fz_nat_add (bed.nat, bed.reclaim, &inside, &real));
+    g_assert_nonnull (fz_nat_add (bed.nat, bed.reclaim, &inside, &real, NULL, NULL));
   }
   inside.port = 0;
-  g_assert_null (fz_nat_add (bed.nat, bed.reclaim, &inside, &real));
+  g_assert_null (fz_nat_add (bed.nat, bed.reclaim, &inside, &real, NULL, NULL));
   tear_down (&bed);
 }
 
@@ -416,7 +575,7 @@ test_threads (void)
   for (unsigned round = 1; round <= 300; round++) {
     for (inside.port = 1; inside.port <= 300; inside.port++)
       if (fz_nat_find_inside (race.bed.nat, &inside) == NULL)
-        g_assert_nonnull (fz_nat_add (race.bed.nat, race.bed.reclaim, &inside, &real));
+        g_assert_nonnull (fz_nat_add (race.bed.nat, race.bed.reclaim, &inside, &real, NULL, NULL));
     if (round % 3 == 0)
       fz_nat_expire (race.bed.nat, race.bed.reclaim, FZ_INSTANT_NEVER - 1);
     fz_reclaim_collect (race.bed.reclaim);
@@ -465,6 +624,11 @@ main (int argc, char **argv)
   g_test_add_func ("/nat/translate/corrupt", test_corrupt);
   g_test_add_func ("/nat/translate/partial", test_partial);
   g_test_add_func ("/nat/ports", test_ports);
+  g_test_add_func ("/nat/direct", test_direct);
+  g_test_add_func ("/nat/direct/taken", test_taken);
+  g_test_add_func ("/nat/direct/hosts", test_hosts);
+  g_test_add_func ("/nat/direct/crowded", test_crowded);
+  g_test_add_func ("/nat/direct/marks", test_marks);
   g_test_add_func ("/nat/bijection", test_bijection);
   g_test_add_func ("/nat/lifetimes", test_lifetimes);
   g_test_add_func ("/nat/expired", test_expired);
