@@ -99,11 +99,17 @@ announce_state (FzControl *self, FzServiceState before, FzServiceReason before_r
                            (uint32_t) n_resources);
 }
 
+static bool
+is_somebodys_wish (FzServiceReason reason)
+{
+  return reason == FZ_REASON_NONE || reason == FZ_REASON_USER || reason == FZ_REASON_OWNER_LEFT;
+}
+
 static void
 log_state (FzControl *self, FzServiceState before)
 {
   fz_log (&self->log,
-          self->machine.state == FZ_SERVICE_ERROR ? FZ_LOG_WARNING : FZ_LOG_INFO,
+          is_somebodys_wish (self->machine.reason) ? FZ_LOG_INFO : FZ_LOG_WARNING,
           "state-changed",
           "the tunnel has another state",
           FZ_KV_TEXT ("state", fz_service_state_name (self->machine.state)),

@@ -177,6 +177,35 @@ is_in_head (const FzLogEntryField *field)
   return false;
 }
 
+/* The words at the start of a line say already what the event's name says. */
+static bool
+tells_nothing_new (const FzLogEntryField *field)
+{
+  return g_str_equal (field->key, "event") || field->value[0] == '\0' ||
+         (field->type == FZ_LOG_VALUE_WORD && g_str_equal (field->value, "null"));
+}
+
+static void
+append_fields (const FzLogEntry *self, bool is_terse, GString *text)
+{
+  for (guint i = 0; self->kind == FZ_LOG_LINE_JSON && i < self->fields->len; i++) {
+    const FzLogEntryField *field = self->fields->pdata[i];
+
+    if (!is_in_head (field) && !(is_terse && tells_nothing_new (field)))
+      g_string_append_printf (text, "%s%s=%s", text->len > 0 ? " " : "", field->key, field->value);
+  }
+}
+
+char *
+fz_log_entry_get_details (const FzLogEntry *self)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  if (!g_str_equal (self->message, self->raw)) /* which says them all */
+    append_fields (self, true, text);
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
 char *
 fz_log_entry_to_text (const FzLogEntry *self)
 {
@@ -194,12 +223,7 @@ fz_log_entry_to_text (const FzLogEntry *self)
                           self->target,
                           self->target[0] != '\0' ? ": " : "",
                           self->message);
-  for (guint i = 0; self->kind == FZ_LOG_LINE_JSON && i < self->fields->len; i++) {
-    const FzLogEntryField *field = self->fields->pdata[i];
-
-    if (!is_in_head (field))
-      g_string_append_printf (text, " %s=%s", field->key, field->value);
-  }
+  append_fields (self, false, text);
   return g_string_free (g_steal_pointer (&text), FALSE);
 }
 

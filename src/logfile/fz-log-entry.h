@@ -33,6 +33,11 @@ FzLogEntry *fz_log_entry_parse (FzSpan bytes, uint32_t line);
 void fz_log_entry_free (FzLogEntry *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FzLogEntry, fz_log_entry_free)
 
+/* What a line says beside its words: "path=direct remote=192.0.2.2:52625". Without time, level,
+ * target, message and event, which are told otherwise, and without empty values; "" of lines that
+ * are no JSON. */
+char *fz_log_entry_get_details (const FzLogEntry *self);
+
 /* "2026-03-01 09:12:44.031 ERROR wireguard: message key=value", local time; the raw line for RAW.
  */
 char *fz_log_entry_to_text (const FzLogEntry *self);

@@ -33,6 +33,7 @@ struct FzPhoenix {
   FzSocketAddress *resolvers; /* NULL: as the system does */
   size_t n_resolvers;
   unsigned speed;
+  bool is_known_away; /* has been said since it was last reached */
   FzRng rng;
   FzLog log;
 
@@ -154,15 +155,17 @@ close_transport (FzPhoenix *self)
     fz_websocket_abandon (g_steal_pointer (&self->websocket));
 }
 
+/* An outage is worth one warning, not one a try. */
 static void
 report_disconnected (FzPhoenix *self, const FzChannelOut *out)
 {
   fz_log (&self->log,
-          FZ_LOG_INFO,
+          self->is_known_away ? FZ_LOG_INFO : FZ_LOG_WARNING,
           "portal-disconnected",
           "no connection to the portal, trying again",
           FZ_KV_TEXT ("reason", out->text),
           FZ_KV_U64 ("retry_in_ms", out->delay_ns / FZ_MS));
+  self->is_known_away = true;
   self->callbacks.on_disconnected (out->refusal, out->text, out->delay_ns, self->user_data);
 }
 
@@ -184,6 +187,7 @@ perform (FzPhoenix *self, const FzChannelOut *out)
     g_clear_pointer (&self->websocket, fz_websocket_abandon);
     break;
   case FZ_CHANNEL_OUT_CONNECTED:
+    self->is_known_away = false;
     fz_log (&self->log,
             FZ_LOG_INFO,
             "portal-connected",

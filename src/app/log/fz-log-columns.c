@@ -4,9 +4,10 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
-#define MESSAGE_BYTES_MAX 600u            /* more is not seen in one line, but would be laid out */
-#define COLUMN_KEY        "fz-log-column" /* of a list item: its FzLogColumn */
-#define TIME_OF_DAY       11              /* bytes of "2026-03-01 " */
+#define MESSAGE_BYTES_MAX 600u /* more is not seen in one line, but would be laid out */
+#define DETAILS_ALPHA     (G_MAXUINT16 / 100 * 68) /* still 4.5:1 against every background */
+#define COLUMN_KEY        "fz-log-column"          /* of a list item: its FzLogColumn */
+#define TIME_OF_DAY       11                       /* bytes of "2026-03-01 " */
 
 static const struct {
   const char *icon;
@@ -195,6 +196,21 @@ cut (const char *text)
   return g_utf8_make_valid (text, (gssize) MIN (n, MESSAGE_BYTES_MAX));
 }
 
+/* The message, and fainter what it is about: "connected to a peer  path=direct". */
+static void
+set_message (GtkLabel *label, const char *message, const char *details)
+{
+  g_autoptr (PangoAttrList) attributes = pango_attr_list_new ();
+  g_autofree char *all = g_strjoin (details[0] != '\0' ? "  " : "", message, details, NULL);
+  g_autofree char *text = cut (all);
+  PangoAttribute *faint = pango_attr_foreground_alpha_new (DETAILS_ALPHA);
+
+  faint->start_index = (guint) strlen (message);
+  pango_attr_list_insert (attributes, faint);
+  gtk_label_set_text (label, text);
+  gtk_label_set_attributes (label, attributes);
+}
+
 /* The row is the one thing in the list that takes the focus; it has no name unless we give it one.
  */
 static void
@@ -220,12 +236,13 @@ show_message (const FzLogColumns *all, GtkListItem *item)
   const FzLogEntry *entry = entry_of (item);
   GtkWidget *label = gtk_list_item_get_child (item);
   g_autofree char *text = cut (entry->message);
+  g_autofree char *details = fz_log_entry_get_details (entry);
 
   if (entry->kind == FZ_LOG_LINE_RAW)
     gtk_widget_add_css_class (label, "monospace");
   else
     gtk_widget_remove_css_class (label, "monospace");
-  gtk_label_set_text (GTK_LABEL (label), text);
+  set_message (GTK_LABEL (label), text, details);
   name_row (label, entry, text);
 }
 

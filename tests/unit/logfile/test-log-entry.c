@@ -44,6 +44,32 @@ test_json (void)
       text, ==, "2026-03-01 09:12:44.031 INFO    ice: it is\nup n=3 span={\"a\":[1]} peer=c1f0");
 }
 
+/* What stands behind the message in a list of lines. */
+static void
+test_details (void)
+{
+  static const struct {
+    const char *line, *details;
+  } cases[] = {
+    { "{\"time\":\"2026-03-01T09:12:44.031Z\",\"severity\":\"INFO\",\"target\":\"node\","
+      "\"message\":\"up\",\"event\":\"peer-up\",\"from\":null,\"why\":\"\",\"path\":\"direct\","
+      "\"n\":0,\"is_new\":false}",
+      "path=direct n=0 is_new=false" },
+    { "{\"event\":\"dns-set\",\"word\":\"null\"}", "word=null" },
+    { "{\"message\":\"only\"}", "" },
+    { "{\"a\":1}", "" }, /* the message is the line */
+    { "2026-03-01T09:12:44.031Z  WARN a::b: say k=v", "" },
+    { "{\"severity\":\"ERROR\",\"n\":1,\"mess", "" },
+  };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autoptr (FzLogEntry) entry = parse (cases[i].line);
+    g_autofree char *details = fz_log_entry_get_details (entry);
+
+    g_assert_cmpstr (details, ==, cases[i].details);
+  }
+}
+
 static void
 test_no_message (void)
 {
@@ -104,6 +130,7 @@ main (int argc, char **argv)
   g_setenv ("TZ", "UTC", TRUE);
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/log-entry/json", test_json);
+  g_test_add_func ("/log-entry/details", test_details);
   g_test_add_func ("/log-entry/no-message", test_no_message);
   g_test_add_func ("/log-entry/text", test_text);
   g_test_add_func ("/log-entry/raw", test_raw);
