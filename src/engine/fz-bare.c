@@ -293,6 +293,7 @@ fz_bare_handle_node_event (FzBare *self, const FzNodeEvent *event, FzInstant now
     g_hash_table_remove (self->peers, &event->id);
     return;
   case FZ_NODE_EVENT_NO_RELAYS:
+  case FZ_NODE_EVENT_ADDRESS_TAKEN:
     return;
   }
 }

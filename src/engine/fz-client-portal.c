@@ -361,6 +361,7 @@ fz_client_handle_command (FzClient *self, const FzCommand *command, FzInstant no
   case FZ_COMMAND_DOMAIN_RESOLVED:
   case FZ_COMMAND_ADD_BARE_PEER:
   case FZ_COMMAND_NETWORK_CHANGED:
+  case FZ_COMMAND_PORT_CHANGED:
   case FZ_COMMAND_SHUT_DOWN:
     break;
   }

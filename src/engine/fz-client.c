@@ -468,7 +468,6 @@ handle_established (FzClient *self, const FzUuid *id, FzInstant now)
 void
 fz_client_handle_node_event (FzClient *self, const FzNodeEvent *event, FzInstant now)
 {
-  FzEvent out = { .kind = FZ_EVENT_NO_RELAYS };
 
   switch (event->kind) {
   case FZ_NODE_EVENT_ESTABLISHED:
@@ -485,7 +484,10 @@ fz_client_handle_node_event (FzClient *self, const FzNodeEvent *event, FzInstant
     fz_client_clean_up_gateway (self, &event->id, now);
     return;
   case FZ_NODE_EVENT_NO_RELAYS:
-    fz_event_queue_push (&self->context->events, &out, NULL);
+    fz_role_push_event (self->context, FZ_EVENT_NO_RELAYS);
+    return;
+  case FZ_NODE_EVENT_ADDRESS_TAKEN:
+    fz_role_push_event (self->context, FZ_EVENT_ADDRESS_TAKEN);
     return;
   case FZ_NODE_EVENT_SILENT:
     return; /* of bare peers only */

@@ -36,7 +36,8 @@ typedef enum {
   FZ_COMMAND_DOMAIN_RESOLVED, /* gateway, to FZ_EVENT_RESOLVE_DOMAIN */
   FZ_COMMAND_ADD_BARE_PEER,   /* FZ_ROLE_BARE: a static WireGuard peer */
   FZ_COMMAND_NETWORK_CHANGED,
-  FZ_COMMAND_SHUT_DOWN, /* goodbye to every peer; poll the transmits, then free the engine */
+  FZ_COMMAND_PORT_CHANGED, /* after FZ_EVENT_ADDRESS_TAKEN */
+  FZ_COMMAND_SHUT_DOWN,    /* goodbye to every peer; poll the transmits, then free the engine */
 
   /* from the user, client */
   FZ_COMMAND_SET_INTERNET, /* whether the Internet resource, where there is one, takes everything */

@@ -32,13 +32,14 @@
 #define FZ_HANDSHAKE_MIN_GAP_S  20u /* §2.8: between handshakes for a new path */
 
 typedef enum {
-  FZ_NODE_EVENT_ESTABLISHED,  /* once: path and session are there */
-  FZ_NODE_EVENT_SESSION,      /* established before, and a new session to send on */
-  FZ_NODE_EVENT_PATH_CHANGED, /* established, and packets take another way */
-  FZ_NODE_EVENT_FAILED,       /* gone */
-  FZ_NODE_EVENT_CLOSED,       /* gone by our own decision */
-  FZ_NODE_EVENT_SILENT,       /* bare peer: it does not answer handshakes */
-  FZ_NODE_EVENT_NO_RELAYS,    /* of the node: the last relay is gone */
+  FZ_NODE_EVENT_ESTABLISHED,   /* once: path and session are there */
+  FZ_NODE_EVENT_SESSION,       /* established before, and a new session to send on */
+  FZ_NODE_EVENT_PATH_CHANGED,  /* established, and packets take another way */
+  FZ_NODE_EVENT_FAILED,        /* gone */
+  FZ_NODE_EVENT_CLOSED,        /* gone by our own decision */
+  FZ_NODE_EVENT_SILENT,        /* bare peer: it does not answer handshakes */
+  FZ_NODE_EVENT_NO_RELAYS,     /* of the node: the last relay is gone */
+  FZ_NODE_EVENT_ADDRESS_TAKEN, /* of the node: FZ_EVENT_ADDRESS_TAKEN */
 } FzNodeEventKind;
 
 typedef struct {

@@ -301,6 +301,7 @@ check_command (const FzEngine *self, const FzCommand *command, GError **error)
   case FZ_COMMAND_DOMAIN_RESOLVED:
   case FZ_COMMAND_ADD_BARE_PEER:
   case FZ_COMMAND_NETWORK_CHANGED:
+  case FZ_COMMAND_PORT_CHANGED:
   case FZ_COMMAND_SHUT_DOWN:
     return true;
   }
@@ -393,6 +394,9 @@ handle_common_command (FzEngine *self, const FzCommand *command, FzInstant now, 
     return true;
   case FZ_COMMAND_NETWORK_CHANGED:
     reset_network (self, now);
+    return true;
+  case FZ_COMMAND_PORT_CHANGED:
+    fz_node_restart_relays (node, now);
     return true;
   case FZ_COMMAND_SHUT_DOWN:
     fz_log_plain (&self->context.log, FZ_LOG_INFO, "shutdown", "saying goodbye to every peer");

@@ -18,6 +18,8 @@ typedef enum {
   FZ_EVENT_PUBLIC_KEY_CHANGED, /* reconnect to the portal with the new key */
 
   /* for the host */
+  FZ_EVENT_ADDRESS_TAKEN,     /* a relay serves somebody else at our address: take another port, and
+                                 then FZ_COMMAND_PORT_CHANGED */
   FZ_EVENT_INTERFACE_CHANGED, /* addresses and routes of the TUN */
   FZ_EVENT_RESOURCES_CHANGED, /* client: fz_engine_get_resources */
   FZ_EVENT_PEER_CONNECTED,    /* path and session are up */

@@ -587,6 +587,7 @@ fz_gateway_handle_command (FzGateway *self, const FzCommand *command, FzInstant 
   case FZ_COMMAND_SET_INTERNET:
   case FZ_COMMAND_ADD_BARE_PEER:
   case FZ_COMMAND_NETWORK_CHANGED:
+  case FZ_COMMAND_PORT_CHANGED:
   case FZ_COMMAND_SHUT_DOWN:
     break;
   }
@@ -612,7 +613,6 @@ void
 fz_gateway_handle_node_event (FzGateway *self, const FzNodeEvent *event, FzInstant now)
 {
   FzGrantee *grantee = fz_grants_find (self->grants, &event->id);
-  FzEvent out = { .kind = FZ_EVENT_NO_RELAYS };
 
   switch (event->kind) {
   case FZ_NODE_EVENT_ESTABLISHED:
@@ -628,7 +628,10 @@ fz_gateway_handle_node_event (FzGateway *self, const FzNodeEvent *event, FzInsta
     handle_gone (self, &event->id);
     return;
   case FZ_NODE_EVENT_NO_RELAYS:
-    fz_event_queue_push (&self->context->events, &out, NULL);
+    fz_role_push_event (self->context, FZ_EVENT_NO_RELAYS);
+    return;
+  case FZ_NODE_EVENT_ADDRESS_TAKEN:
+    fz_role_push_event (self->context, FZ_EVENT_ADDRESS_TAKEN);
     return;
   case FZ_NODE_EVENT_SESSION:
   case FZ_NODE_EVENT_SILENT:

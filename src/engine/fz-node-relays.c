@@ -72,6 +72,25 @@ offer_candidate (FzNode *self, const FzRelayEvent *event, FzInstant now)
   }
 }
 
+static bool
+has_established (const FzNode *self)
+{
+  for (uint32_t i = 0; i < self->slots->len; i++) {
+    const FzConnection *connection = fz_node_get_slot (self, i)->connection;
+
+    if (connection != NULL && fz_connection_is_established (connection))
+      return true;
+  }
+  return false;
+}
+
+void
+fz_node_restart_relays (FzNode *self, FzInstant now)
+{
+  fz_relay_pool_reset (self->context.relays, now);
+  fz_node_drain_relays (self, now);
+}
+
 void
 fz_node_drain_relays (FzNode *self, FzInstant now)
 {
@@ -91,6 +110,10 @@ fz_node_drain_relays (FzNode *self, FzInstant now)
       break;
     case FZ_RELAY_EVENT_GONE:
       migrate_from (self, &event.relay_id, now);
+      break;
+    case FZ_RELAY_EVENT_ADDRESS_TAKEN:
+      if (!has_established (self)) /* a path that works is worth more */
+        fz_node_emit (self, FZ_NODE_EVENT_ADDRESS_TAKEN, NULL);
       break;
     case FZ_RELAY_EVENT_NONE_LEFT:
       fz_node_emit (self, FZ_NODE_EVENT_NO_RELAYS, NULL);

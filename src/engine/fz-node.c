@@ -524,8 +524,7 @@ fz_node_reset (FzNode *self, FzInstant now)
   fz_identity_free (self->context.identity);
   make_identity (self);
   self->have_peers_changed = true; /* lanes check mac1 by the published key, connections or none */
-  fz_relay_pool_reset (self->context.relays, now);
-  fz_node_drain_relays (self, now);
+  fz_node_restart_relays (self, now);
 }
 
 void

@@ -81,6 +81,9 @@ void fz_node_update_relays (FzNode *self,
                             size_t n_offered,
                             FzInstant now);
 
+/* Our port is another one: relays are asked anew, and what they say is offered as it comes. */
+void fz_node_restart_relays (FzNode *self, FzInstant now);
+
 /* The network changed: everything starts over with a new key (§1.9, hard reset). */
 void fz_node_reset (FzNode *self, FzInstant now);
 

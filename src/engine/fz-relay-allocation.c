@@ -130,6 +130,17 @@ is_challenge (const FzRelayRequest *request, const FzStunMessage *message, bool 
   }
 }
 
+/* coturn says so unsigned, and before it would ask who we are: to a process that was killed and is
+ * back on its port within the ten minutes of the old one's allocation, whose name it does not have.
+ * A forger who sees our transaction ids could say it too; what he gains is that we take another
+ * port (RFC 8656 §7.4). */
+static bool
+says_taken (const FzRelayRequest *request, const FzStunMessage *message)
+{
+  return request->kind == FZ_RELAY_REQUEST_ALLOCATE && !request->had_nonce &&
+         message->error_code == FZ_STUN_ERROR_ALLOCATION_MISMATCH;
+}
+
 FzRelayVerdict
 fz_relay_allocation_judge (FzRelayLink *self,
                            const FzRelayRequest *request,
@@ -145,6 +156,8 @@ fz_relay_allocation_judge (FzRelayLink *self,
   if (is_error && is_challenge (request, message, is_signed) &&
       request->n_challenges < CHALLENGES_MAX)
     return adopt_challenge (self, message) ? FZ_RELAY_VERDICT_CHALLENGE : FZ_RELAY_VERDICT_IGNORE;
+  if (is_error && says_taken (request, message))
+    return FZ_RELAY_VERDICT_TAKEN;
   return is_signed ? FZ_RELAY_VERDICT_ANSWER : FZ_RELAY_VERDICT_IGNORE;
 }
 
@@ -212,12 +225,26 @@ fail (FzRelayLink *self, uint16_t code, FzInstant now)
   fz_log (&self->log,
           FZ_LOG_INFO,
           "allocation-failed",
-          "relay gives us no allocation",
+          code == 0 ? "relay does not answer our request for an allocation"
+                    : "relay refuses us an allocation",
           FZ_KV_UUID ("relay", &self->id),
           FZ_KV_U64 ("code", code));
   g_array_set_size (self->wanted, 0);
   self->n_mismatches = 0;
   set_state (self, FZ_ALLOCATION_FAILED, fz_instant_add (now, RETRY_NS));
+}
+
+void
+fz_relay_allocation_handle_taken (FzRelayLink *self, FzInstant now)
+{
+  fz_log (&self->log,
+          FZ_LOG_INFO,
+          "address-taken",
+          "relay has an allocation for our address already, from before",
+          FZ_KV_UUID ("relay", &self->id));
+  g_array_set_size (self->wanted, 0);
+  set_state (self, FZ_ALLOCATION_FAILED, fz_instant_add (now, RETRY_NS));
+  fz_relay_link_push_event (self, FZ_RELAY_EVENT_ADDRESS_TAKEN, NULL);
 }
 
 static void

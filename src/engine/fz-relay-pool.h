@@ -31,6 +31,7 @@ typedef enum {
   FZ_RELAY_EVENT_CANDIDATE,         /* offer it to connections */
   FZ_RELAY_EVENT_CANDIDATE_INVALID, /* relayed: withdraw it from every connection */
   FZ_RELAY_EVENT_GONE,              /* connections that use this relay need another (§1.6) */
+  FZ_RELAY_EVENT_ADDRESS_TAKEN,     /* we need another address to send to it from */
   FZ_RELAY_EVENT_NONE_LEFT,         /* tell the portal: no_relays */
 } FzRelayEventKind;
 

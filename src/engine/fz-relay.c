@@ -45,8 +45,10 @@ fz_relay_link_poll_transmit (FzRelayLink *self, FzRelayTransmit *out)
 void
 fz_relay_link_push_event (FzRelayLink *self, FzRelayEventKind kind, const FzCandidate *c)
 {
-  FzRelayEvent event = { .kind = kind, .relay_id = self->id, .candidate = *c };
+  FzRelayEvent event = { .kind = kind, .relay_id = self->id };
 
+  if (c != NULL)
+    event.candidate = *c;
   g_queue_push_tail (&self->events, g_memdup2 (&event, sizeof event));
 }
 
@@ -451,6 +453,11 @@ handle_turn (FzRelayLink *self,
     sample_rtt (self, &request, now);
     g_array_remove_index (self->requests, index);
     fz_relay_allocation_handle_answer (self, &request, message, local, now);
+    return FZ_DROP_NONE;
+  case FZ_RELAY_VERDICT_TAKEN:
+    sample_rtt (self, &request, now);
+    g_array_remove_index (self->requests, index);
+    fz_relay_allocation_handle_taken (self, now);
     return FZ_DROP_NONE;
   }
   return FZ_DROP_NONE;

@@ -54,16 +54,22 @@ fz_role_send_or_keep (FzRoleContext *self,
   return true;
 }
 
+void
+fz_role_push_event (FzRoleContext *self, FzEventKind kind)
+{
+  FzEvent event = { .kind = kind };
+
+  fz_event_queue_push (&self->events, &event, NULL);
+}
+
 bool
 fz_role_report_upsert (FzRoleContext *self, FzUpsert result, const char *who, GError **error)
 {
-  FzEvent event = { .kind = FZ_EVENT_NO_RELAYS };
-
   switch (result) {
   case FZ_UPSERT_DONE:
     return true;
   case FZ_UPSERT_NO_RELAYS:
-    fz_event_queue_push (&self->events, &event, NULL);
+    fz_role_push_event (self, FZ_EVENT_NO_RELAYS);
     return true;
   case FZ_UPSERT_TOO_MANY:
     g_set_error (error,

@@ -52,6 +52,8 @@ fz_role_note_pushed_out (FzRoleContext *self, size_t n)
 bool fz_role_is_own_ip (const FzRoleContext *self, const FzIp *ip);
 void fz_role_set_interface (FzRoleContext *self, const FzInterface *interface);
 
+void fz_role_push_event (FzRoleContext *self, FzEventKind kind); /* that is all it says */
+
 /* An IP packet for the TUN. */
 void fz_role_deliver (FzRoleContext *self, FzSpan packet);
 

@@ -180,6 +180,7 @@ name_event (FzRole role, FzEventKind kind)
   case FZ_EVENT_NO_RELAYS:
     return "no_relays";
   case FZ_EVENT_PUBLIC_KEY_CHANGED:
+  case FZ_EVENT_ADDRESS_TAKEN:
   case FZ_EVENT_INTERFACE_CHANGED:
   case FZ_EVENT_RESOURCES_CHANGED:
   case FZ_EVENT_PEER_CONNECTED:

@@ -176,16 +176,22 @@ on_repair_timeout (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
+typedef enum {
+  SOCKETS,           /* beside the old ones, where the system allows it */
+  SOCKETS_ELSEWHERE, /* on another port */
+  DEVICE,
+} What;
+
 /* Takes the lanes down, replaces what is asked for, starts them again. What the lanes had handed
  * over is dealt with, so nothing waits for them when they come back. */
 static void
-replace (FzHostLanes *self, bool sockets, bool tun)
+replace (FzHostLanes *self, What what)
 {
   GError *error = NULL;
 
   if (self->state != STATE_RUNNING && self->state != STATE_REPAIRING)
     return;
-  if (sockets)
+  if (what == SOCKETS)
     fz_host_sockets_prepare (self->sockets);
   if (self->state == STATE_RUNNING)
     self->halted_at = fz_clock_now (self->config.clock);
@@ -195,12 +201,12 @@ replace (FzHostLanes *self, bool sockets, bool tun)
     return;
   }
   g_clear_handle_id (&self->repair_id, g_source_remove);
-  if (sockets)
+  if (what != DEVICE)
     fz_host_sockets_change (self->sockets, self->state == STATE_RUNNING ? self->lanes : NULL);
   fz_driver_drain_rings (self->driver);
   if (self->state == STATE_FAILED) /* by what came of the rings: for good */
     return;
-  if (tun)
+  if (what == DEVICE)
     close_device (self);
   repair (self);
 }
@@ -214,7 +220,7 @@ replace_tun (FzHostLanes *self)
   fz_log_plain (
       &self->log, FZ_LOG_WARNING, "tun-gone", "the tunnel device was removed; making it again");
   self->n_reopened++;
-  replace (self, false, true);
+  replace (self, DEVICE);
 }
 
 static void
@@ -451,7 +457,16 @@ fz_host_lanes_stop (FzHostLanes *self)
 void
 fz_host_lanes_replace_sockets (FzHostLanes *self)
 {
-  replace (self, true, false);
+  replace (self, SOCKETS);
+}
+
+bool
+fz_host_lanes_move_port (FzHostLanes *self)
+{
+  if (self->state != STATE_RUNNING || !fz_host_sockets_leave_port (self->sockets))
+    return false;
+  replace (self, SOCKETS_ELSEWHERE);
+  return true;
 }
 
 bool

@@ -53,6 +53,9 @@ bool fz_host_lanes_are_running (const FzHostLanes *self); /* no repair is going 
 /* New sockets in place of those that are open. */
 void fz_host_lanes_replace_sockets (FzHostLanes *self);
 
+/* The same on another port. False: the port is not ours to choose, or not now. */
+bool fz_host_lanes_move_port (FzHostLanes *self);
+
 /* Addresses and routes are to be as @event says, FZ_EVENT_INTERFACE_CHANGED. False: it has failed.
  */
 bool fz_host_lanes_set_interface (FzHostLanes *self, const FzEvent *event);

@@ -107,6 +107,15 @@ fz_host_sockets_abandon (FzHostSockets *self)
   self->has_next = false;
 }
 
+bool
+fz_host_sockets_leave_port (FzHostSockets *self)
+{
+  if (self->config.require_port)
+    return false;
+  self->config.port = 0;
+  return true;
+}
+
 /* Nothing has a gap, neither what comes nor what leaves. */
 static void
 take_over (FzHostSockets *self, FzLanes *lanes)

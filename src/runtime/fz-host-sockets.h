@@ -33,6 +33,10 @@ const FzUdpPair *fz_host_sockets_get_pairs (const FzHostSockets *self);
 void fz_host_sockets_prepare (FzHostSockets *self);
 void fz_host_sockets_abandon (FzHostSockets *self); /* no change after all */
 
+/* From the next fz_host_sockets_open on any port will do. False: the configuration wants its own.
+ */
+bool fz_host_sockets_leave_port (FzHostSockets *self);
+
 /**
  * fz_host_sockets_change:
  * @lanes: halted; what lies in the old sockets is dealt with by them. NULL: there is no device for

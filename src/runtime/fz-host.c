@@ -22,8 +22,9 @@
 
 #include <errno.h>
 
-#define GOODBYE_MS   20u        /* for sockets that are full at the end */
-#define SUSPENDED_NS (5 * FZ_S) /* paths that slept longer are made anew */
+#define GOODBYE_MS    20u         /* for sockets that are full at the end */
+#define SUSPENDED_NS  (5 * FZ_S)  /* paths that slept longer are made anew */
+#define MOVE_EVERY_NS (30 * FZ_S) /* to another port, at most: a forger may ask for it */
 
 struct FzHost {
   FzHostConfig config;
@@ -40,6 +41,8 @@ struct FzHost {
   FzTunWriter *writer; /* the engine's own packets */
 
   guint fatal_id;
+  guint move_id;      /* to another port, soon */
+  FzInstant moved_at; /* 0: never */
   GError *fatal;
   FzResumeWatch *resume_watch;
 };
@@ -117,11 +120,45 @@ on_dns_command (const FzCommand *command, gpointer user_data)
   fz_host_run_command (user_data, command, NULL);
 }
 
+/* Not where the event came: the lanes may be in the middle of a record. */
+static gboolean
+on_move_idle (gpointer data)
+{
+  FzHost *self = data;
+  FzCommand command = { .kind = FZ_COMMAND_PORT_CHANGED };
+
+  self->move_id = 0;
+  if (!fz_host_lanes_move_port (self->lanes))
+    return G_SOURCE_REMOVE;
+  self->moved_at = fz_clock_now (self->clock);
+  fz_log (&self->config.log,
+          FZ_LOG_INFO,
+          "port-changed",
+          "a relay still serves our former self at the old port; taking another one",
+          FZ_KV_U64 ("port", fz_host_get_port (self, FZ_IP_V4)));
+  fz_host_run_command (self, &command, NULL);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+leave_address (FzHost *self)
+{
+  bool is_soon = self->moved_at != 0 &&
+                 fz_instant_since (self->moved_at, fz_clock_now (self->clock)) < MOVE_EVERY_NS;
+
+  if (self->move_id == 0 && !is_soon)
+    self->move_id = g_idle_add (on_move_idle, self);
+}
+
 static void
 on_event (void *context, const FzEvent *event)
 {
   FzHost *self = context;
 
+  if (event->kind == FZ_EVENT_ADDRESS_TAKEN) {
+    leave_address (self);
+    return;
+  }
   if (event->kind == FZ_EVENT_INTERFACE_CHANGED &&
       !fz_host_lanes_set_interface (self->lanes, event))
     return;
@@ -350,6 +387,7 @@ fz_host_stop (FzHost *self)
   say_goodbye (self);
   g_clear_pointer (&self->dns, fz_host_dns_free);
   g_clear_handle_id (&self->fatal_id, g_source_remove);
+  g_clear_handle_id (&self->move_id, g_source_remove);
   return fz_host_lanes_stop (self->lanes);
 }
 

@@ -310,6 +310,7 @@ on_host_event (const FzEvent *event, gpointer user_data)
                   event->dns_query.message,
                   event->dns_query.length);
     break;
+  case FZ_EVENT_ADDRESS_TAKEN:
   case FZ_EVENT_RESOLVE_DOMAIN:
     break; /* the host's own affair */
   }

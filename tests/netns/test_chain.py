@@ -574,6 +574,18 @@ class Relayed(ChainCase):
         self.assertGreater(rate, 1e6)
         print(f"relayed by coturn: {rate / 1e6:.0f} Mbit/s")
 
+        # coturn keeps the allocation of what was killed for ten minutes: at that port it serves nobody else
+        self.chain.client.stop(signal.SIGKILL)
+        client = self.chain.start_client(self.client_token, name="client-again")
+        took = self.chain.wait_fetch(True, timeout=30)
+        self.assertIn('"event":"port-changed"', client.log())
+        print(f"client killed and back, relayed: first page after {took:.1f} s")
+        self.chain.gateway.stop(signal.SIGKILL)
+        gateway = self.chain.start_gateway(self.gateway_token, name="gateway-again")
+        took = self.chain.wait_fetch(True, timeout=60)
+        self.assertIn('"event":"port-changed"', gateway.log())
+        print(f"gateway killed and back, relayed: first page after {took:.1f} s")
+
 
 if __name__ == "__main__":
     require_rights()

@@ -183,6 +183,7 @@ handle_pool_event (FzSimPeer *self, const FzRelayEvent *event)
     if (self->has_relay && fz_uuid_equal (&event->relay_id, &self->relay_id))
       offer_known (self);
     break;
+  case FZ_RELAY_EVENT_ADDRESS_TAKEN:
   case FZ_RELAY_EVENT_NONE_LEFT:
     break;
   }

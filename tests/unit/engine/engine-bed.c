@@ -178,6 +178,8 @@ describe (const FzEvent *event)
     return g_strdup ("no-relays");
   case FZ_EVENT_PUBLIC_KEY_CHANGED:
     return g_strdup ("public-key");
+  case FZ_EVENT_ADDRESS_TAKEN:
+    return g_strdup ("address-taken");
   case FZ_EVENT_INTERFACE_CHANGED:
     return describe_interface (event);
   case FZ_EVENT_RESOURCES_CHANGED:

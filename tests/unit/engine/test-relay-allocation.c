@@ -196,6 +196,32 @@ test_mismatch (void)
   g_assert_cmpint (bed_say_allocated (&bed, &seen, "198.51.100.9:50000", NULL), ==, FZ_DROP_NONE);
 }
 
+/* 437 before a challenge, as coturn says it unsigned to who comes back on the port of a process
+ * that was killed: another port of ours is what helps, and once is enough. */
+static void
+test_address_taken (void)
+{
+  g_auto (Bed) bed = { 0 };
+  FzRelayEvent event;
+  BedSeen seen;
+
+  bed_init (&bed, V4, NULL);
+  bed_expect (&bed, FZ_STUN_BINDING_REQUEST, &seen);
+  bed_say_mapped (&bed, &seen, MAPPED4);
+  bed_expect (&bed, FZ_STUN_ALLOCATE_REQUEST, &seen);
+  bed_skip_events (&bed);
+  bed.is_unsigned = true;
+  g_assert_cmpint (bed_say_error (&bed, &seen, 437), ==, FZ_DROP_NONE);
+  g_assert_true (fz_relay_link_poll_event (bed.link, &event));
+  g_assert_cmpint (event.kind, ==, FZ_RELAY_EVENT_ADDRESS_TAKEN);
+  g_assert_cmpint (bed_say_error (&bed, &seen, 437), ==, FZ_DROP_UNKNOWN_INDEX);
+  bed_expect_silence (&bed);
+
+  bed.is_unsigned = false;
+  fz_relay_link_restart (bed.link, bed.now); /* from the new port */
+  bed_go_to_active (&bed);
+}
+
 static void
 test_endless_mismatch (void)
 {
@@ -345,6 +371,7 @@ main (int argc, char **argv)
   g_test_add_func ("/relay/allocation/refused-then-list-update", test_refused_then_list_update);
   g_test_add_func ("/relay/allocation/unanswered", test_allocate_unanswered);
   g_test_add_func ("/relay/allocation/mismatch", test_mismatch);
+  g_test_add_func ("/relay/allocation/address-taken", test_address_taken);
   g_test_add_func ("/relay/allocation/endless-mismatch", test_endless_mismatch);
   g_test_add_func ("/relay/allocation/refresh", test_refresh);
   g_test_add_func ("/relay/allocation/refresh-without-room", test_refresh_without_room);

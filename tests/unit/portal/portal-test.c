@@ -263,6 +263,7 @@ put_members (GString *out, const FzCommand *command)
   case FZ_COMMAND_DOMAIN_RESOLVED:
   case FZ_COMMAND_ADD_BARE_PEER:
   case FZ_COMMAND_NETWORK_CHANGED:
+  case FZ_COMMAND_PORT_CHANGED:
   case FZ_COMMAND_SHUT_DOWN:
     break;
   }
