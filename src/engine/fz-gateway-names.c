@@ -6,6 +6,7 @@
 #include "src/engine/fz-limits.h"
 #include "src/engine/fz-quoted.h"
 #include "src/engine/fz-translations.h"
+#include "src/engine/fz-uuid-table.h"
 #include "src/proto/fz-checksum.h"
 #include "src/proto/fz-dns.h"
 
@@ -20,11 +21,14 @@ typedef struct {
   FzUuid client_id;
   FzP2pAssignedIps announced;
   FzInstant deadline;
+  bool is_given_up; /* nobody waits, but the host has not answered yet */
 } Lookup;
 
 struct FzGatewayNames {
   FzRoleContext *context;
   GHashTable *lookups; /* by id */
+  size_t n_given_up;   /* of them */
+  size_t most;         /* no client waits for more than so many */
   GQueue by_age;       /* of ids: all live equally long */
   uint32_t last_id;
   GQueue answers;        /* of FzDomainAnswer */
@@ -79,7 +83,7 @@ is_same_question (const Lookup *lookup, const FzP2pAssignedIps *announced)
              lookup->announced.ips, announced->ips, announced->n_ips * sizeof *announced->ips) == 0;
 }
 
-/* The same question is being asked: its answer will do. @out_n: how many the client has. */
+/* The same question is being asked: its answer will do. @out_n: how many the client waits for. */
 static bool
 is_asked (const FzGatewayNames *self,
           const FzUuid *client_id,
@@ -92,7 +96,8 @@ is_asked (const FzGatewayNames *self,
   *out_n = 0;
   g_hash_table_iter_init (&iter, self->lookups);
   while (g_hash_table_iter_next (&iter, NULL, &value)) {
-    if (!fz_uuid_equal (&((const Lookup *) value)->client_id, client_id))
+    if (((const Lookup *) value)->is_given_up ||
+        !fz_uuid_equal (&((const Lookup *) value)->client_id, client_id))
       continue;
     if (is_same_question (value, announced))
       return true;
@@ -123,6 +128,51 @@ look_up (FzGatewayNames *self,
   event.resolve_domain.id = lookup->id;
   event.resolve_domain.domain = domain;
   fz_event_queue_push (&self->context->events, &event, domain);
+}
+
+/* Of the client that waits for most. */
+static Lookup *
+find_newest_of_most (FzGatewayNames *self)
+{
+  g_autoptr (GHashTable) counts = g_hash_table_new (fz_uuid_hash, fz_uuid_hash_equal);
+  Lookup *found = NULL;
+
+  self->most = 0;
+  for (const GList *at = self->by_age.head; at != NULL; at = at->next) {
+    Lookup *lookup = g_hash_table_lookup (self->lookups, at->data);
+    size_t n;
+
+    if (lookup->is_given_up)
+      continue;
+    n = GPOINTER_TO_SIZE (g_hash_table_lookup (counts, &lookup->client_id)) + 1;
+    g_hash_table_insert (counts, &lookup->client_id, GSIZE_TO_POINTER (n));
+    if (n < self->most)
+      continue;
+    self->most = n;
+    found = lookup; /* the one that has made it most, so its client's newest */
+  }
+  return found;
+}
+
+/* A place for a client that has @n_of_client. */
+static bool
+make_room (FzGatewayNames *self, size_t n_of_client)
+{
+  Lookup *lookup;
+
+  if (n_of_client >= FZ_LOOKUPS_OF_CLIENT_MAX)
+    return false;
+  if (g_hash_table_size (self->lookups) - self->n_given_up < FZ_LOOKUPS_MAX)
+    return true;
+  if (self->n_given_up >= FZ_LOOKUPS_GIVEN_UP_MAX || self->most <= n_of_client + 1)
+    return false;
+  lookup = find_newest_of_most (self);
+  if (self->most <= n_of_client + 1)
+    return false;
+  lookup->is_given_up = true;
+  self->n_given_up++;
+  fz_role_drop (self->context, FZ_DROP_QUEUE_FULL);
+  return true;
 }
 
 /* Each costs its part of a second; so much may be spent ahead. */
@@ -157,11 +207,12 @@ fz_gateway_names_handle_announcement (FzGatewayNames *self,
     return FZ_ANNOUNCED_INACTIVE;
   if (is_asked (self, &grantee->id, &lower, &n_of_client))
     return FZ_ANNOUNCED_WAIT;
-  if (g_hash_table_size (self->lookups) >= FZ_LOOKUPS_MAX ||
-      n_of_client >= FZ_LOOKUPS_OF_CLIENT_MAX)
+  if (!make_room (self, n_of_client))
     fz_role_drop (self->context, FZ_DROP_QUEUE_FULL);
-  else
+  else {
     look_up (self, &grantee->id, &lower, now);
+    self->most = MAX (self->most, n_of_client + 1);
+  }
   return FZ_ANNOUNCED_WAIT;
 }
 
@@ -213,7 +264,10 @@ fz_gateway_names_handle_resolved (FzGatewayNames *self,
 
   if (lookup == NULL)
     return false;
-  answer (self, lookup, !is_failed && apply (self, grants, lookup, ips, n_ips));
+  if (lookup->is_given_up)
+    self->n_given_up--;
+  else
+    answer (self, lookup, !is_failed && apply (self, grants, lookup, ips, n_ips));
   g_queue_remove (&self->by_age, GUINT_TO_POINTER (id));
   g_hash_table_remove (self->lookups, GUINT_TO_POINTER (id));
   return true;

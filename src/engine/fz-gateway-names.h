@@ -13,8 +13,12 @@
 #include "src/engine/fz-role.h"
 #include "src/proto/fz-p2p-control.h"
 
-#define FZ_LOOKUPS_MAX           1000u /* at a time; more are dropped, clients repeat themselves */
-#define FZ_LOOKUPS_OF_CLIENT_MAX 100u  /* … of one client: it does not hold up the others */
+/* At a time; more are dropped, clients repeat themselves. Where all places are taken, the client
+ * that has most gives up its newest for one that has less: so shares shrink as claimants come. The
+ * host goes on with what was given up, of which there may be as many again. */
+#define FZ_LOOKUPS_MAX           1000u
+#define FZ_LOOKUPS_GIVEN_UP_MAX  1000u
+#define FZ_LOOKUPS_OF_CLIENT_MAX 100u /* of one client, however few want any */
 
 /* Of one client, however quick the answers are: each is two questions to the site's resolver. */
 #define FZ_ANNOUNCEMENTS_PER_S   100u
