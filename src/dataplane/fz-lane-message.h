@@ -26,6 +26,7 @@ typedef struct {
   uint32_t connection_id; /* peer: INNER, CONFIRMED, ROAMED, ACTIVITY, EXHAUSTED */
   uint32_t local_index;   /* keypair: CONFIRMED, EXHAUSTED */
   uint32_t length;        /* bytes that follow */
+  FzInstant answered_at;  /* answer to a check: when it came, for it may have waited; else 0 */
   FzSocketAddress from;   /* DATAGRAM, INNER, ROAMED */
   FzSocketAddress to;     /* DATAGRAM, INNER, ROAMED: our address and port */
   uint8_t data[];         /* datagram or IP packet (one packet: super-packets are cut before) */

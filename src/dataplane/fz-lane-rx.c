@@ -55,8 +55,10 @@
 #define CHANNEL_HEADER_SIZE 4u
 #define DATAGRAM_MAX                                                                               \
   (FZ_MTU + FZ_WIREGUARD_OVERHEAD + CHANNEL_HEADER_SIZE) /* connectivity.md §9.1 */
-#define STUN_HEADER_SIZE  20u
-#define STUN_MAGIC_COOKIE UINT32_C (0x2112a442)
+#define WAITING_DIVISOR      4u /* of the ring: so much may lie there and wait */
+#define STUN_HEADER_SIZE     20u
+#define STUN_MAGIC_COOKIE    UINT32_C (0x2112a442)
+#define STUN_BINDING_SUCCESS 0x0101u
 
 /* A data datagram that waits to be opened. */
 typedef struct {
@@ -109,7 +111,8 @@ struct FzLaneRx {
 
   uint64_t followed[FOLLOWED]; /* ring position, 0: nothing outstanding */
   uint8_t n_followers[FOLLOWED];
-  Told told[TOLD_MAX]; /* by connection id, modulo */
+  Told told[TOLD_MAX];               /* by connection id, modulo */
+  uint64_t n_handed_over, n_answers; /* of the counters, before the last push */
   bool is_taken;
   FzLaneCounters counters;
 };
@@ -157,6 +160,12 @@ fz_lane_rx_set_limits (FzLaneRx *self, const FzLaneLimits *limits)
   self->limits = *limits;
 }
 
+static uint64_t
+get (const _Atomic uint64_t *counter)
+{
+  return atomic_load_explicit (counter, memory_order_relaxed);
+}
+
 const FzLaneCounters *
 fz_lane_rx_get_counters (const FzLaneRx *self)
 {
@@ -164,6 +173,19 @@ fz_lane_rx_get_counters (const FzLaneRx *self)
 }
 
 /* -- to the engine -- */
+
+/* A binding's success, directly or in a relay's ChannelData. */
+static bool
+is_answer (FzSpan datagram)
+{
+  const uint8_t *data = datagram.data;
+
+  if (datagram.length > CHANNEL_HEADER_SIZE && (data[0] & 0xf0) == 0x40)
+    datagram = fz_span (data + CHANNEL_HEADER_SIZE, datagram.length - CHANNEL_HEADER_SIZE);
+  return datagram.length >= STUN_HEADER_SIZE &&
+         fz_get_u16be (datagram.data) == STUN_BINDING_SUCCESS &&
+         fz_get_u32be (datagram.data + 4) == STUN_MAGIC_COOKIE;
+}
 
 /* False, and counted, if the ring is full. */
 static bool
@@ -177,6 +199,10 @@ hand_over_datagram (FzLaneRx *self, FzSpan datagram, const FzUdpBuffer *buffer)
   message->ecn = buffer->ecn;
   message->from = buffer->from;
   message->to = buffer->to;
+  if (is_answer (datagram)) {
+    message->answered_at = self->now;
+    fz_count (&self->counters.answers, 1);
+  }
   memcpy (message->data, datagram.data, datagram.length);
   fz_ring_commit (self->to_engine);
   return true;
@@ -751,6 +777,8 @@ fz_lane_rx_push (FzLaneRx *self, FzUdpBuffer *buffers, size_t n_buffers, FzInsta
   self->is_strict = fz_snapshot_get_role (self->snapshot) != FZ_ROLE_BARE;
   self->session = (Session){ 0 };
   self->is_taken = false;
+  self->n_handed_over = get (&self->counters.to_engine);
+  self->n_answers = get (&self->counters.answers);
   fz_flow_cache_begin (self->cache, fz_snapshot_get_serial (self->snapshot));
   fz_coalescer_begin (self->coalescer, &self->limits);
   fz_receive_aqm_begin (&self->aqm, buffers, n_buffers, now);
@@ -760,6 +788,22 @@ fz_lane_rx_push (FzLaneRx *self, FzUdpBuffer *buffers, size_t n_buffers, FzInsta
 
   open_sealed (self);
   publish_touched (self);
+}
+
+FzLaneNews
+fz_lane_rx_get_news (const FzLaneRx *self)
+{
+  uint64_t n = get (&self->counters.to_engine) - self->n_handed_over;
+  uint64_t n_answers = get (&self->counters.answers) - self->n_answers;
+  uint64_t position = fz_ring_position (self->to_engine);
+  size_t may_wait = fz_ring_get_capacity (self->to_engine) / WAITING_DIVISOR;
+
+  if (n == 0)
+    return FZ_LANE_NEWS_NONE;
+  if (n > n_answers ||
+      (position > may_wait && !fz_ring_is_consumed (self->to_engine, position - may_wait)))
+    return FZ_LANE_NEWS_URGENT;
+  return FZ_LANE_NEWS_ANSWERS;
 }
 
 size_t

@@ -64,6 +64,7 @@ typedef struct {
   _Atomic uint64_t datagrams;
   _Atomic uint64_t trains;    /* trains out, or buffers in */
   _Atomic uint64_t to_engine; /* messages handed over */
+  _Atomic uint64_t answers;   /* receive: of them answers to checks of paths */
   _Atomic uint64_t cache_hits;
   _Atomic uint64_t cache_misses;
   _Atomic uint64_t cache_evictions;
@@ -192,6 +193,16 @@ void fz_lane_rx_set_limits (FzLaneRx *self, const FzLaneLimits *limits);
 
 /* Demultiplexes, opens, checks, coalesces. @n_buffers: 1 … FZ_RX_BATCH. */
 void fz_lane_rx_push (FzLaneRx *self, FzUdpBuffer *buffers, size_t n_buffers, FzInstant now);
+
+typedef enum {
+  FZ_LANE_NEWS_NONE,
+  FZ_LANE_NEWS_ANSWERS, /* to checks of paths, alone: where paths are idle, they need not be seen
+                           before anything else is (fz_engine_may_answers_wait) */
+  FZ_LANE_NEWS_URGENT,
+} FzLaneNews;
+
+/* What the last push handed over to the engine. URGENT too if much lies in the ring. */
+FzLaneNews fz_lane_rx_get_news (const FzLaneRx *self);
 
 /* Runs in writing order, valid (with the pushed buffers) until the next push. */
 size_t fz_lane_rx_take (FzLaneRx *self, const FzRun **out_runs);

@@ -450,6 +450,14 @@ fz_connection_next_timeout (const FzConnection *self)
 }
 
 bool
+fz_connection_may_answers_wait (const FzConnection *self)
+{
+  return self->is_bare ||
+         (self->state == FZ_CONNECTION_IDLE && self->grace_timeout == FZ_INSTANT_NEVER &&
+          fz_path_agent_is_answered (self->agent));
+}
+
+bool
 fz_connection_needs_publish (const FzConnection *self)
 {
   return self->is_endpoint_new || self->is_session_new;

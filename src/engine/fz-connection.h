@@ -114,6 +114,10 @@ void fz_connection_free (FzConnection *self);
 /* -- what the node asks after each call -- */
 FzConnectionState fz_connection_get_state (const FzConnection *self);
 FzInstant fz_connection_next_timeout (const FzConnection *self);
+
+/* Whether answers to its checks need not be seen before the next timeout: it is idle, its path
+ * works. */
+bool fz_connection_may_answers_wait (const FzConnection *self);
 bool fz_connection_needs_publish (const FzConnection *self);
 void fz_connection_publish (FzConnection *self); /* endpoint and session, for the lanes */
 

@@ -482,6 +482,8 @@ fz_engine_handle_message (FzEngine *self, const FzLaneMessage *message, FzInstan
   FzSpan data = { message->data, message->length };
   FzDrop reason;
 
+  if (message->answered_at != 0)
+    now = MIN (now, message->answered_at);
   switch ((FzLaneMessageKind) message->kind) {
   case FZ_LANE_MESSAGE_DATAGRAM:
     fz_node_handle_datagram (self->context.node, &message->to, &message->from, data, now);
@@ -543,6 +545,12 @@ fz_engine_next_timeout (const FzEngine *self)
   if (self->gateway != NULL)
     next = fz_instant_min (next, fz_gateway_next_timeout (self->gateway));
   return next;
+}
+
+bool
+fz_engine_may_answers_wait (const FzEngine *self)
+{
+  return fz_node_may_answers_wait (self->context.node);
 }
 
 /* -- output -- */

@@ -85,6 +85,11 @@ typedef struct {
 } FzTransmit;
 
 FzInstant fz_engine_next_timeout (const FzEngine *self); /* FZ_INSTANT_NEVER if none */
+
+/* Whether messages with answered_at may lie where they are until there is another reason to turn to
+ * the engine; they are to be handled first then, before its timeout. True while all paths are idle
+ * and work: each check is worth waking up for, its answer is not. */
+bool fz_engine_may_answers_wait (const FzEngine *self);
 bool fz_engine_poll_transmit (FzEngine *self, FzTransmit *out);
 bool fz_engine_poll_packet (FzEngine *self, FzSpan *out); /* an IP packet for the TUN */
 void fz_engine_publish (FzEngine *self);                  /* lets the lanes see what changed */

@@ -383,7 +383,8 @@ wake_for (const FzIceAgent *self, const FzIcePair *pair)
 
   if (timing->grid_ns > 0)
     return pair->next_attempt - pair->next_attempt % timing->grid_ns;
-  if (timing->late_ns == 0 || pair->n_unanswered > 0)
+  /* The last check's answer may have come, and wait to be seen. */
+  if (timing->late_ns == 0 || !pair->has_succeeded || pair->n_unanswered > 1)
     return pair->next_attempt;
   return fz_instant_add (pair->next_attempt, timing->late_ns * (self->list.is_controlling ? 1 : 2));
 }
@@ -417,6 +418,20 @@ fz_ice_agent_handle_timeout (FzIceAgent *self, FzInstant now)
   while ((pair = find_next (self)) != NULL && pair->next_attempt <= until)
     fz_ice_agent_send_check (self, pair, now);
   fz_ice_agent_evaluate_state (self, now);
+}
+
+bool
+fz_ice_agent_is_answered (const FzIceAgent *self)
+{
+  const FzIcePair *selected = self->list.selected;
+
+  for (guint i = 0; i < self->list.pairs->len; i++) {
+    const FzIcePair *pair = fz_ice_checklist_pair (&self->list, i);
+
+    if (fz_ice_pair_is_nominated (pair) && !is_proven (self, pair))
+      return false; /* to be followed as soon as it is */
+  }
+  return selected != NULL && selected->n_unanswered <= 1;
 }
 
 FzInstant

@@ -168,5 +168,9 @@ void fz_ice_agent_handle_timeout (FzIceAgent *self, FzInstant now);
 /* In the past if something is due at once (new candidate, profile switch); FZ_INSTANT_NEVER if
  * nothing is. */
 FzInstant fz_ice_agent_next_timeout (const FzIceAgent *self);
+
+/* Whether the path in use works, as far as is known: all its checks but the newest were answered,
+ * and none is to take its place once it is proven. */
+bool fz_ice_agent_is_answered (const FzIceAgent *self);
 bool fz_ice_agent_poll_transmit (FzIceAgent *self, FzIceTransmit *out);
 bool fz_ice_agent_poll_event (FzIceAgent *self, FzIceEvent *out);

@@ -13,6 +13,7 @@
 typedef struct {
   FzConnection *connection; /* NULL: free */
   bool is_to_be_published;  /* it is in to_publish */
+  bool awaits_answers;      /* counted in n_awaiting_answers */
 } FzNodeSlot;
 
 struct FzNode {
@@ -28,6 +29,7 @@ struct FzNode {
   GHashTable *by_public_key;
   FzSteering steering;
   uint32_t n_on_lane[FZ_LANES_MAX]; /* connections */
+  uint32_t n_awaiting_answers;      /* connections */
   GHashTable *by_ufrag;             /* to GPtrArray: fragments have 20 bits and may collide */
 
   bool has_workers;

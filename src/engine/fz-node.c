@@ -266,6 +266,7 @@ take_out (FzNode *self, FzConnection *connection, FzInstant now)
   g_hash_table_remove (self->by_id, fz_connection_get_id (connection));
   g_hash_table_remove (self->slot_by_number, GUINT_TO_POINTER (number));
   fz_heap_remove (self->deadlines, slot);
+  self->n_awaiting_answers -= fz_node_get_slot (self, slot)->awaits_answers;
   *fz_node_get_slot (self, slot) = (FzNodeSlot){ 0 };
   g_array_append_val (self->free_slots, slot);
   self->have_peers_changed = true;
@@ -285,6 +286,7 @@ void
 fz_node_book (FzNode *self, FzConnection *connection, FzInstant now)
 {
   uint32_t slot = slot_of (self, connection);
+  bool awaits_answers;
 
   if (fz_connection_get_state (connection) == FZ_CONNECTION_FAILED) {
     fz_node_emit (self, FZ_NODE_EVENT_FAILED, fz_connection_get_id (connection));
@@ -292,6 +294,10 @@ fz_node_book (FzNode *self, FzConnection *connection, FzInstant now)
     return;
   }
   fz_heap_set (self->deadlines, slot, fz_connection_next_timeout (connection));
+  awaits_answers = !fz_connection_may_answers_wait (connection);
+  self->n_awaiting_answers += awaits_answers;
+  self->n_awaiting_answers -= fz_node_get_slot (self, slot)->awaits_answers;
+  fz_node_get_slot (self, slot)->awaits_answers = awaits_answers;
   if (fz_connection_needs_publish (connection) &&
       !fz_node_get_slot (self, slot)->is_to_be_published) {
     fz_node_get_slot (self, slot)->is_to_be_published = true;
@@ -576,6 +582,12 @@ fz_node_handle_timeout (FzNode *self, FzInstant now)
     fz_node_book (self, connection, now);
   }
   fz_node_drain_relays (self, now);
+}
+
+bool
+fz_node_may_answers_wait (const FzNode *self)
+{
+  return self->n_awaiting_answers == 0 && !fz_relay_pool_awaits_answers (self->context.relays);
 }
 
 FzInstant

@@ -107,6 +107,7 @@ FzDrop fz_node_handle_datagram (FzNode *self,
 FzDrop fz_node_handle_lane_message (FzNode *self, const FzLaneMessage *message, FzInstant now);
 void fz_node_handle_timeout (FzNode *self, FzInstant now);
 FzInstant fz_node_next_timeout (const FzNode *self);
+bool fz_node_may_answers_wait (const FzNode *self); /* see fz-engine.h */
 
 /* A job that was polled and has been run; takes it. In the order in which they were polled. */
 void fz_node_finish_job (FzNode *self, FzHandshakeJob *job, FzInstant now);

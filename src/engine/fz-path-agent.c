@@ -140,6 +140,12 @@ fz_path_agent_next_timeout (const FzPathAgent *self)
 }
 
 bool
+fz_path_agent_is_answered (const FzPathAgent *self)
+{
+  return fz_ice_agent_is_answered (self->ice);
+}
+
+bool
 fz_path_agent_poll_transmit (FzPathAgent *self, FzIceTransmit *out)
 {
   return fz_ice_agent_poll_transmit (self->ice, out);

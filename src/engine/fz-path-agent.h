@@ -79,5 +79,6 @@ FzDrop fz_path_agent_handle_stun (FzPathAgent *self,
                                   FzInstant now);
 void fz_path_agent_handle_timeout (FzPathAgent *self, FzInstant now);
 FzInstant fz_path_agent_next_timeout (const FzPathAgent *self);
+bool fz_path_agent_is_answered (const FzPathAgent *self); /* see fz-ice-agent.h */
 bool fz_path_agent_poll_transmit (FzPathAgent *self, FzIceTransmit *out);
 bool fz_path_agent_poll_event (FzPathAgent *self, FzPathEvent *out);

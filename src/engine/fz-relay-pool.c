@@ -400,6 +400,15 @@ fz_relay_pool_next_timeout (const FzRelayPool *self)
 }
 
 bool
+fz_relay_pool_awaits_answers (const FzRelayPool *self)
+{
+  for (guint i = 0; i < self->links->len; i++)
+    if (fz_relay_link_awaits_answers (link_at (self, i)))
+      return true;
+  return false;
+}
+
+bool
 fz_relay_pool_poll_transmit (FzRelayPool *self, FzRelayTransmit *out)
 {
   for (guint i = 0; i < self->links->len; i++)

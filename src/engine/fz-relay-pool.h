@@ -170,5 +170,6 @@ void fz_channel_header_write (uint8_t out[FZ_CHANNEL_HEADER_SIZE],
 
 void fz_relay_pool_handle_timeout (FzRelayPool *self, FzInstant now);
 FzInstant fz_relay_pool_next_timeout (const FzRelayPool *self);
+bool fz_relay_pool_awaits_answers (const FzRelayPool *self); /* a relay's, to any request */
 bool fz_relay_pool_poll_transmit (FzRelayPool *self, FzRelayTransmit *out);
 bool fz_relay_pool_poll_event (FzRelayPool *self, FzRelayEvent *out);

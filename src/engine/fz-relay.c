@@ -564,3 +564,9 @@ fz_relay_link_next_timeout (const FzRelayLink *self)
         next, fz_instant_add (self->kept_alive_at, KEEP_ALIVE_NS + KEEP_ALIVE_LATE_NS));
   return next;
 }
+
+bool
+fz_relay_link_awaits_answers (const FzRelayLink *self)
+{
+  return self->requests->len > 0;
+}

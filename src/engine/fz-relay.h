@@ -82,5 +82,6 @@ void fz_relay_link_bind_channel (FzRelayLink *self, const FzSocketAddress *peer,
 
 void fz_relay_link_handle_timeout (FzRelayLink *self, FzInstant now);
 FzInstant fz_relay_link_next_timeout (const FzRelayLink *self);
+bool fz_relay_link_awaits_answers (const FzRelayLink *self); /* to any request */
 bool fz_relay_link_poll_transmit (FzRelayLink *self, FzRelayTransmit *out);
 bool fz_relay_link_poll_event (FzRelayLink *self, FzRelayEvent *out);

@@ -26,7 +26,9 @@
 #include <stddef.h>
 
 #define FZ_CHANNEL_HEARTBEAT_NS      (10 * FZ_S)
-#define FZ_CHANNEL_HEARTBEAT_LATE_NS (3 * FZ_S)  /* to go with what else wakes us up */
+/* To go with what else wakes us up: where nothing else happens, checks of idle paths do, every 25
+ * s. A portal gives us up after 37 s of silence. */
+#define FZ_CHANNEL_HEARTBEAT_LATE_NS (15500 * FZ_MS)
 #define FZ_CHANNEL_HEARTBEATS_LOST   4u          /* unanswered ones that end the connection */
 #define FZ_CHANNEL_JOIN_NS           (5 * FZ_S)  /* longest wait for the answer to a join */
 #define FZ_CHANNEL_DIAL_NS           (15 * FZ_S) /* TCP, TLS and upgrade together */

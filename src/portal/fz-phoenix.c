@@ -287,6 +287,7 @@ new_time (FzPhoenix *self)
 
   ((TimeSource *) source)->phoenix = self;
   g_source_set_static_name (source, "fz-phoenix");
+  g_source_set_can_recurse (source, TRUE); /* pump () knows; it saves GLib waking itself up */
   g_source_attach (source, NULL);
   return (TimeSource *) source;
 }

@@ -8,7 +8,7 @@
 bool
 fz_bell_init (FzBell *self)
 {
-  atomic_init (&self->is_armed, false);
+  atomic_init (&self->armed, FZ_BELL_OFF);
   self->fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   return self->fd >= 0;
 }
@@ -22,9 +22,9 @@ fz_bell_clear (FzBell *self)
 }
 
 void
-fz_bell_arm (FzBell *self)
+fz_bell_arm (FzBell *self, FzBellArmed for_what)
 {
-  atomic_exchange (&self->is_armed, true);
+  atomic_exchange (&self->armed, for_what);
 }
 
 void
@@ -32,13 +32,21 @@ fz_bell_answer (FzBell *self)
 {
   eventfd_t count;
 
-  atomic_exchange (&self->is_armed, false);
+  atomic_exchange (&self->armed, FZ_BELL_OFF);
   (void) eventfd_read (self->fd, &count); /* fails only when already empty */
 }
 
 void
 fz_bell_ring (FzBell *self)
 {
-  if (atomic_exchange (&self->is_armed, false))
+  if (atomic_exchange (&self->armed, FZ_BELL_OFF) != FZ_BELL_OFF)
     (void) eventfd_write (self->fd, 1); /* fails only when already full, which wakes as well */
+}
+
+void
+fz_bell_tap (FzBell *self)
+{
+  atomic_thread_fence (memory_order_seq_cst); /* what is announced is visible before the look */
+  if (atomic_load (&self->armed) == FZ_BELL_TAPS)
+    fz_bell_ring (self);
 }

@@ -33,6 +33,7 @@ struct FzDriver {
   FzWorkers *workers;
   unsigned n_own_jobs; /* done here in this turn */
   bool is_handling;    /* a record is in work and not released */
+  bool is_turning;     /* the source is being dispatched */
 };
 
 /* -- outputs -- */
@@ -201,7 +202,11 @@ prepare (GSource *source, int *timeout_ms)
   FzDriver *self = ((EngineSource *) source)->driver;
 
   *timeout_ms = -1;
-  fz_bell_arm (&self->bell); /* before the last look */
+  if (self->is_turning)
+    return FALSE;
+  /* before the last look */
+  fz_bell_arm (&self->bell,
+               fz_engine_may_answers_wait (self->engine) ? FZ_BELL_RINGS : FZ_BELL_TAPS);
   /* The timer knows nothing of a clock that a test has set forward. */
   return has_records (self) || fz_workers_has_done (self->workers) ||
          self->armed_for <= fz_clock_now (self->clock);
@@ -212,9 +217,22 @@ check (GSource *source)
 {
   FzDriver *self = ((EngineSource *) source)->driver;
 
+  if (self->is_turning)
+    return FALSE;
   return g_source_query_unix_fd (source, self->bell_tag) != 0 ||
          g_source_query_unix_fd (source, self->timer_tag) != 0 || has_records (self) ||
          fz_workers_has_done (self->workers);
+}
+
+static void
+handle_timeout (FzDriver *self)
+{
+  FzInstant now = fz_clock_now (self->clock);
+
+  if (fz_engine_next_timeout (self->engine) > now)
+    return;
+  fz_engine_handle_timeout (self->engine, now);
+  take_outputs (self);
 }
 
 static gboolean
@@ -222,21 +240,18 @@ dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
 {
   FzDriver *self = ((EngineSource *) source)->driver;
   uint64_t expirations;
-  FzInstant now;
 
+  self->is_turning = true;
   fz_bell_answer (&self->bell);
   if (read (self->timer_fd, &expirations, sizeof expirations) > 0)
     self->armed_for = FZ_INSTANT_NEVER;
-  now = fz_clock_now (self->clock);
-  if (fz_engine_next_timeout (self->engine) <= now) {
-    fz_engine_handle_timeout (self->engine, now);
-    take_outputs (self);
-  }
   self->n_own_jobs = 0;
   take_jobs (self, FZ_DRIVER_TURN_LIMIT);
-  handle_records (self, FZ_DRIVER_TURN_LIMIT);
+  handle_records (self, FZ_DRIVER_TURN_LIMIT); /* answers that waited are in time */
+  handle_timeout (self);
   rest (self);
   self->sinks.turn (self->sinks.context);
+  self->is_turning = false;
   return G_SOURCE_CONTINUE;
 }
 
@@ -254,6 +269,7 @@ attach (FzDriver *self)
   self->source = (EngineSource *) source;
   self->source->driver = self;
   g_source_set_static_name (source, "fz-engine");
+  g_source_set_can_recurse (source, TRUE); /* else each turn takes the descriptors out and in */
   self->bell_tag = g_source_add_unix_fd (source, self->bell.fd, G_IO_IN);
   self->timer_tag = g_source_add_unix_fd (source, self->timer_fd, G_IO_IN);
   g_source_attach (source, NULL);

@@ -160,11 +160,25 @@ write_runs (FzLaneThread *self)
 }
 
 static void
+announce_received (FzLaneThread *self)
+{
+  switch (fz_lane_rx_get_news (self->rx)) {
+  case FZ_LANE_NEWS_NONE:
+    return;
+  case FZ_LANE_NEWS_ANSWERS:
+    fz_bell_tap (self->config.engine_bell);
+    return;
+  case FZ_LANE_NEWS_URGENT:
+    fz_bell_ring (self->config.engine_bell);
+    return;
+  }
+}
+
+static void
 serve_udp (Worker *worker, FzUdpFamily family, FzInstant now)
 {
   FzLaneThread *self = worker->lane;
   FzUdpBuffer buffers[FZ_RX_BATCH];
-  uint64_t before = fz_ring_position (self->rings[1]);
   bool is_drained;
   size_t n = fz_udp_receiver_receive (self->receiver, family, buffers, &is_drained);
 
@@ -175,7 +189,7 @@ serve_udp (Worker *worker, FzUdpFamily family, FzInstant now)
   worker->turn.n_works += (unsigned) n;
   fz_lane_rx_push (self->rx, buffers, n, now);
   write_runs (self);
-  announce (self, self->rings[1], before);
+  announce_received (self);
 }
 
 /* -- transmit: TUN to UDP -- */
@@ -320,7 +334,7 @@ can_transmit (Worker *worker)
   if ((worker->serves & TRANSMITS) == 0)
     return false;
   if (fz_lane_tx_is_waiting (self->tx))
-    fz_bell_arm (&worker->bell);
+    fz_bell_arm (&worker->bell, FZ_BELL_TAPS);
   return !is_blocked (self) && fz_lane_tx_has_work (self->tx);
 }
 

@@ -280,17 +280,23 @@ handle_datagram (void *context,
     .to = *local,
   };
   const FzRun *runs;
+  bool may_wait;
   size_t n;
 
   if (data.length == 0 || local->port != FZ_SIM_PORT)
     return;
   note_wakeup (self, now);
+  may_wait = fz_engine_may_answers_wait (self->engine);
   fz_lane_rx_push (self->rx, &buffer, 1, now);
+  may_wait = may_wait && fz_lane_rx_get_news (self->rx) == FZ_LANE_NEWS_ANSWERS;
   n = fz_lane_rx_take (self->rx, &runs);
   self->is_pumping = true; /* what the TUN answers goes out after this turn */
   for (size_t i = 0; i < n; i++)
     deliver_run (self, &runs[i]);
   self->is_pumping = false;
+  if (may_wait)
+    return;
+  self->stats.n_calls += fz_lane_rx_get_news (self->rx) != FZ_LANE_NEWS_NONE;
   pump (self);
 }
 
@@ -301,6 +307,7 @@ handle_timeout (void *context, FzInstant now)
 
   note_wakeup (self, now);
   self->stats.n_timeouts++;
+  pump (self); /* answers that waited are in time */
   fz_engine_handle_timeout (self->engine, now);
   pump (self);
 }

@@ -49,6 +49,7 @@ void fz_sim_node_send (FzSimNode *self, FzSpan packet);
 /* -- what the test may ask -- */
 typedef struct {
   uint64_t n_wakeups;   /* instants at which the process had anything to do */
+  uint64_t n_calls;     /* of the engine by its lane */
   uint64_t n_timeouts;  /* times that the engine was woken by its deadline */
   uint64_t n_messages;  /* records that the lane handed to the engine */
   uint64_t n_transmits; /* datagrams of engine and lane */

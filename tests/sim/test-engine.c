@@ -639,12 +639,16 @@ test_idle_is_quiet (void)
     uint64_t n_wakeups = after->n_wakeups - before[i].n_wakeups;
 
     g_test_message ("node %u: %" G_GUINT64_FORMAT " wake-ups, %" G_GUINT64_FORMAT
-                    " by deadlines, %" G_GUINT64_FORMAT " messages in an hour",
+                    " by deadlines, %" G_GUINT64_FORMAT " by the lane, %" G_GUINT64_FORMAT
+                    " messages in an hour",
                     i,
                     n_wakeups,
                     after->n_timeouts - before[i].n_timeouts,
+                    after->n_calls - before[i].n_calls,
                     after->n_messages - before[i].n_messages);
     g_assert_cmpuint (n_wakeups, <=, 900); /* 0.25 a second; each relayed answer by itself */
+    /* each check of the peer's by itself, over six ways; no answer to one of ours */
+    g_assert_cmpuint (after->n_calls - before[i].n_calls, <=, 144 * 6);
     /* 144 rounds of checks, which the gateway leads; some 22 renewals of keys and their ends, 12
      * refreshes of the relay */
     g_assert_cmpuint (after->n_timeouts - before[i].n_timeouts, <=, i == 1 ? 200 : 100);

@@ -275,6 +275,52 @@ test_demultiplex (Bed *bed, gconstpointer data)
   }
 }
 
+/* Answers to checks, directly or through a relay, may wait; when something else comes, or much of
+ * them, they may not. */
+static void
+test_news (Bed *bed, gconstpointer data)
+{
+  static const struct {
+    uint8_t bytes[40];
+    size_t length;
+    FzLaneNews expected;
+  } cases[] = {
+    { { 1, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42 }, 20, FZ_LANE_NEWS_ANSWERS },
+    { { 0x40, 1, 0, 20, 1, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42 }, 24, FZ_LANE_NEWS_ANSWERS },
+    { { 0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42 }, 20, FZ_LANE_NEWS_URGENT },    /* a request */
+    { { 1, 0x11, 0, 0, 0x21, 0x12, 0xa4, 0x42 }, 20, FZ_LANE_NEWS_URGENT }, /* an error */
+    { { 1, 4, 0, 0, 0x21, 0x12, 0xa4, 0x42 }, 20, FZ_LANE_NEWS_URGENT },    /* a relay's refresh */
+    { { 0x40, 1, 0, 20, 0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42 }, 24, FZ_LANE_NEWS_URGENT },
+    { { 0x40, 1, 0, 4 }, 8, FZ_LANE_NEWS_URGENT },
+    { { 0x50 }, 8, FZ_LANE_NEWS_NONE }, /* dropped */
+  };
+  size_t n_waiting = 0;
+  uint8_t bytes[40];
+
+  for (size_t i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_test_message ("case %zu", i);
+    memcpy (bytes, cases[i].bytes, sizeof bytes);
+    bed_push_datagram (bed, &bed->gateway, bytes, cases[i].length, "203.0.113.5:6");
+    g_assert_cmpint (fz_lane_rx_get_news (bed->gateway.rx), ==, cases[i].expected);
+    if (cases[i].expected != FZ_LANE_NEWS_NONE) {
+      g_autofree FzLaneMessage *message =
+          bed_take_message (bed->gateway.rx_ring, FZ_LANE_MESSAGE_DATAGRAM);
+
+      g_assert_cmpuint (
+          message->answered_at, ==, cases[i].expected == FZ_LANE_NEWS_ANSWERS ? bed->now : 0);
+    }
+  }
+
+  do {
+    memcpy (bytes, cases[0].bytes, sizeof bytes);
+    bed_push_datagram (bed, &bed->gateway, bytes, cases[0].length, "203.0.113.5:6");
+    n_waiting++;
+  } while (fz_lane_rx_get_news (bed->gateway.rx) == FZ_LANE_NEWS_ANSWERS);
+  g_assert_cmpuint (n_waiting, >, 50);
+  g_assert_cmpuint (
+      bed_rx_drops (&bed->gateway, FZ_DROP_QUEUE_FULL), ==, 0); /* there is room yet */
+}
+
 static void
 test_receive_ring_full (Bed *bed, gconstpointer data)
 {
@@ -339,6 +385,7 @@ main (int argc, char **argv)
   BED_ADD ("/lane/receive/to-engine", test_to_engine);
   BED_ADD ("/lane/receive/revocation", test_revocation);
   BED_ADD ("/lane/receive/demultiplex", test_demultiplex);
+  BED_ADD ("/lane/receive/news", test_news);
   BED_ADD ("/lane/receive/ring-full", test_receive_ring_full);
   BED_ADD ("/lane/receive/garbage", test_garbage);
   return g_test_run ();

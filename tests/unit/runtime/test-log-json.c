@@ -405,7 +405,7 @@ test_bell (void)
   g_assert_true (fz_bell_init (&bell));
   fz_bell_ring (&bell);
   g_assert_false (is_ringing (&bell)); /* nobody sleeps: no system call */
-  fz_bell_arm (&bell);
+  fz_bell_arm (&bell, FZ_BELL_TAPS);
   fz_bell_ring (&bell);
   fz_bell_ring (&bell);
   g_assert_true (is_ringing (&bell));
@@ -413,6 +413,18 @@ test_bell (void)
   g_assert_false (is_ringing (&bell));
   fz_bell_ring (&bell);
   g_assert_false (is_ringing (&bell));
+
+  fz_bell_arm (&bell, FZ_BELL_TAPS);
+  fz_bell_tap (&bell);
+  g_assert_true (is_ringing (&bell));
+  fz_bell_answer (&bell);
+  fz_bell_tap (&bell);
+  g_assert_false (is_ringing (&bell));
+  fz_bell_arm (&bell, FZ_BELL_RINGS);
+  fz_bell_tap (&bell); /* not heard, and does not take it from who rings */
+  g_assert_false (is_ringing (&bell));
+  fz_bell_ring (&bell);
+  g_assert_true (is_ringing (&bell));
   fz_bell_clear (&bell);
 }
 

@@ -25,7 +25,7 @@ wait_for_job (FzWorkers *workers, FzBell *bell)
   struct pollfd polled = { .fd = bell->fd, .events = POLLIN };
 
   for (;;) {
-    fz_bell_arm (bell);
+    fz_bell_arm (bell, FZ_BELL_TAPS);
     if (fz_workers_has_done (workers))
       return fz_workers_take (workers);
     poll (&polled, 1, -1);
