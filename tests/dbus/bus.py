@@ -19,6 +19,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -35,7 +36,7 @@ SOURCE = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.abspath(os.environ.get("FZ_BUILD", os.path.join(SOURCE, "build")))
 PYTHON = "/usr/bin/python3"
 SKIPPED = 77
-DEADLINE_S = 60  # for anything that has to happen; much more than it takes
+DEADLINE_S = 120  # for anything that has to happen; much more than it takes
 
 NAME = "dev.firezone.Client.Tunnel1"
 PATH = "/dev/firezone/Client/Tunnel1"
@@ -68,7 +69,13 @@ def wait_until(condition, what, timeout=DEADLINE_S):
         time.sleep(0.02)
 
 
-# -- the namespace --
+def listens(path):
+    """Whether somebody takes connections there: the file of a socket is there before."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
+
+
+# -- the namespaces --
 
 def _bind_users():
     """Adds our users to what this namespace sees as /etc/passwd and /etc/group."""
@@ -99,19 +106,21 @@ def is_own_mounts(mark):
 
 
 def enter():
-    """Returns inside a mount namespace of the program's own where USERS exist, or ends the program."""
+    """Returns inside namespaces of the program's own, or ends the program: of mounts, where USERS exist, and of the network, where
+    every port is free, and only the loopback device is there."""
     mark, _, is_done = os.environ.get("FZ_BUS_UNSHARED", "").partition(" ")
     if is_own_mounts(mark):
         if not is_done:
             _bind_users()
+            subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
             os.environ["FZ_BUS_UNSHARED"] = mark + " done"
         return
     if os.geteuid() != 0:
-        skip("needs root: callers of several users, and a mount namespace")
-    if subprocess.run(["unshare", "-m", "--propagation", "private", "true"], capture_output=True).returncode != 0:
-        skip("no right to make a mount namespace")
+        skip("needs root: callers of several users, and namespaces")
+    if subprocess.run(["unshare", "-m", "-n", "--propagation", "private", "true"], capture_output=True).returncode != 0:
+        skip("no right to make namespaces of mounts and of the network")
     os.environ["FZ_BUS_UNSHARED"] = mark_mounts()
-    os.execvp("unshare", ["unshare", "-m", "--propagation", "private", PYTHON, *sys.argv])
+    os.execvp("unshare", ["unshare", "-m", "-n", "--propagation", "private", PYTHON, *sys.argv])
 
 
 def as_user(user):
@@ -451,10 +460,10 @@ class SystemBus:
         self.services = os.path.join(self.folder, "services")  # .service files with Exec= would be activated
         os.mkdir(self.services, 0o755)
         config = os.path.join(self.folder, "bus.conf")
-        socket = os.path.join(self.folder, "socket")
+        path = os.path.join(self.folder, "socket")
         with open(config, "w", encoding="utf-8") as file:
-            file.write(self._config(socket))
-        self.address = f"unix:path={socket}"
+            file.write(self._config(path))
+        self.address = f"unix:path={path}"
         self.environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp",
                             "GIO_USE_PROXY_RESOLVER": "dummy", "GIO_USE_VFS": "local",
                             "DBUS_SYSTEM_BUS_ADDRESS": self.address, "DBUS_SESSION_BUS_ADDRESS": "disabled:"}
@@ -462,15 +471,15 @@ class SystemBus:
             if name in os.environ:
                 self.environment[name] = os.environ[name]
         self._spawn(["dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile"])
-        wait_until(lambda: os.path.exists(socket), "the bus's socket")
+        wait_until(lambda: listens(path), "the bus's socket")
 
-    def _config(self, socket):
+    def _config(self, path):
         """What Debian's system.conf says, our policy, and the test's own doors: /test of the mock is root's."""
-        includes = "".join(f"<include>{path}</include>" for path in (
+        includes = "".join(f"<include>{file}</include>" for file in (
             os.path.join(SOURCE, "data", "dev.firezone.Client.Tunnel1.conf"),
             "/usr/share/dbus-1/system.d/org.freedesktop.PolicyKit1.conf"))
         return f"""{DOCTYPE}
-<busconfig><type>system</type><listen>unix:path={socket}</listen><auth>EXTERNAL</auth>
+<busconfig><type>system</type><listen>unix:path={path}</listen><auth>EXTERNAL</auth>
   <servicedir>{self.services}</servicedir>
   <policy context="default"><allow user="*"/><deny own="*"/><deny send_type="method_call"/>
     <allow send_type="signal"/><allow send_requested_reply="true" send_type="method_return"/>

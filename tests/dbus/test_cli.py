@@ -145,7 +145,7 @@ class CliCase(unittest.TestCase):
 
     def connect(self):
         self.sign_in("--account=acme")
-        self.firezone("wait", "connected", "--timeout=20", status=OK)
+        self.firezone("wait", "connected", "--timeout=100", status=OK)
 
     def state(self):
         return json.loads(self.firezone("status", "--json").stdout)["state"]
@@ -214,7 +214,7 @@ class Verbs(CliCase):
         self.assertIn("firezone sign-in", ran.stderr)
         self.sign_in("--no-connect")
         self.assertEqual(self.state(), "offline")
-        self.firezone("connect", "--wait", "--timeout", "20", status=OK)
+        self.firezone("connect", "--wait", "--timeout", "100", status=OK)
         self.assertEqual(self.state(), "connected")
         self.firezone("connect", status=OK)  # to be so already is no error
         self.firezone("reconnect", status=OK)
@@ -338,7 +338,7 @@ class Verbs(CliCase):
     def test_ping_waits_for_the_path(self):
         self.connect()
         path = f"{bus.PATH}/resource/00000000_0000_4000_8000_000000000002"
-        pinged = subprocess.Popen([*bus.as_user("alice"), FIREZONE, "ping", "Printer", "--timeout=50"], text=True,
+        pinged = subprocess.Popen([*bus.as_user("alice"), FIREZONE, "ping", "Printer", "--timeout=100"], text=True,
                                   stdout=subprocess.PIPE, env=self.system.environment)
         self.addCleanup(pinged.stdout.close)
         self.system.test("Set", f"(objectpath '{path}', 'State', <'connecting'>)")
@@ -516,9 +516,10 @@ class Following(unittest.TestCase):
                 self.assertEqual(read(), "two")
                 self.write(path, "three")
                 self.assertEqual(read(), "three")
-                os.rename(path, path + ".1")
+                os.link(path, path + ".1")
                 self.write(path + ".1", "last of the old")
-                self.write(path, "first of the new")
+                self.write(path + ".new", "first of the new")
+                os.rename(path + ".new", path)  # never without a file: the mock opens it at any time
                 self.assertEqual([read(), read()], ["last of the old", "first of the new"])
                 self.write(path, "second of the new")
                 self.assertEqual(read(), "second of the new")
@@ -616,7 +617,7 @@ class RealService(unittest.TestCase):
             firezone("status", status=NOT_CONNECTED)
             firezone("connect", status=NOT_CONNECTED)
             firezone("sign-in", f"--api-url={place.portal.url}", input=token + "\n")
-            firezone("wait", "connected", "--timeout=50")
+            firezone("wait", "connected", "--timeout=100")
             with open(SCHEMA, encoding="utf-8") as file:
                 schema = json.load(file)
             for definition, words in (("status", ("status",)), ("metrics", ("metrics",)), ("config", ("config", "get"))):
@@ -634,9 +635,9 @@ class RealService(unittest.TestCase):
             firezone("config", "set", "log-filter", "debug")
             self.assertEqual(firezone("config", "get", "log-filter"), "debug\n")
             firezone("disconnect", "--wait")
-            firezone("connect", "--wait", "--timeout=50")
+            firezone("connect", "--wait", "--timeout=100")
             firezone("sign-out")
-            self.assertEqual(firezone("wait", "signed-out", "--timeout=50"), "signed-out\n")
+            self.assertEqual(firezone("wait", "signed-out", "--timeout=100"), "signed-out\n")
 
 
 class Completion(CliCase):

@@ -25,15 +25,16 @@ class Configuration(ServiceTest):
         os.rename(path + ".new", path)
 
     def tearDown(self):
-        super().tearDown()
         for path in (self.place.config, os.path.join(self.place.config + ".d", "10-test.conf")):
             if os.path.exists(path):
                 os.remove(path)
+        if self.place.process.poll() is None:
+            self.wait_property(self.caller("root"), "Managed", lambda managed: managed == {})
+        super().tearDown()
 
     def test_files_are_noticed(self):
         self.write("client.conf", "[portal]\naccount-slug=corp\n[session]\nconnect-on-start=true\n")
-        managed = self.wait_property(self.alice, "Managed", bool)
-        self.assertEqual(managed, {"account-slug": "corp", "connect-on-start": True})
+        self.wait_property(self.alice, "Managed", lambda managed: managed == {"account-slug": "corp", "connect-on-start": True})
         self.write("client.conf.d/10-test.conf", "[portal]\naccount-slug=other\n")
         self.wait_property(self.alice, "Managed", lambda managed: managed.get("account-slug") == "other")
         self.write("client.conf.d/10-test.conf", "[portal]\naccount-slug=b a d\n")

@@ -6,11 +6,13 @@ Usage: test_service_diagnostics.py [CLASS[.METHOD] …]
 
 import json
 import os
+import queue
 import signal
 import socket
 import subprocess
 import sys
 import tarfile
+import threading
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -47,7 +49,7 @@ class Diagnostics(ServiceTest):
         bob = self.caller("bob")
         self.place.sign_in(self.alice, self.make_token()["token"])
         marker = f'"owner":{self.alice.uid}'
-        self.assertIn(marker, self.read_log(self.alice))
+        bus.wait_until(lambda: marker in self.read_log(self.alice), "her sign-in in her log")
         self.alice.call("Manager.ClearCredential")
         self.assertIn(marker, self.read_log(self.alice))  # why did it end?
         self.assert_error("NotAuthorized", self.read_log, bob)
@@ -56,7 +58,7 @@ class Diagnostics(ServiceTest):
         self.place.sign_in(bob, self.make_token()["token"])
         try:
             self.assertNotIn(marker, self.read_log(bob))
-            self.assertIn(f'"uid":{bob.uid}', self.read_log(bob))
+            bus.wait_until(lambda: f'"uid":{bob.uid}' in self.read_log(bob), "a call of Bob's in his log")
             self.assert_error("NotAuthorized", self.read_log, self.alice)
         finally:
             bob.call("Manager.ClearCredential")
@@ -171,15 +173,18 @@ class Diagnostics(ServiceTest):
         self.assertFalse(rows["signed-in"][0])
         self.assertIn("sign in", rows["signed-in"][1])
         self.connect()
-        rows = {name: (holds, advice) for name, holds, advice in self.alice.call("Diagnostics.SelfTest")}
-        for name in ("rights", "device", "udp", "portal", "clock", "signed-in", "tunnel", "dns", "configuration",
-                     "log"):
-            self.assertEqual(rows[name], (True, ""), name)
+        told = []
+
+        def problems():
+            told[:] = [(name, advice) for name, holds, advice in self.alice.call("Diagnostics.SelfTest") if not holds]
+            return told
+        bus.wait_until(lambda: not problems(), "a tunnel without a problem")  # DNS comes a little after the connection
+        self.assertLessEqual({"rights", "device", "udp", "portal", "clock", "signed-in", "tunnel", "dns", "configuration", "log"},
+                             {name for name, _, _ in self.alice.call("Diagnostics.SelfTest")})
 
         self.place.portal.stop()
-        rows = {name: (holds, advice) for name, holds, advice in self.alice.call("Diagnostics.SelfTest")}
-        self.assertFalse(rows["portal"][0])
-        self.assertIn("does not answer", rows["portal"][1])
+        bus.wait_until(lambda: any(name == "portal" and "does not answer" in advice for name, advice in problems()),
+                       "the portal missed")
 
     def test_export(self):
         self.connect()
@@ -233,7 +238,7 @@ class Diagnostics(ServiceTest):
         self.alice.call("Diagnostics.OpenLog", "(@a{sv} {},)", fd="socket")
         self.alice.call("Manager.Disconnect", "(@a{sv} {},)", fd="dead-pipe")
         self.alice.get("State")
-        bus.wait_until(lambda: self.count_descriptors() == before, "all descriptors to be closed")
+        bus.wait_until(lambda: self.count_descriptors() <= before, "all descriptors to be closed")
         self.assertEqual(self.alice.get("State"), "offline")
 
     def test_an_export_into_a_socket(self):
@@ -242,10 +247,11 @@ class Diagnostics(ServiceTest):
         stuck = self.caller("alice")
         stuck.begin("Diagnostics.Export", "(handle 0, @a{sv} {})", fd="socket").result()
         stuck.leave()
-        bus.wait_until(lambda: self.count_descriptors() == before, "the socket to be closed")
+        bus.wait_until(lambda: self.count_descriptors() <= before, "the socket to be closed")
 
     def test_an_export_that_nobody_reads_holds_up_nobody_else(self):
         stuck = self.alice.begin("Diagnostics.Export", "(handle 0, @a{sv} {})", fd="full-pipe")
+        self.alice.get("State")  # the service has it
         again = self.caller("alice")
         message = self.assert_error("Busy", again.call, "Diagnostics.Export", "(handle 0, @a{sv} {})", fd="full-pipe")
         self.assertIn("of yours", message)
@@ -277,7 +283,7 @@ class Logs(ServiceTest):
             except bus.CallError as error:
                 self.assertEqual(error.name, bus.ERROR + "Busy")  # the next second has calls again
             return len(pages()) >= 4
-        bus.wait_until(is_full, "four pages")
+        bus.wait_until(is_full, "four pages", 3 * bus.DEADLINE_S)
         for _ in range(60):
             is_full()
         self.assertEqual(len(pages()), 4)
@@ -295,15 +301,29 @@ class Journal(ServiceTest):
         cls.journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         cls.journal.bind("/run/systemd/journal/socket")
         os.chmod("/run/systemd/journal/socket", 0o777)
-        cls.journal.settimeout(bus.DEADLINE_S)
+        cls.entries = queue.SimpleQueue()
+        threading.Thread(target=cls.listen, args=(cls.journal, cls.entries), daemon=True).start()
         try:
             super().setUpClass()
         except BaseException:
             cls.leave()
             raise
 
+    @staticmethod
+    def listen(journal, entries):
+        """Always, as a journal does: one that is full makes its writers wait."""
+        while True:
+            try:
+                data = journal.recv(65536)
+            except OSError:
+                return
+            if not data:
+                return
+            entries.put(dict(line.split(b"=", 1) for line in data.split(b"\n") if b"=" in line))
+
     @classmethod
     def leave(cls):
+        cls.journal.shutdown(socket.SHUT_RDWR)
         cls.journal.close()
         subprocess.run(["umount", "/run/systemd"], check=True)
 
@@ -314,7 +334,7 @@ class Journal(ServiceTest):
 
     def read_until(self, event):
         while True:
-            entry = dict(line.split(b"=", 1) for line in self.journal.recv(65536).split(b"\n") if b"=" in line)
+            entry = self.entries.get(timeout=bus.DEADLINE_S)
             if entry.get(b"FZ_EVENT") == event:
                 return entry
 
@@ -333,8 +353,6 @@ class Journal(ServiceTest):
         self.assertEqual(entry[b"FZ_OWNER"], str(bus.USERS["alice"]).encode())
         self.assertIn("credential-set", self.place.all_logs())     # the file as well
         self.assertNotIn("{", self.place.bus.log_of(self.place.process))  # and nothing twice
-        self.place.stop()  # nobody reads any more, and a journal that is full makes its writers wait
-        self.place.start()
 
 
 class Secrets(ServiceTest):
@@ -365,9 +383,12 @@ class Secrets(ServiceTest):
         for name in ("cmdline", "environ", "comm"):
             with open(f"/proc/{pid}/{name}", "rb") as file:
                 places[name] = file.read()
-        bus.wait_until(lambda: os.path.getsize(monitor.log) > 2000, "traffic in the monitor")
-        with open(monitor.log, "rb") as file:
-            places["bus"] = file.read()
+
+        def monitored():
+            with open(monitor.log, "rb") as file:
+                return file.read()
+        places["bus"] = bus.wait_until(lambda: (lambda seen: seen if b"SetCredential" in seen and b"Export" in seen else None)(monitored()),
+                                       "the calls in the monitor")
         self.assertGreater(len(places["logs"]), 1000)
         self.assertGreater(len(exported), 1000)
 

@@ -36,8 +36,11 @@ class FakePortal:
             except OSError:
                 return
             with peer:
-                peer.recv(65536)
-                peer.sendall(self._answer)
+                try:
+                    peer.recv(65536)
+                    peer.sendall(self._answer)
+                except OSError:
+                    pass  # whoever asked does not want to know any more
 
     def close(self):
         self._socket.shutdown(socket.SHUT_RDWR)
@@ -52,7 +55,7 @@ class Portal(ServiceTest):
         self.place.portal.stop(signal.SIGKILL)
         self.place.wait_state(self.alice, "degraded")
         self.assertEqual(self.alice.get("StateReason"), "portal-unreachable")
-        self.assertEqual(self.alice.get("PortalState"), "retrying")
+        self.wait_property(self.alice, "PortalState", lambda state: state == "retrying")
         self.assertEqual(self.alice.get("Interface"), "tun-firezone")
         self.alice.wait_signal("Event", lambda message: message["arguments"][0] == "lost")
         self.place.portal.start()
@@ -78,7 +81,7 @@ class Portal(ServiceTest):
             self.wait_property(self.alice, "StateReason", lambda reason: reason == "account-disabled")
             self.assertEqual(self.alice.get("State"), "degraded")
             self.assertIn("the account is disabled", self.alice.get("StateDetail"))
-            self.assertEqual(self.alice.get("PortalState"), "retrying")
+            self.wait_property(self.alice, "PortalState", lambda state: state == "retrying")
             self.alice.call("Manager.Disconnect", "(@a{sv} {},)")
             self.place.wait_state(self.alice, "offline")
             self.assertEqual(self.alice.get("StateReason"), "")
@@ -116,10 +119,10 @@ class Portal(ServiceTest):
         self.place.portal.command("token", "revoke", token["id"])
         self.place.wait_state(self.alice, "signed-out")
         self.assertEqual(self.alice.get("StateReason"), "session-revoked")
-        self.assertEqual(self.alice.get("Owner"), bus.NO_OWNER)
-        event = self.alice.wait_signal("Event")
-        self.assertEqual(event["arguments"], ["sign-in-needed", {"reason": "session-revoked"}])
-        self.assertEqual(self.place.manager.names(), [])
+        self.wait_property(self.alice, "Owner", lambda owner: owner == bus.NO_OWNER)
+        event = self.alice.wait_signal("Event", lambda message: message["arguments"][0] == "sign-in-needed")
+        self.assertEqual(event["arguments"][1], {"reason": "session-revoked"})
+        bus.wait_until(lambda: self.place.manager.names() == [], "an empty descriptor store")
 
     def test_token_is_nonsense(self):
         self.place.sign_in(self.alice, "nonsense")
@@ -217,7 +220,9 @@ class Eyes(ServiceTest):
                 self.sign_in(f"token-{code}", fake.url)
                 self.place.wait_state(self.alice, state)
                 bus.wait_until(lambda: self.alice.get("StateReason"), "a reason")
-                if state != "signed-out":
+                if state == "signed-out":
+                    self.wait_property(self.alice, "Owner", lambda owner: owner == bus.NO_OWNER)
+                else:
                     bus.wait_until(lambda: "mark-detail" in self.alice.get("StateDetail"), "the portal's words")
                 self.assert_blind(bob, code)
             finally:

@@ -20,6 +20,7 @@ class Restart(ServiceTest):
     def test_killed_and_connected_again(self):
         self.connect()
         bus.wait_until(lambda: len(self.place.manager.names()) == 1, "the credential with the service manager")
+        self.kept_wish("true")
         self.place.stop(signal.SIGKILL)
         self.place.start()
         alice = self.caller("alice")
@@ -31,6 +32,7 @@ class Restart(ServiceTest):
         # Disconnected, it stays so.
         alice.call("Manager.Disconnect", "(@a{sv} {},)")
         self.place.wait_state(alice, "offline")
+        self.kept_wish("false")
         self.place.stop(signal.SIGKILL)
         self.place.start()
         alice = self.caller("alice")
@@ -150,7 +152,7 @@ class Owner(ServiceTest):
         self.log_in()
         self.place.wait_state(self.alice, "signed-out")
         self.assertEqual(self.alice.get("StateReason"), "owner-left")
-        self.assertEqual(self.place.manager.names(), [])
+        bus.wait_until(lambda: self.place.manager.names() == [], "an empty descriptor store")
 
     def test_last_session_is_closing(self):
         self.log_in("c1")
@@ -183,11 +185,13 @@ class Owner(ServiceTest):
         self.assertEqual(self.place.wait_state(self.alice, "connected"), "connected")
 
     def test_tunnel_is_kept(self):
-        with open(self.place.config, "w", encoding="utf-8") as file:
+        with open(self.place.config + ".new", "w", encoding="utf-8") as file:
             file.write("[session]\nwhen-owner-leaves=keep\n")
-        os.chmod(self.place.config, 0o644)
+        os.chmod(file.name, 0o644)
+        before = self.place.all_logs().count("configuration-read")
+        os.rename(file.name, self.place.config)
         self.place.process.send_signal(signal.SIGHUP)
-        bus.wait_until(lambda: "configuration-read" in self.place.all_logs(), "the setting read")
+        bus.wait_until(lambda: self.place.all_logs().count("configuration-read") > before, "the setting read")
         self.log_in("c1")
         self.connect()
         self.log_in()
