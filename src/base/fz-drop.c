@@ -22,6 +22,7 @@ static const char *const names[FZ_N_DROPS] = {
   [FZ_DROP_STALE_HANDSHAKE] = "stale-handshake",
   [FZ_DROP_RATE_LIMITED] = "rate-limited",
   [FZ_DROP_UNKNOWN_SOURCE] = "unknown-source",
+  [FZ_DROP_STRANGER] = "stranger",
   [FZ_DROP_NO_SESSION] = "no-session",
   [FZ_DROP_NO_ROUTE] = "no-route",
   [FZ_DROP_NOT_TUNNEL_SOURCE] = "not-tunnel-source",

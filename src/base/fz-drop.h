@@ -29,6 +29,7 @@ typedef enum {
   FZ_DROP_STALE_HANDSHAKE,
   FZ_DROP_RATE_LIMITED,
   FZ_DROP_UNKNOWN_SOURCE,
+  FZ_DROP_STRANGER, /* STUN or ChannelData of somebody we did not write to: too many of those */
 
   /* state and policy */
   FZ_DROP_NO_SESSION,

@@ -2,24 +2,26 @@
 
 #include "src/dataplane/fz-flow-marks.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define WORDS (FZ_FLOW_MARKS_BITS / 64)
-
 struct FzFlowMarks {
-  _Atomic uint32_t current;        /* generation that is added to; engine writes */
-  FzInstant since;                 /* when it began; engine only */
-  _Atomic uint64_t bits[2][WORDS]; /* relaxed: nothing else follows from them */
+  _Atomic uint32_t current; /* generation that is added to; engine writes */
+  uint32_t n_bits;          /* of one */
+  FzInstant since;          /* when the current one began; engine only */
+  _Atomic uint64_t bits[];  /* of both; relaxed: nothing else follows from them */
 };
 
 FzFlowMarks *
-fz_flow_marks_new (void)
+fz_flow_marks_new (uint32_t bits)
 {
-  FzFlowMarks *self = calloc (1, sizeof *self);
+  FzFlowMarks *self = calloc (1, sizeof *self + 2 * (bits / 64) * sizeof *self->bits);
 
   if (self == NULL)
     abort ();
+  assert (bits >= 64 && (bits & (bits - 1)) == 0);
+  self->n_bits = bits;
   return self;
 }
 
@@ -41,31 +43,44 @@ mix (uint64_t hash, const FzIp *ip)
 }
 
 static uint32_t
-hash_flow (const FzIp *client, const FzNatKey *outside)
+hash_flow (const FzFlowMarks *self, const FzIp *client, const FzNatKey *outside)
 {
   uint64_t hash = (uint64_t) outside->protocol << 16 | outside->port;
 
-  return (uint32_t) (mix (mix (hash, client), &outside->ip) % FZ_FLOW_MARKS_BITS);
+  return (uint32_t) mix (mix (hash, client), &outside->ip) & (self->n_bits - 1);
 }
 
 void
 fz_flow_marks_add (FzFlowMarks *self, const FzIp *client, const FzNatKey *outside)
 {
-  uint32_t hash = hash_flow (client, outside);
+  uint32_t hash = hash_flow (self, client, outside);
   uint32_t current = atomic_load_explicit (&self->current, memory_order_relaxed);
+  _Atomic uint64_t *word = &self->bits[current * (self->n_bits / 64) + hash / 64];
 
-  atomic_fetch_or_explicit (
-      &self->bits[current][hash / 64], UINT64_C (1) << hash % 64, memory_order_relaxed);
+  atomic_fetch_or_explicit (word, UINT64_C (1) << hash % 64, memory_order_relaxed);
 }
 
 bool
 fz_flow_marks_has (const FzFlowMarks *self, const FzIp *client, const FzNatKey *outside)
 {
-  uint32_t hash = hash_flow (client, outside);
-  uint64_t either = atomic_load_explicit (&self->bits[0][hash / 64], memory_order_relaxed) |
-                    atomic_load_explicit (&self->bits[1][hash / 64], memory_order_relaxed);
+  uint32_t hash = hash_flow (self, client, outside);
+  const _Atomic uint64_t *word = &self->bits[hash / 64];
+  uint64_t either = atomic_load_explicit (word, memory_order_relaxed) |
+                    atomic_load_explicit (word + self->n_bits / 64, memory_order_relaxed);
 
   return (either >> hash % 64 & 1) != 0;
+}
+
+void
+fz_flow_marks_add_contact (FzFlowMarks *self, const FzSocketAddress *remote)
+{
+  fz_flow_marks_add (self, &remote->ip, &(FzNatKey){ remote->ip, remote->port, 0 });
+}
+
+bool
+fz_flow_marks_has_contact (const FzFlowMarks *self, const FzSocketAddress *remote)
+{
+  return fz_flow_marks_has (self, &remote->ip, &(FzNatKey){ remote->ip, remote->port, 0 });
 }
 
 void
@@ -75,8 +90,8 @@ fz_flow_marks_age (FzFlowMarks *self, FzInstant now)
 
   if (now < fz_instant_add (self->since, FZ_FLOW_MARKS_AGE_S * FZ_S))
     return;
-  for (uint32_t i = 0; i < WORDS; i++)
-    atomic_store_explicit (&self->bits[next][i], 0, memory_order_relaxed);
+  for (uint32_t i = 0; i < self->n_bits / 64; i++)
+    atomic_store_explicit (&self->bits[next * (self->n_bits / 64) + i], 0, memory_order_relaxed);
   atomic_store_explicit (&self->current, next, memory_order_relaxed);
   self->since = now;
 }

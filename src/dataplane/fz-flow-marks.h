@@ -8,18 +8,22 @@
  *
  * A flow is known for FZ_FLOW_MARKS_AGE_S at least, for twice that at most where the engine asks
  * often enough. Without a lock: lanes add, the engine alone begins a new generation.
+ *
+ * In the same way an engine remembers its contacts, whom it has written to, for lanes to ask: what
+ * comes from there is no stranger's (fz-handshake-gate.h).
  */
 #pragma once
 
 #include "src/base/fz-instant.h"
 #include "src/dataplane/fz-nat.h"
 
-#define FZ_FLOW_MARKS_BITS  (UINT32_C (1) << 20) /* of one generation; 128 KiB */
+#define FZ_FLOW_MARKS_BITS  (UINT32_C (1) << 20) /* of a gateway's generation; 128 KiB */
 #define FZ_FLOW_MARKS_AGE_S 600u
 
 typedef struct FzFlowMarks FzFlowMarks;
 
-FzFlowMarks *fz_flow_marks_new (void); /* aborts without memory */
+/* @bits: of a generation, a power of two from 64 on; aborts without memory */
+FzFlowMarks *fz_flow_marks_new (uint32_t bits);
 void fz_flow_marks_free (FzFlowMarks *self);
 
 /* -- any thread -- */
@@ -27,7 +31,11 @@ void fz_flow_marks_free (FzFlowMarks *self);
 /* @client: the flow's source address; @outside: where it goes, and its source port */
 void fz_flow_marks_add (FzFlowMarks *self, const FzIp *client, const FzNatKey *outside);
 
+bool fz_flow_marks_has_contact (const FzFlowMarks *self, const FzSocketAddress *remote);
+
 /* -- engine -- */
+
+void fz_flow_marks_add_contact (FzFlowMarks *self, const FzSocketAddress *remote);
 
 /* False only for a flow that was not marked, or long ago. */
 bool fz_flow_marks_has (const FzFlowMarks *self, const FzIp *client, const FzNatKey *outside);

@@ -16,6 +16,7 @@
 #define RECORD_MAX          256u /* bytes of the ring that one message takes, in a channel or not */
 #define INITIATIONS_DIVISOR 4u   /* of the ring */
 #define REPLIES_DIVISOR     16u
+#define STRANGERS_DIVISOR   8u
 
 _Static_assert(sizeof (FzLaneMessage) + 4 + FZ_WIREGUARD_HANDSHAKE_MAX + 16 <= RECORD_MAX,
                "with the ring's own header and padding");
@@ -30,6 +31,7 @@ struct FzHandshakeGate {
   const FzRing *ring;
   Share initiations;
   Share replies;
+  Share strangers; /* a long record takes several places */
   FzMac *mac;
   uint8_t mac_key[FZ_KEY_SIZE]; /* what @mac is keyed with */
 };
@@ -44,12 +46,19 @@ share_init (Share *self, const FzRing *ring, uint32_t divisor)
 }
 
 static bool
-share_has_place (Share *self, const FzRing *ring)
+share_has_places (Share *self, const FzRing *ring, uint32_t n)
 {
   while (self->n_gone != self->n_added &&
          fz_ring_is_consumed (ring, self->ends[self->n_gone % self->size]))
     self->n_gone++;
-  return self->n_added - self->n_gone < self->size;
+  return self->n_added - self->n_gone + n <= self->size;
+}
+
+static void
+share_note (Share *self, const FzRing *ring)
+{
+  assert (self->n_added - self->n_gone < self->size);
+  self->ends[self->n_added++ % self->size] = fz_ring_position (ring);
 }
 
 FzHandshakeGate *
@@ -62,6 +71,7 @@ fz_handshake_gate_new (const FzRing *ring)
   self->ring = ring;
   share_init (&self->initiations, ring, INITIATIONS_DIVISOR);
   share_init (&self->replies, ring, REPLIES_DIVISOR);
+  share_init (&self->strangers, ring, STRANGERS_DIVISOR);
   self->mac = fz_mac_new (self->mac_key);
   return self;
 }
@@ -74,6 +84,7 @@ fz_handshake_gate_free (FzHandshakeGate *self)
   fz_mac_free (self->mac);
   free (self->initiations.ends);
   free (self->replies.ends);
+  free (self->strangers.ends);
   free (self);
 }
 
@@ -105,15 +116,31 @@ fz_handshake_gate_check (FzHandshakeGate *self,
 {
   if (mac1_key != NULL && message->mac1 != NULL && !is_mac1_right (self, message, mac1_key))
     return FZ_DROP_BAD_MAC;
-  return share_has_place (share_of (self, message), self->ring) ? FZ_DROP_NONE
-                                                                : FZ_DROP_RATE_LIMITED;
+  return share_has_places (share_of (self, message), self->ring, 1) ? FZ_DROP_NONE
+                                                                    : FZ_DROP_RATE_LIMITED;
 }
 
 void
 fz_handshake_gate_note (FzHandshakeGate *self, const FzWireguardMessage *message)
 {
-  Share *share = share_of (self, message);
+  share_note (share_of (self, message), self->ring);
+}
 
-  assert (share->n_added - share->n_gone < share->size);
-  share->ends[share->n_added++ % share->size] = fz_ring_position (self->ring);
+static uint32_t
+places_of (size_t length)
+{
+  return (uint32_t) ((sizeof (FzLaneMessage) + length + 20) / RECORD_MAX) + 1;
+}
+
+bool
+fz_handshake_gate_has_place (FzHandshakeGate *self, size_t length)
+{
+  return share_has_places (&self->strangers, self->ring, places_of (length));
+}
+
+void
+fz_handshake_gate_note_stranger (FzHandshakeGate *self, size_t length)
+{
+  for (uint32_t i = places_of (length); i > 0; i--)
+    share_note (&self->strangers, self->ring);
 }

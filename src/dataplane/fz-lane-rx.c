@@ -25,8 +25,8 @@
  * a relay carries many sessions from one address. They are opened as any; the
  * replay window is then asked under its lock, once per batch, after opening only.
  *
- * Handshake messages pass a gate first (fz-handshake-gate.h): mac1, and no more of
- * them in the ring than leave place for the rest.
+ * Handshake messages and what strangers send pass a gate first (fz-handshake-gate.h):
+ * mac1, and no more of them in the ring than leave place for the rest.
  *
  * A gateway's packets to proxy addresses are judged one by one and translated
  * before they are joined (fz-nat.h), and so are those to hosts that the client also
@@ -711,6 +711,24 @@ is_handshake (const FzLaneRx *self, FzSpan datagram, FzWireguardMessage *out)
   return fz_wireguard_parse (datagram, out) == FZ_DROP_NONE && out->type != FZ_WIREGUARD_DATA;
 }
 
+/* STUN or ChannelData, or what looks like it. */
+static FzDrop
+receive_other (FzLaneRx *self, FzSpan datagram, const FzUdpBuffer *buffer)
+{
+  const FzFlowMarks *contacts =
+      atomic_load_explicit (&self->published->contacts, memory_order_acquire);
+
+  if (contacts == NULL || fz_flow_marks_has_contact (contacts, &buffer->from)) {
+    hand_over_datagram (self, datagram, buffer);
+    return FZ_DROP_NONE;
+  }
+  if (!fz_handshake_gate_has_place (self->gate, datagram.length))
+    return FZ_DROP_STRANGER;
+  if (hand_over_datagram (self, datagram, buffer))
+    fz_handshake_gate_note_stranger (self->gate, datagram.length);
+  return FZ_DROP_NONE;
+}
+
 static FzDrop
 receive_for_engine (FzLaneRx *self, FzSpan datagram, const FzUdpBuffer *buffer)
 {
@@ -721,10 +739,8 @@ receive_for_engine (FzLaneRx *self, FzSpan datagram, const FzUdpBuffer *buffer)
     return FZ_DROP_NOT_WIREGUARD;
   if (datagram.length > DATAGRAM_MAX)
     return FZ_DROP_TOO_LARGE;
-  if (!is_handshake (self, datagram, &handshake)) {
-    hand_over_datagram (self, datagram, buffer);
-    return FZ_DROP_NONE;
-  }
+  if (!is_handshake (self, datagram, &handshake))
+    return receive_other (self, datagram, buffer);
   /* without what is behind it: anybody may pad, and the gate counts with small records */
   datagram.length = (size_t) (handshake.datagram.data - datagram.data) + handshake.datagram.length;
   drop =

@@ -144,6 +144,7 @@ fz_published_init (FzPublished *self)
   self->n_published = 1;
   self->reclaim = fz_reclaim_new ();
   atomic_init (&self->direct_flows, NULL);
+  atomic_init (&self->contacts, NULL);
   atomic_init (&self->current, empty);
 }
 
@@ -153,6 +154,7 @@ fz_published_clear (FzPublished *self)
   fz_reclaim_free (self->reclaim);
   fz_snapshot_free (atomic_load (&self->current));
   fz_flow_marks_free (atomic_exchange (&self->direct_flows, NULL));
+  fz_flow_marks_free (atomic_exchange (&self->contacts, NULL));
   self->reclaim = NULL;
   atomic_store (&self->current, NULL);
 }

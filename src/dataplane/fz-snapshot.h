@@ -79,6 +79,7 @@ typedef struct {
   uint64_t n_published;           /* engine only */
   FzReclaim *reclaim;
   _Atomic (FzFlowMarks *) direct_flows; /* gateway's engine, once; NULL: nobody asks for them */
+  _Atomic (FzFlowMarks *) contacts;     /* engine, once: whom it wrote to; NULL: nobody knows */
 } FzPublished;
 
 void fz_published_init (FzPublished *self);  /* an empty snapshot, its own FzReclaim */

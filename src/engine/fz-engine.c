@@ -20,6 +20,7 @@
 struct FzEngine {
   FzRole role;
   FzPublished *published;
+  FzFlowMarks *contacts; /* whom we wrote to; @published's */
   FzRng rng;
   FzRoleContext context;
   FzCandidateOutbox *outbox;
@@ -36,15 +37,18 @@ struct FzEngine {
 
 /* -- construction -- */
 
-/* Outlives this engine, as lanes may. */
+#define CONTACT_BITS                                                                               \
+  (UINT32_C (1) << 14) /* of a client, which knows a few; bare peers are few, too */
+
+/* They outlive this engine, as lanes may. */
 static FzFlowMarks *
-share_direct_flows (FzPublished *published)
+share_marks (_Atomic (FzFlowMarks *) *shared, uint32_t bits)
 {
-  FzFlowMarks *marks = atomic_load_explicit (&published->direct_flows, memory_order_relaxed);
+  FzFlowMarks *marks = atomic_load_explicit (shared, memory_order_relaxed);
 
   if (marks == NULL) {
-    marks = fz_flow_marks_new ();
-    atomic_store_explicit (&published->direct_flows, marks, memory_order_release);
+    marks = fz_flow_marks_new (bits);
+    atomic_store_explicit (shared, marks, memory_order_release);
   }
   return marks;
 }
@@ -81,12 +85,16 @@ fz_engine_new (const FzEngineConfig *config)
   fz_out_queue_init (&self->context.packets);
   fz_event_queue_init (&self->context.events);
 
+  self->contacts =
+      share_marks (&self->published->contacts,
+                   config->role == FZ_ROLE_GATEWAY ? FZ_FLOW_MARKS_BITS : CONTACT_BITS);
+
   switch (config->role) {
   case FZ_ROLE_CLIENT:
     self->client = fz_client_new (&self->context);
     break;
   case FZ_ROLE_GATEWAY:
-    self->context.direct_flows = share_direct_flows (self->published);
+    self->context.direct_flows = share_marks (&self->published->direct_flows, FZ_FLOW_MARKS_BITS);
     self->gateway = fz_gateway_new (&self->context);
     break;
   case FZ_ROLE_BARE:
@@ -526,6 +534,7 @@ fz_engine_finish_job (FzEngine *self, FzHandshakeJob *job, FzInstant now)
 void
 fz_engine_handle_timeout (FzEngine *self, FzInstant now)
 {
+  fz_flow_marks_age (self->contacts, now);
   fz_node_handle_timeout (self->context.node, now);
   settle (self, now);
   if (self->client != NULL)
@@ -558,7 +567,12 @@ fz_engine_may_answers_wait (const FzEngine *self)
 bool
 fz_engine_poll_transmit (FzEngine *self, FzTransmit *out)
 {
-  return fz_node_poll_transmit (self->context.node, out);
+  if (!fz_node_poll_transmit (self->context.node, out))
+    return false;
+  /* a cookie goes to whoever says he is there */
+  if (out->data.length > 0 && out->data.data[0] != FZ_WIREGUARD_COOKIE_REPLY)
+    fz_flow_marks_add_contact (self->contacts, &out->to);
+  return true;
 }
 
 bool

@@ -10,7 +10,9 @@
 #define SOMEBODY   "203.0.113.5:6"
 #define SHARE      4u  /* of the ring, for initiations; in each record of 256 bytes at most */
 #define REPLIES    16u /* the same for responses and cookie replies */
+#define STRANGERS  8u  /* the same for STUN and ChannelData of those we did not write to */
 #define RECORD_MAX 256u
+#define KNOWN      "203.0.113.7:3478"
 
 #define PADDING_MAX 1100u /* as much as a datagram of ours can hold */
 
@@ -65,11 +67,17 @@ push_relayed (Bed *bed, FzWireguardType type, const uint8_t *key, size_t padding
 }
 
 static void
+push_stun_from (Bed *bed, const char *from, size_t length)
+{
+  uint8_t request[1280] = { 0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42 };
+
+  bed_push_datagram (bed, &bed->gateway, request, length, from);
+}
+
+static void
 push_stun (Bed *bed)
 {
-  static const uint8_t request[20] = { 0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42 };
-
-  bed_push_datagram (bed, &bed->gateway, request, sizeof request, SOMEBODY);
+  push_stun_from (bed, SOMEBODY, 20);
 }
 
 static void
@@ -215,6 +223,52 @@ test_place_again (Bed *bed, gconstpointer data)
   assert_handed_over (bed, share);
 }
 
+/* Garbage that looks like STUN or ChannelData: those whom the engine wrote to, handshakes and what
+ * is said of peers find place beside it. */
+static void
+test_strangers (Bed *bed, gconstpointer data)
+{
+  FzRing *ring = bed->gateway.rx_ring;
+  uint32_t n = (uint32_t) fz_ring_get_capacity (ring) / RECORD_MAX;
+  uint32_t strangers = n / STRANGERS, half;
+  static const uint8_t channel_data[] = { 0x40, 1, 0, 4, 1, 2, 3, 4 };
+  FzFlowMarks *contacts = fz_flow_marks_new (1u << 10);
+  FzSocketAddress known;
+  TestPacket packet = bed_upload ();
+
+  g_assert_true (fz_socket_address_parse (KNOWN, &known));
+  fz_flow_marks_add_contact (contacts, &known);
+  atomic_store (&bed->gateway.published.contacts, contacts); /* freed with it */
+  publish_key (&bed->gateway, our_key);
+  for (uint32_t i = 0; i < 10 * n; i++)
+    if (i % 2 == 0)
+      push_stun (bed);
+    else
+      bed_push_datagram (bed, &bed->gateway, channel_data, sizeof channel_data, SOMEBODY);
+  g_assert_cmpuint (bed_rx_drops (&bed->gateway, FZ_DROP_STRANGER), ==, 10 * n - strangers);
+
+  for (uint32_t i = 0; i < n / 2; i++)
+    push_stun_from (bed, KNOWN, 100);
+  for (uint32_t i = 0; i < n / SHARE; i++)
+    push_message (bed, FZ_WIREGUARD_INITIATION, our_key);
+  bed_push_packet (&bed->client, &packet, 0, bed->now);
+  bed_transfer (bed, &bed->client, &bed->gateway);
+  g_assert_cmpuint (bed_rx_drops (&bed->gateway, FZ_DROP_STRANGER), ==, 10 * n - strangers);
+  g_assert_cmpuint (bed_rx_drops (&bed->gateway, FZ_DROP_RATE_LIMITED), ==, 0);
+  g_assert_cmpuint (bed_rx_drops (&bed->gateway, FZ_DROP_QUEUE_FULL), ==, 0);
+
+  /* places come back as the engine has looked; long ones take several */
+  half = strangers / 2;
+  for (uint32_t i = 0; i < half; i++)
+    g_free (bed_take_message (ring, FZ_LANE_MESSAGE_DATAGRAM));
+  for (uint32_t i = 0; i < n; i++)
+    push_stun_from (bed, SOMEBODY, 1200);
+  g_assert_cmpuint (
+      bed_rx_drops (&bed->gateway, FZ_DROP_STRANGER), >=, 11 * n - strangers - half / 4);
+  g_assert_cmpuint (bed_rx_drops (&bed->gateway, FZ_DROP_STRANGER), <, 11 * n - strangers);
+  bed_drain (ring);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -226,5 +280,6 @@ main (int argc, char **argv)
   BED_ADD ("/handshake-gate/share", test_share);
   BED_ADD ("/handshake-gate/padding", test_padding);
   BED_ADD ("/handshake-gate/place-again", test_place_again);
+  BED_ADD ("/handshake-gate/strangers", test_strangers);
   return g_test_run ();
 }

@@ -353,7 +353,7 @@ test_crowded (void)
 static void
 test_marks (void)
 {
-  FzFlowMarks *marks = fz_flow_marks_new ();
+  FzFlowMarks *marks = fz_flow_marks_new (1u << 16);
   FzIp client = test_ip ("100.64.0.1"), other = test_ip ("100.64.0.2");
   FzNatKey key = { test_ip ("10.0.0.1"), 5000, FZ_PROTOCOL_UDP };
   FzNatKey next = { key.ip, 5001, key.protocol };
