@@ -247,8 +247,8 @@ forget_token (FzAccount *self, const char *event, const char *message)
 {
   FzLog log = fz_app_log_for ("account");
 
-  fz_log_plain (&log, FZ_LOG_INFO, event, message);
   fz_credential_store_clear (self->store);
+  fz_log_plain (&log, FZ_LOG_INFO, event, message);
 }
 
 /* The portal or the person ended the session. */

@@ -12,13 +12,15 @@ import sys
 import time
 
 import pyatspi
+from gi.repository import Atspi
 
+Atspi.set_timeout(60_000, 60_000)  # for an answer; its own are 0.8 s, and 15 s while an app starts
 APPS = ("firezone-client-gui", "Firezone", "dev.firezone.Client")
 # GTK's own parts of a control, which the control's name speaks for
 INNER = ("scroll pane", "viewport", "panel", "filler", "list", "table", "tree table", "window", "frame", "page tab list")
 
 
-def find_app(timeout=15):
+def find_app(timeout=60):
     end = time.monotonic() + timeout
     while time.monotonic() < end:
         for app in pyatspi.Registry.getDesktop(0):
@@ -69,7 +71,7 @@ def is_nameless(entry):
 
 
 def press(name, role):
-    end = time.monotonic() + 15
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         for node, entry in walk(find_app()):
             if entry["showing"] and entry["sensitive"] and entry["name"].endswith(name) and role in ("", entry["role"]):
@@ -84,7 +86,7 @@ def press(name, role):
 
 def where(name):
     """Where in its window the entry is."""
-    end = time.monotonic() + 15
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         for node, entry in walk(find_app()):
             if entry["showing"] and entry["sensitive"] and entry["role"] == "text" and entry["name"].endswith(name):

@@ -46,6 +46,13 @@ class AppCase(unittest.TestCase):
     def wait_enabled(self, name, is_enabled=True):
         until(lambda: self.desk.is_enabled(name) == is_enabled, f"action {name} {'en' if is_enabled else 'dis'}abled")
 
+    def wait_possible(self, possible, impossible=()):
+        """Until these actions are enabled, and none of those."""
+        def is_so():
+            enabled = {n for n, (is_enabled, _) in self.desk.actions().items() if is_enabled}
+            return set(possible) <= enabled and not set(impossible) & enabled
+        until(is_so, f"{possible} enabled, {impossible} not")
+
     def calls(self, method):
         return [c for c in self.mock.Calls() if c.startswith(method)]
 
@@ -54,6 +61,16 @@ class AppCase(unittest.TestCase):
 
     def wait_status(self, text):
         until(lambda: self.status()[1] == text, f"tray status “{text}”")
+
+    def renew_service(self):
+        """Another in its place, which knows nothing: whoever waits for what it says waits until the app has met it."""
+        self.desk.start_service()
+        self.mock = self.desk.mock
+
+    def wait_kept(self):
+        """Until the keyring has the sign-in: from its beginning on a note says that nothing in there counts."""
+        note = os.path.join(self.desk.home, ".local/share/dev.firezone.Client/keyring-forgotten")
+        until(lambda: not os.path.exists(note), "the sign-in in the keyring")
 
     def status(self):
         return self.desk.actions()["tray-status"][1]
@@ -78,6 +95,7 @@ class AppCase(unittest.TestCase):
         _, asked = self.ask()
         self.desk.open_uris(self.link(asked["state"]))
         self.wait_status("Connected to acme")
+        self.wait_call("SetCredential")
         return asked
 
 

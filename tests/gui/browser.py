@@ -34,7 +34,7 @@ import urllib.request
 
 CHROMIUM = "/usr/bin/chromium"
 CHROMEDRIVER = "/usr/bin/chromedriver"
-PATIENCE = 30.0  # seconds; a busy machine starts Chromium slowly
+PATIENCE = 90.0  # seconds; a busy machine starts Chromium slowly
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # WebDriver's name for a reference to an element
 
 
@@ -329,6 +329,10 @@ class Browser:
         element = self._do("GET", "/element/active")[ELEMENT]
         return (self._do("GET", f"/element/{element}/property/id")
                 or self._do("GET", f"/element/{element}/name"))
+
+    def wait_focused(self, name):
+        """A page gives the focus to who asks for it a little after it is there."""
+        wait_until(lambda: self.focused() == name, f"the focus on {name}")
 
     def wait_for(self, css, text=None, timeout=PATIENCE):
         def is_there():

@@ -14,6 +14,7 @@ Everything that waits, waits for a condition (`until`). Also a tool: `desk.py [-
 import argparse
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -54,7 +55,11 @@ class DeskError(Exception):
     """Something of the desk, not of the app, does not work."""
 
 
-def until(condition, what, timeout=20.0):
+PATIENCE_S = 60.0  # for anything that has to happen; much more than it takes
+CALL_MS = 60_000   # and for an answer on a bus
+
+
+def until(condition, what, timeout=PATIENCE_S):
     """Calls `condition` until it returns something true, which it returns; an AssertionError names `what` otherwise."""
     end = time.monotonic() + timeout
     last = None
@@ -92,7 +97,7 @@ class Proxy:
         def call(*arguments):
             packed = GLib.Variant.new_tuple(*[self._variant(a) for a in arguments])
             reply = self._bus.call_sync(self._name, self._path, self._interface, method, packed, None,
-                                        Gio.DBusCallFlags.NONE, 30_000, None)
+                                        Gio.DBusCallFlags.NONE, CALL_MS, None)
             values = reply.unpack()
             return values[0] if len(values) == 1 else values
 
@@ -158,16 +163,17 @@ class Desk:
             return
         os.killpg(process.pid, how)
         try:
-            process.wait(10)
+            process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
     def start_display(self, width, height):
-        """Two that start at once may choose the same number; then one of them does not answer, and another is tried."""
+        """Two that start at once may choose the same number; then one of them does not answer, and another is tried. No key
+        repeats itself (-r): whoever holds one may have to wait for the processor."""
         for _ in range(5):
             read, write = os.pipe()
-            server = self.spawn(["Xvfb", "-displayfd", str(write), "-screen", "0", f"{width}x{height}x24", "-nolisten", "tcp", "-noreset"],
+            server = self.spawn(["Xvfb", "-displayfd", str(write), "-screen", "0", f"{width}x{height}x24", "-nolisten", "tcp", "-noreset", "-r"],
                                 "xvfb", pass_fds=[write])
             os.close(write)
             with os.fdopen(read) as file:
@@ -175,9 +181,14 @@ class Desk:
             answers = subprocess.run(["xdotool", "getdisplaygeometry"], env=self.env, capture_output=True, text=True, check=False)
             if server.poll() is None and answers.stdout.split() == [str(width), str(height)]:
                 self.spawn(["openbox"], "openbox")
+                until(self.is_managed, "the window manager")
                 return self.env["DISPLAY"]
             self.end(server)
         raise DeskError("Xvfb does not start")
+
+    def is_managed(self):
+        told = subprocess.run(["xprop", "-root", "_NET_SUPPORTING_WM_CHECK"], env=self.env, capture_output=True, text=True, check=False)
+        return "window id" in told.stdout
 
     def start_bus(self, kind, services):
         config = os.path.join(self.root, kind + ".conf")
@@ -200,7 +211,7 @@ class Desk:
         until(lambda: self.has_owner(bus, "org.freedesktop.secrets"), "the keyring on the bus")
         until(lambda: bus.call_sync("org.freedesktop.secrets", "/org/freedesktop/secrets", "org.freedesktop.Secret.Service", "Lock",
                                     GLib.Variant("(ao)", (["/org/freedesktop/secrets/collection/login"],)), None,
-                                    Gio.DBusCallFlags.NONE, 10_000, None).unpack()[0], "a locked keyring")
+                                    Gio.DBusCallFlags.NONE, CALL_MS, None).unpack()[0], "a locked keyring")
         bus.close_sync(None)
 
     def add_browser(self):
@@ -219,7 +230,7 @@ class Desk:
             file.write("[Default Applications]\nx-scheme-handler/http=test-browser.desktop\n"
                        "x-scheme-handler/https=test-browser.desktop\n")
 
-    def browsed(self, timeout=20):
+    def browsed(self, timeout=PATIENCE_S):
         """The address that the browser was last opened with; forgets it."""
         path = os.path.join(self.root, "browsed")
         until(lambda: os.path.exists(path), "a browser opened", timeout)
@@ -274,11 +285,11 @@ class Desk:
     @staticmethod
     def has_owner(bus, name):
         return bus.call_sync("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "NameHasOwner",
-                             GLib.Variant("(s)", (name,)), None, Gio.DBusCallFlags.NONE, 10_000, None).unpack()[0]
+                             GLib.Variant("(s)", (name,)), None, Gio.DBusCallFlags.NONE, CALL_MS, None).unpack()[0]
 
     def _actions(self, method, arguments):
         return self.session.call_sync(APP_ID, APP_PATH, "org.gtk.Actions", method, arguments, None,
-                                      Gio.DBusCallFlags.NO_AUTO_START, 20_000, None)
+                                      Gio.DBusCallFlags.NO_AUTO_START, CALL_MS, None)
 
     def actions(self):
         """name -> (enabled, state or None)"""
@@ -286,6 +297,8 @@ class Desk:
         return {name: (enabled, state[0] if state else None) for name, (enabled, _type, state) in found.items()}
 
     def activate(self, name, parameter=None):
+        """Once it is enabled: an action that is not does nothing, and does not say so."""
+        until(lambda: self.is_enabled(name), f"action {name} enabled")
         parameters = [] if parameter is None else [GLib.Variant("b" if isinstance(parameter, bool) else "s", parameter)]
         self._actions("Activate", GLib.Variant("(sava{sv})", (name, parameters, {})))
 
@@ -298,7 +311,7 @@ class Desk:
     def open_uris(self, *uris):
         """As the desktop does for a link or a file that the app handles."""
         self.session.call_sync(APP_ID, APP_PATH, "org.freedesktop.Application", "Open",
-                               GLib.Variant("(asa{sv})", (list(uris), {})), None, Gio.DBusCallFlags.NONE, 20_000, None)
+                               GLib.Variant("(asa{sv})", (list(uris), {})), None, Gio.DBusCallFlags.NONE, CALL_MS, None)
 
     # -- settings --
 
@@ -334,36 +347,60 @@ class Desk:
     def wait_window(self):
         return until(self.windows, "a window of the app")[0]
 
+    def has_focus(self):
+        """Whether what is typed arrives at the uppermost window of the app: while one comes or goes, it does not."""
+        focus = subprocess.run(["xdotool", "getwindowfocus"], env=self.env, capture_output=True, text=True, check=False).stdout.strip()
+        return [focus] == self.windows()[-1:]
+
+    def wait_focus(self):
+        until(self.has_focus, "the focus in the app's window")
+
     def key(self, *keys):
+        self.wait_focus()
         subprocess.run(["xdotool", "key", *keys], env=self.env, check=True, capture_output=True)
 
+    def smallest(self, window):
+        """What the window says its content needs."""
+        told = subprocess.run(["xprop", "-id", window, "WM_NORMAL_HINTS"], env=self.env, capture_output=True, text=True, check=False)
+        found = re.search(r"minimum size: (\d+) by (\d+)", told.stdout)
+        return (int(found[1]), int(found[2])) if found else (0, 0)
+
     def resize(self, width, height):
-        """Asks for that size; a window whose content needs more stays larger."""
+        """Makes the window of that size; one whose content needs more becomes as small as that allows."""
         window = self.wait_window()
-        before = self.geometry(window).split("+")[0]
-        if before == f"{width}x{height}":
-            return  # xdotool's --sync waits for a change: a quarter of a minute where there is none, also with mousemove
-        subprocess.run(["xdotool", "windowsize", window, str(width), str(height)], env=self.env, check=False, capture_output=True)
-        end = time.monotonic() + 3
-        while self.geometry(window).split("+")[0] == before and time.monotonic() < end:
-            time.sleep(0.03)
+
+        def is_so():
+            least = self.smallest(window)
+            if self.geometry(window).split("+")[0] == f"{max(int(width), least[0])}x{max(int(height), least[1])}":
+                return True
+            # not xdotool's --sync: it waits for a change, a quarter of a minute where there is none
+            subprocess.run(["xdotool", "windowsize", window, str(width), str(height)], env=self.env, check=False, capture_output=True)
+            return False
+
+        until(is_so, f"a window of {width}x{height}")
 
     def screenshot(self, name, settle=0.4, whole=False):
         """The app's window once it has not changed for `settle` seconds, or for ever moves; `whole`: with what lies over it."""
         folder = os.path.join(self.build, "screenshots")
         os.makedirs(folder, exist_ok=True)
         path = os.path.join(folder, name + ".png")
-        self.wait_window()
         picture = before = None
         end = time.monotonic() + 4 * settle + 1
         while before is None or (picture != before and time.monotonic() < end):
             if before is not None:
                 time.sleep(settle)
-            area = ["root", "-crop", self.geometry(max(self.windows(), key=self.area)), "+repage"] if whole else [self.windows()[-1]]
-            before, picture = picture or b"", subprocess.run(["import", "-silent", "-window", *area, "-depth", "8", "ppm:-"], env=self.env,
-                                                             check=True, capture_output=True).stdout
+            before, picture = picture or b"", until(lambda: self.take_picture(whole), "a picture of the window")
         subprocess.run(["convert", "-quality", "10", "ppm:-", path], input=picture, env=self.env, check=True)
         return path
+
+    def take_picture(self, whole):
+        """Nothing if the window that is uppermost goes meanwhile."""
+        windows = self.windows()
+        if not windows:
+            return b""
+        area = ["root", "-crop", self.geometry(max(windows, key=self.area)), "+repage"] if whole else [windows[-1]]
+        return subprocess.run(["import", "-silent", "-window", *area, "-depth", "8", "ppm:-"], env=self.env, check=False,
+                              capture_output=True).stdout
 
     # -- accessibility --
 
@@ -377,7 +414,7 @@ class Desk:
         """The app's tree as pyatspi tells it, in a process of its own, since that keeps the bus it first saw: dictionaries of
         path, role, name, description, states, depth first. Slow; `reader` asks the same without it."""
         result = subprocess.run([sys.executable, os.path.join(HERE, "a11y.py"), "tree"], env=self.env, capture_output=True,
-                                text=True, timeout=60, check=False)
+                                text=True, timeout=2 * PATIENCE_S, check=False)
         if result.returncode != 0:
             raise AssertionError(f"no accessible tree: {result.stderr}")
         return json.loads(result.stdout)
@@ -390,11 +427,18 @@ class Desk:
 
     def type_into(self, name, text):
         """Clicks the first showing entry whose name ends with `name` and replaces its text by keys."""
-        x, y, width, height = self.showing(name, ROLES["text"]).at
+        last = []
+
+        def stands_still():
+            last.append(self.showing(name, ROLES["text"]).at)
+            return last[-1] if last[-2:-1] == last[-1:] else None
+
+        x, y, width, height = until(stands_still, f"“{name}” in its place")
+        self.wait_focus()
         middle = [str(x + width // 2), str(y + height // 2)]
         for command in (["mousemove", "--window", self.windows()[-1], *middle, "click", "1"], ["key", "ctrl+a"],
                         ["type", "--delay", "4", text]):
-            subprocess.run(["xdotool", *command], env=self.env, check=True, capture_output=True, timeout=60)
+            subprocess.run(["xdotool", *command], env=self.env, check=True, capture_output=True, timeout=PATIENCE_S)
 
     def press(self, name, role=None):
         """Does the default action of the first showing control whose name ends with `name`."""
@@ -404,7 +448,7 @@ class Desk:
         """Every name and text that shows, as one string a line."""
         return "\n".join(n["name"] for n in self.reader.survey() if n["name"])
 
-    def wait_text(self, text, timeout=20):
+    def wait_text(self, text, timeout=PATIENCE_S):
         until(lambda: text in self.texts(), f"“{text}” on the screen", timeout)
 
     # -- the end --

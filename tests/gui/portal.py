@@ -65,13 +65,13 @@ class LocalPortal:
     def log(self):
         """Its log so far, one object a line."""
         with open(self.log_path, encoding="utf-8") as file:
-            return [json.loads(line) for line in file if line.startswith("{")]
+            return [json.loads(line) for line in file if line.startswith("{") and line.endswith("\n")]
 
     def stop(self):
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(20)
-            self._copier.wait(20)
+            self._process.wait(60)
+            self._copier.wait(60)
             self._process = None
 
     def close(self):

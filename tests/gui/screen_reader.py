@@ -49,7 +49,7 @@ class Reader:
     def __init__(self, desk, app="firezone-client-gui"):
         self.desk = desk
         address = desk.session.call_sync("org.a11y.Bus", "/org/a11y/bus", "org.a11y.Bus", "GetAddress", None, None,
-                                         Gio.DBusCallFlags.NONE, 20_000, None).unpack()[0]
+                                         Gio.DBusCallFlags.NONE, 60_000, None).unpack()[0]
         flags = Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT | Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION
         self.context = GLib.MainContext.new()
         self.context.push_thread_default()
@@ -80,14 +80,14 @@ class Reader:
         self.context.push_thread_default()
         try:
             for i, (path, interface, method, arguments) in enumerate(questions):
-                self.bus.call(self.app, path, interface, method, arguments, None, Gio.DBusCallFlags.NONE, 30_000, None, on_answer, i)
+                self.bus.call(self.app, path, interface, method, arguments, None, Gio.DBusCallFlags.NONE, 60_000, None, on_answer, i)
             while left[0]:
                 self.context.iteration(True)
         finally:
             self.context.pop_thread_default()
         return answers
 
-    def find_app(self, timeout=30):
+    def find_app(self, timeout=60):
         """The app's name on this bus; it has another one after each start."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:
@@ -168,14 +168,18 @@ class Reader:
         found = [n for n in self.survey() if n.focused and n.role != "frame"]
         return found[-1] if found else None
 
-    def press(self, key, patience=0.4):
-        """Presses a key; what has the focus then, which most objects tell at once and others when asked."""
+    def wait_handled(self):
+        """Returns when the app has done what it was sent before, by the display as well: it does one event a turn, and
+        answers on this bus after what it had to tell on it. A key is no more than ten events."""
+        for _ in range(12):
+            self.ask_all([(ROOT, ATSPI + "Accessible", "GetRoleName", None)])
+
+    def press(self, key):
+        """Presses a key; what has the focus then, which most objects tell by themselves and others when asked."""
         self.told_focus = None
-        subprocess.run(["xdotool", "key", key], env=self.desk.env, check=True, capture_output=True)
-        end = time.monotonic() + patience
-        while self.told_focus is None and time.monotonic() < end:
-            if not self.context.iteration(False):
-                time.sleep(0.003)
+        # the display answers the second question after it has sent away what it had at the first
+        subprocess.run(["xdotool", "key", key, "getmouselocation", "getmouselocation"], env=self.desk.env, check=True, capture_output=True)
+        self.wait_handled()
         if self.told_focus is None:
             return self.focused()
         node = Node(object=self.told_focus, parent={"window": 0, "path": "", "children": []}, children=[])
@@ -183,6 +187,7 @@ class Reader:
 
     def tab(self, most=120, key="Tab"):
         """Whether the focus came round, what had it, and how many stops nothing told of."""
+        self.desk.wait_focus()
         seen, n_silent, objects = [], 0, set()
         for _ in range(most):
             node = self.press(key)

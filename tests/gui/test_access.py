@@ -19,13 +19,14 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
-from desk import MISSING, SOURCE, Desk, until  # noqa: E402
+from desk import MISSING, PATIENCE_S, SOURCE, Desk, until  # noqa: E402
 from mock_service import company  # noqa: E402
 from screen_reader import Reader, has_type_name  # noqa: E402
 
 BUILD = "build"
 ME = os.getuid()
 WIKI = "00000000-0000-0000-0000-000000000004"
+ICONS = {"connecting": "connecting", "connected": "connected", "degraded": "attention", "offline": "disconnected", "error": "attention"}
 TITLE_BAR = ("Minimize", "Maximize", "Close", "Restore", "More")  # GTK's, in GTK's language
 ROLES_WITH_NAMES = ("button", "check box", "combo box", "image", "label", "link", "list", "list item", "menu item", "search box",
                     "spin button", "status", "switch", "tab", "table", "text box", "toggle button")
@@ -97,13 +98,19 @@ class TourCase(unittest.TestCase):
             was, last[:] = list(last), now
             return nodes if now and now == was else None
 
-        return until(is_still, "a screen that stands still", 30)
+        return until(is_still, "a screen that stands still")
 
     def page(self, name):
         self.desk.activate("show-page", name)
 
+    def status(self):
+        return self.desk.actions()["tray-status"][1]
+
     def be(self, state, **more):
+        """Until the app has heard of it."""
+        before = self.status()
         self.mock.Set({"State": state, "Owner": ME, "Account": "acme", "Actor": "Sam Poe", **more})
+        until(lambda: self.status() != before and self.status()[0] == ICONS[state], f"an app that knows of being {state}")
 
     def wait_windows(self, n):
         until(lambda: len(self.desk.windows()) == n, f"{n} windows")
@@ -163,6 +170,7 @@ class TourCase(unittest.TestCase):
         yield self.stop("resources-no-match")
         self.desk.key("Escape")
         self.mock.Resources(0)
+        until(lambda: not [n for n in self.reader.survey() if "Build farm" in n.name], "no resources")
         yield self.stop("resources-empty")
         self.desk.start_service("connected", log=self.log)
 
@@ -170,8 +178,8 @@ class TourCase(unittest.TestCase):
         self.page("logs")
         until(lambda: [n for n in self.reader.survey() if "packet" in n.name], "the service's log")
         yield self.stop("logs")
-        row = next(n for n in self.reader.survey() if "cannot be opened" in n.name and n.at)
-        self.click(row)
+        self.settled()
+        self.click(until(lambda: [n for n in self.reader.survey() if "cannot be opened" in n.name and n.at], "the row")[0])
         yield self.stop("logs-details")
         self.desk.open_uris("file:///nowhere/at.jsonl")
         yield self.stop("logs-no-file")
@@ -402,6 +410,7 @@ class Keyboard(TourCase):
         self.settled()
         self.desk.key("ctrl+f")
         self.wait_focus("Search resources")
+        until(lambda: [n for n in self.reader.survey() if n.name == "Internet, Ready"], "the resources")
         for key in ("Tab", "Tab", "Tab"):
             self.reader.press(key)
         self.wait_focus("Internet, Ready")
@@ -425,7 +434,7 @@ class Keyboard(TourCase):
         self.desk.key("Escape")
         until(lambda: not [n for n in self.reader.survey() if n.role == "menu item"], "no menu")
         self.desk.key("ctrl+q")
-        self.assertEqual(self.desk.app.wait(20), 0)
+        self.assertEqual(self.desk.app.wait(PATIENCE_S), 0)
 
     def wait_focus(self, name):
         until(lambda: (self.reader.focused() or {}).get("name") == name, f"the focus on “{name}”")

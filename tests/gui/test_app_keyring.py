@@ -22,8 +22,8 @@ class NoKeyring(AppCase):
         self.sign_in()
         self.desk.wait_text("This sign-in will not be remembered")
         self.assertEqual(self.status()[1], "Connected to acme")
-        self.desk.start_service()  # kept in memory at least
-        self.mock = self.desk.mock
+        self.renew_service()  # kept in memory at least
+        self.wait_call("Connect")
         self.wait_status("Connected to acme")
 
 
@@ -105,6 +105,7 @@ class RefusingKeyring(AppCase):
         self.start()
         self.sign_in()
         until(self.keyring.Labels, "the entry in the keyring")
+        self.wait_kept()
 
     def restart_app(self):
         self.desk.stop_app()
@@ -117,10 +118,9 @@ class RefusingKeyring(AppCase):
         self.wait_status("Not signed in")  # whatever the keyring does
         self.wait_enabled("clear-keyring")
         self.desk.wait_text(self.STORY)
-        self.assertIn("delete the old entry “Firezone sign-in for acme”", self.desk.texts())
+        self.desk.wait_text("delete the old entry “Firezone sign-in for acme”")
         self.assertEqual(self.keyring.Labels(), ["Firezone sign-in for acme"])
-        self.assertFalse(self.desk.is_enabled("sign-out"))
-        self.assertFalse(self.desk.is_enabled("connect"))
+        self.wait_possible([], ["sign-out", "connect"])
 
         self.restart_app()  # which finds the entry, and does not use it
         self.wait_enabled("clear-keyring")
@@ -134,9 +134,9 @@ class RefusingKeyring(AppCase):
 
         self.sign_in()  # and all is as at first
         until(lambda: len(self.keyring.Labels()) == 1, "the new entry")
+        self.wait_kept()
         self.desk.stop_app()
-        self.desk.start_service()
-        self.mock = self.desk.mock
+        self.renew_service()
         self.restart_app()
         self.wait_status("Connected to acme")
 
@@ -159,8 +159,7 @@ class RefusingKeyring(AppCase):
         until(lambda: len(self.keyring.Labels()) == 2, "two entries")
         self.wait_enabled("clear-keyring")
         self.desk.stop_app()
-        self.desk.start_service()
-        self.mock = self.desk.mock
+        self.renew_service()
         self.restart_app()
         self.wait_status("Connected to acme")
         self.assertEqual(self.mock.Token(), asked["nonce"] + FRAGMENT)
@@ -171,8 +170,7 @@ class RefusingKeyring(AppCase):
         until(lambda: len(self.keyring.Labels()) == 1, "one entry")
         self.wait_enabled("clear-keyring", False)
         self.desk.stop_app()
-        self.desk.start_service()
-        self.mock = self.desk.mock
+        self.renew_service()
         self.restart_app()
         self.wait_status("Connected to acme")
         self.assertEqual(self.mock.Token(), asked["nonce"] + FRAGMENT)

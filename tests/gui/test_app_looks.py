@@ -11,13 +11,13 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from app_case import AppCase, main  # noqa: E402
-from desk import APP_ID, until  # noqa: E402
+from desk import APP_ID, PATIENCE_S, until  # noqa: E402
 
 
 class Accessible(AppCase):
     def walk(self, what):
         result = subprocess.run([sys.executable, os.path.join(os.path.dirname(__file__), "a11y.py"), "walk"], env=self.desk.env,
-                                capture_output=True, text=True, timeout=60, check=False)
+                                capture_output=True, text=True, timeout=3 * PATIENCE_S, check=False)
         self.assertEqual(result.returncode, 0, f"{what}: {result.stdout}{result.stderr}")
 
     def test_every_control_has_a_name(self):

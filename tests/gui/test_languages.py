@@ -69,7 +69,7 @@ class Languages(unittest.TestCase):
     def run_program(self, language, *words):
         """Both outputs as one text, and the status."""
         done = subprocess.run([os.path.join(BUILD, "src", words[0]), *words[1:]], stdout=subprocess.PIPE, text=True,
-                              stderr=subprocess.STDOUT, env={**self.desk.env, **self.environment(language)}, timeout=60,
+                              stderr=subprocess.STDOUT, env={**self.desk.env, **self.environment(language)}, timeout=120,
                               check=False)
         return done.stdout, done.returncode
 
