@@ -56,7 +56,7 @@ def main():
         if data is not None:
             request.add_header("Origin", "{0.scheme}://{0.netloc}".format(urllib.parse.urlsplit(address)))
         try:
-            with opener.open(request, timeout=10) as answer:
+            with opener.open(request, timeout=60) as answer:
                 return answer.geturl(), answer.read().decode(), answer.headers
         except urllib.error.HTTPError as error:
             sys.exit(f"{address}: {error.code}\n{error.read().decode()}")

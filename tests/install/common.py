@@ -23,7 +23,7 @@ def run(*argv, check=True, **options):
     """Runs to the end, output as text; an error says what the tool said."""
     argv = [str(word) for word in argv]
     result = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-                            timeout=options.pop("timeout", 120), **options)
+                            timeout=options.pop("timeout", 300), **options)
     if check and result.returncode != 0:
         raise AssertionError(f"{' '.join(argv)}: status {result.returncode}\n{result.stdout}")
     return result

@@ -196,10 +196,10 @@ class Machine:
                  "--link-journal=no", "--capability=CAP_NET_ADMIN", "--resolv-conf=off", f"--machine=fz-{self.name}-{os.getpid()}",
                  f"--hostname={self.name}", f"--network-namespace-path=/run/netns/{self.netns}"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
-        self.wait_until(self._has_booted, "systemd's answer", 60)
+        self.wait_until(self._has_booted, "systemd's answer", 180)
         # what it does by itself for a network of its own making: the network's switches are the machine's
         self.run("sh", "-ec", "mount -t proc proc /mnt; mount --bind /mnt/sys/net /proc/sys/net; umount -l /mnt")
-        self.run("systemctl", "is-system-running", "--wait", check=False, timeout=60)
+        self.run("systemctl", "is-system-running", "--wait", check=False, timeout=180)
 
     def _has_booted(self):
         if self._nspawn.poll() is not None:
@@ -227,7 +227,7 @@ class Machine:
             try:
                 if self._init:
                     os.kill(int(self._init), signal.SIGRTMIN + 4)  # power off
-                    self._nspawn.wait(20)
+                    self._nspawn.wait(60)
             except (ProcessLookupError, subprocess.TimeoutExpired):
                 pass
             if self._nspawn.poll() is None:
@@ -244,7 +244,7 @@ class Machine:
         return ["nsenter", "-t", str(self._init), "-a", "--", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
                 "LANG=C.UTF-8", "HOME=/root", *map(str, argv)]
 
-    def run(self, *argv, check=True, timeout=60, input=None):
+    def run(self, *argv, check=True, timeout=180, input=None):
         """As root of the machine, to the end; output and errors apart, as text."""
         result = subprocess.run(self.command(*argv), input=input, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                 text=True, timeout=timeout, check=False,
@@ -286,7 +286,7 @@ class Machine:
         """Not at the desk, as if over SSH: a session, but no seat."""
         return self.run(*self._in_session(user, "--setenv=XDG_SESSION_TYPE=tty", "--pipe", "--wait"), *argv, **options)
 
-    def wait_until(self, condition, what, timeout=15.0):
+    def wait_until(self, condition, what, timeout=90.0):
         deadline = time.monotonic() + timeout
         while not condition():
             if time.monotonic() > deadline:

@@ -130,7 +130,7 @@ class Bus(InstalledCase):
                        ' "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">\n'
                        f"<busconfig><type>system</type><listen>unix:path={self.path('bus.sock')}</listen>"
                        f"<include>{path}</include></busconfig>\n")
-        answer = run("dbus-run-session", f"--config-file={config}", "--", "true", check=False, timeout=30)
+        answer = run("dbus-run-session", f"--config-file={config}", "--", "true", check=False, timeout=120)
         self.assertNotRegex(answer.stdout, "(?i)error in|failed to (parse|start)")
         text = read(path)
         self.assertNotRegex(re.sub(r"(?s)<!--.*?-->", "", text),

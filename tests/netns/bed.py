@@ -77,7 +77,7 @@ class Process:
         tail = "\n".join(self.log().splitlines()[-25:])
         raise BedError(f"{self.name}: {why}; the end of its log:\n{tail}")
 
-    def wait_until(self, condition, what, timeout=15.0):
+    def wait_until(self, condition, what, timeout=60.0):
         """Waits for `condition()`; a dead process or a late one is an error."""
         deadline = time.monotonic() + timeout
         while not condition():
@@ -87,7 +87,7 @@ class Process:
                 self.fail(f"no {what} within {timeout:g} s")
             time.sleep(0.01)
 
-    def wait_for_log(self, pattern, timeout=15.0, after=0):
+    def wait_for_log(self, pattern, timeout=60.0, after=0):
         """Waits until the log, from offset `after`, matches; returns the match."""
         found = []
 
@@ -99,7 +99,7 @@ class Process:
         self.wait_until(matches, f"log line like {pattern!r}", timeout)
         return found[0]
 
-    def wait_ready(self, timeout=15.0):
+    def wait_ready(self, timeout=60.0):
         """Waits for READY=1 as a service manager would; needs spawn(notify=True)."""
         state = []
 
@@ -117,7 +117,7 @@ class Process:
     def send_signal(self, number):
         self.popen.send_signal(number)
 
-    def stop(self, number=signal.SIGTERM, timeout=10.0):
+    def stop(self, number=signal.SIGTERM, timeout=60.0):
         """Ends the process; returns its exit status."""
         if self.popen.poll() is None:
             self.popen.send_signal(number)

@@ -232,7 +232,7 @@ class Chain:
             "curl", "-s", "--max-time", str(timeout), f"http://{target}/", check=False)
         return result.stdout.strip() if result.returncode == 0 else None
 
-    def wait_fetch(self, wanted, address=PRIVATE_V4, timeout=15.0, each=2):
+    def wait_fetch(self, wanted, address=PRIVATE_V4, timeout=60.0, each=2):
         """Until the page can be had (wanted) or cannot; returns the seconds it took."""
         started = time.monotonic()
         while (self.fetch(address, timeout=each) == PAGE) != wanted:

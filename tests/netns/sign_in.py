@@ -46,7 +46,7 @@ def sign_in(url, email, password):
 
     def fetch(target, data=None):
         try:
-            with opener.open(target, data, timeout=20) as answer:
+            with opener.open(target, data, timeout=60) as answer:
                 return answer.geturl(), Page(answer.read().decode())
         except urllib.error.HTTPError as error:
             page = Page(error.read().decode())
