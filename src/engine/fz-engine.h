@@ -132,10 +132,10 @@ typedef struct {
   uint64_t handshakes_bad_mac1;
   uint64_t cookies_sent;
   uint64_t packets_buffered;
-  uint32_t n_peers;
-  uint32_t n_established; /* of the peers: with a path and keys */
-  uint32_t n_sessions;    /* keys that can be opened with; up to eight of a peer */
-  uint32_t n_relays;
+  uint64_t n_peers;
+  uint64_t n_established; /* of the peers: with a path and keys */
+  uint64_t n_sessions;    /* keys that can be opened with; up to eight of a peer */
+  uint64_t n_relays;
   uint64_t n_nat_sessions;
   uint64_t nat_bytes; /* of the tables of all peers */
   uint64_t peer_table_bytes;

@@ -3,6 +3,7 @@
 #include "src/runtime/fz-host-dns.h"
 
 #include "src/runtime/fz-dns-carrier.h"
+#include "src/runtime/fz-metric-rows.h"
 #include "src/runtime/fz-name-lookup.h"
 #include "src/runtime/fz-site-dns.h"
 
@@ -101,17 +102,12 @@ fz_host_dns_reset (FzHostDns *self)
 void
 fz_host_dns_add_metrics (const FzHostDns *self, FzMetrics *metrics)
 {
-  static const FzMetricFamily asked = { "firezone_site_dns_questions_total",
-                                        "Clients' questions passed on to the site's own resolver.",
-                                        FZ_METRIC_COUNTER,
-                                        false,
-                                        NULL };
-  static const FzMetricFamily dropped = { "firezone_site_dns_dropped_total",
-                                          "Clients' questions for the site's own resolver dropped: "
-                                          "a client's share, or all, were under way.",
-                                          FZ_METRIC_COUNTER,
-                                          false,
-                                          NULL };
+  static const FzMetricFamily asked = FZ_COUNTER_FAMILY (
+      "site_dns_questions", "Clients' questions passed on to the site's own resolver.");
+  static const FzMetricFamily dropped =
+      FZ_COUNTER_FAMILY ("site_dns_dropped",
+                         "Clients' questions for the site's own resolver dropped: "
+                         "a client's share, or all, were under way.");
   FzSiteDnsCounts counts;
 
   if (self == NULL || self->site_dns == NULL)

@@ -15,8 +15,9 @@
 #include "src/runtime/fz-host-lanes.h"
 
 #include "src/runtime/fz-device.h"
-#include "src/runtime/fz-host-metrics.h"
+#include "src/runtime/fz-engine-metrics.h"
 #include "src/runtime/fz-host-sockets.h"
+#include "src/runtime/fz-io-metrics.h"
 #include "src/runtime/fz-lane-count.h"
 #include "src/runtime/fz-lanes.h"
 
@@ -500,6 +501,6 @@ fz_host_lanes_add_metrics (const FzHostLanes *self, FzMetrics *metrics)
   bool has_statistics = fz_device_get_statistics (self->device, &statistics);
 
   fz_lanes_add_metrics (self->lanes, metrics);
-  fz_host_metrics_add_engine_io (metrics, self->config.outbox, self->config.writer);
-  fz_host_metrics_add_device (metrics, has_statistics ? &statistics : NULL, self->n_reopened);
+  fz_engine_metrics_add_io (metrics, self->config.outbox, self->config.writer);
+  fz_io_metrics_add_device (metrics, has_statistics ? &statistics : NULL, self->n_reopened);
 }

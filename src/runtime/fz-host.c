@@ -11,10 +11,10 @@
 #include "src/runtime/fz-host.h"
 
 #include "src/runtime/fz-driver.h"
+#include "src/runtime/fz-engine-metrics.h"
 #include "src/runtime/fz-host-dns.h"
 #include "src/runtime/fz-host-lanes.h"
-#include "src/runtime/fz-host-metrics.h"
-#include "src/runtime/fz-ladder.h"
+#include "src/runtime/fz-ladder-metrics.h"
 #include "src/runtime/fz-lane-count.h"
 #include "src/runtime/fz-outbox.h"
 #include "src/runtime/fz-process-metrics.h"
@@ -416,10 +416,10 @@ collect_metrics (FzHost *self)
   FzEngineCounters engine;
 
   fz_engine_get_counters (self->engine, &engine);
-  fz_host_metrics_add_engine (metrics, &engine);
+  fz_engine_metrics_add (metrics, &engine);
   fz_host_lanes_add_metrics (self->lanes, metrics);
   fz_host_dns_add_metrics (self->dns, metrics);
-  fz_host_metrics_add_ladder (metrics, &self->ladder);
+  fz_ladder_metrics_add (metrics, &self->ladder);
   fz_process_metrics_add (metrics);
   return metrics;
 }

@@ -2,7 +2,7 @@
 
 #include "src/runtime/fz-lanes.h"
 
-#include "src/runtime/fz-host-metrics.h"
+#include "src/runtime/fz-lane-metrics.h"
 
 #include <errno.h>
 #include <glib.h>
@@ -132,8 +132,8 @@ fz_lanes_add_metrics (const FzLanes *self, FzMetrics *metrics)
 
     g_snprintf (lane, sizeof lane, "%u", i);
     fz_metrics_set_lane (metrics, lane, self->n_lanes > 1);
-    fz_host_metrics_add_lane (metrics, self->lanes[i]);
+    fz_lane_metrics_add (metrics, self->lanes[i]);
   }
   fz_metrics_set_lane (metrics, NULL, false);
-  fz_host_metrics_add_lanes (metrics, self->n_lanes);
+  fz_lane_metrics_add_shared (metrics, self->n_lanes);
 }
