@@ -3,98 +3,35 @@
  * One peer's handshakes and timers; the picture is in the header. Everything
  * that can change what is due ends in evaluate(), which acts on what is due
  * now, leaves nothing due behind, and notes the next deadline. So the order of
- * the rules of connectivity.md §2.7 stands in one place.
+ * the rules of connectivity.md §2.7 stands in one place; when each of them is due
+ * stands in fz-tunnel-due.c.
  */
 #include "src/engine/fz-tunnel.h"
 
 #include "src/base/fz-bytes.h"
-#include "src/engine/fz-outbox-private.h"
-#include "src/engine/fz-session-ring-private.h"
-#include "src/engine/fz-traffic-private.h"
+#include "src/engine/fz-tunnel-private.h"
 
 #include <string.h>
-
-#define MAX_OUTSTANDING 2u /* initiations that may still be answered; connectivity.md §2.4 */
-
-/* Standing tunnels renew unused keys this old: a handshake's time before they must stop sending. */
-#define RENEW_AFTER_S (FZ_STOP_SENDING_AFTER_S - 5)
 
 /* dataplane.md §16: an honest peer initiates at most 50 times a second */
 #define INITIATION_GAP_NS (20 * FZ_MS)
 
-typedef enum {
-  STATE_QUIET,     /* no handshake of ours; deadlines: ages, traffic */
-  STATE_SCHEDULED, /* an initiation goes out when its jitter is over */
-  STATE_AWAITING,  /* an initiation is out; deadlines: repeat, give up */
-  STATE_EXPIRED,   /* no keys and no attempt to get some */
-} State;
-
 static const uint8_t allowed_next[] = {
-  [STATE_QUIET] = 1 << STATE_SCHEDULED | 1 << STATE_AWAITING | 1 << STATE_EXPIRED,
-  [STATE_SCHEDULED] = 1 << STATE_AWAITING | 1 << STATE_QUIET | 1 << STATE_EXPIRED,
-  [STATE_AWAITING] = 1 << STATE_SCHEDULED | 1 << STATE_QUIET | 1 << STATE_EXPIRED,
-  [STATE_EXPIRED] = 1 << STATE_AWAITING | 1 << STATE_SCHEDULED | 1 << STATE_QUIET,
+  [FZ_TUNNEL_QUIET] = 1 << FZ_TUNNEL_SCHEDULED | 1 << FZ_TUNNEL_AWAITING | 1 << FZ_TUNNEL_EXPIRED,
+  [FZ_TUNNEL_SCHEDULED] = 1 << FZ_TUNNEL_AWAITING | 1 << FZ_TUNNEL_QUIET | 1 << FZ_TUNNEL_EXPIRED,
+  [FZ_TUNNEL_AWAITING] = 1 << FZ_TUNNEL_SCHEDULED | 1 << FZ_TUNNEL_QUIET | 1 << FZ_TUNNEL_EXPIRED,
+  [FZ_TUNNEL_EXPIRED] = 1 << FZ_TUNNEL_AWAITING | 1 << FZ_TUNNEL_SCHEDULED | 1 << FZ_TUNNEL_QUIET,
 };
 
 static const char *const state_names[] = {
-  [STATE_QUIET] = "quiet",
-  [STATE_SCHEDULED] = "scheduled",
-  [STATE_AWAITING] = "awaiting",
-  [STATE_EXPIRED] = "expired",
-};
-
-/* In locked memory. */
-typedef struct {
-  FzNoisePeer noise;
-  FzCookieJar jar;
-} Secrets;
-
-/* In locked memory, for as long as there are any: newest first. */
-typedef struct {
-  FzNoiseHandshake handshakes[MAX_OUTSTANDING];
-  size_t n;
-} Outstanding;
-
-struct FzTunnel {
-  const FzIdentity *identity;
-  FzPeer *peer;
-  FzTunnelProfile profile;
-  FzAead *aead;
-  FzRng rng;
-  FzLog log;
-  FzTunnelCounters *counters;
-  FzTunnelCounters *own_counters; /* owned; NULL: config's */
-  uint64_t unix_ns_at_zero;
-  Secrets *secrets;
-  Outstanding *outstanding; /* our initiations that may still be answered; NULL: none */
-
-  /* our handshakes */
-  State state;
-  FzInstant first_attempt_at; /* SCHEDULED, AWAITING; NEVER: none was made yet */
-  FzInstant last_attempt_at;  /* AWAITING */
-  FzInstant scheduled_at;     /* SCHEDULED */
-  uint64_t last_stamp_ns;     /* unix time in our latest initiation */
-
-  /* the peer's */
-  uint8_t greatest_timestamp[FZ_TAI64N_SIZE];
-  FzInstant initiation_accepted_at; /* NEVER: none yet */
-
-  /* sessions */
-  FzSessionRing sessions;
-  bool was_initiator;   /* of the latest current session */
-  FzInstant renewed_at; /* latest session, or when the tunnel was made or started anew */
-
-  FzTraffic traffic;
-
-  FzInstant next; /* what next_timeout answers */
-
-  /* output */
-  FzOutbox outbox;
-  uint32_t events; /* bit per FzTunnelEvent */
+  [FZ_TUNNEL_QUIET] = "quiet",
+  [FZ_TUNNEL_SCHEDULED] = "scheduled",
+  [FZ_TUNNEL_AWAITING] = "awaiting",
+  [FZ_TUNNEL_EXPIRED] = "expired",
 };
 
 static void
-set_state (FzTunnel *self, State next)
+set_state (FzTunnel *self, FzTunnelState next)
 {
   if (self->state == next)
     return;
@@ -172,19 +109,19 @@ forget_outstanding (FzTunnel *self)
 static FzNoiseHandshake *
 add_outstanding (FzTunnel *self)
 {
-  Outstanding *outstanding = self->outstanding;
+  FzTunnelOutstanding *outstanding = self->outstanding;
 
   if (outstanding == NULL)
     outstanding = self->outstanding = fz_secret_new (sizeof *outstanding);
   outstanding->handshakes[1] = outstanding->handshakes[0];
-  outstanding->n = MIN (outstanding->n + 1, MAX_OUTSTANDING);
+  outstanding->n = MIN (outstanding->n + 1, FZ_TUNNEL_OUTSTANDING_MAX);
   return &outstanding->handshakes[0];
 }
 
 static void
 send_initiation (FzTunnel *self, FzInstant now)
 {
-  Secrets *secrets = self->secrets;
+  FzTunnelSecrets *secrets = self->secrets;
   FzOutboxItem *out =
       fz_outbox_add (&self->outbox, FZ_TUNNEL_SENDS_INITIATION, FZ_WIREGUARD_INITIATION_SIZE);
   uint32_t index = fz_session_ring_next_index (&self->sessions);
@@ -205,7 +142,7 @@ send_initiation (FzTunnel *self, FzInstant now)
   self->last_attempt_at = now;
   fz_traffic_note_sent (&self->traffic, false, now);
   self->counters->handshakes_started++;
-  set_state (self, STATE_AWAITING);
+  set_state (self, FZ_TUNNEL_AWAITING);
   fz_log (&self->log,
           FZ_LOG_DEBUG,
           "handshake-started",
@@ -218,7 +155,7 @@ send_initiation (FzTunnel *self, FzInstant now)
 static void
 revive (FzTunnel *self, FzInstant now)
 {
-  if (self->state == STATE_EXPIRED)
+  if (self->state == FZ_TUNNEL_EXPIRED)
     self->renewed_at = now;
 }
 
@@ -230,7 +167,7 @@ schedule_initiation (FzTunnel *self, FzInstant now)
 
   revive (self, now);
   self->scheduled_at = fz_instant_add (now, jitter_ns);
-  set_state (self, STATE_SCHEDULED);
+  set_state (self, FZ_TUNNEL_SCHEDULED);
 }
 
 static void
@@ -238,7 +175,7 @@ end_attempt (FzTunnel *self)
 {
   forget_outstanding (self);
   self->first_attempt_at = FZ_INSTANT_NEVER;
-  set_state (self, STATE_QUIET);
+  set_state (self, FZ_TUNNEL_QUIET);
 }
 
 static void
@@ -251,7 +188,7 @@ expire (FzTunnel *self, const char *why)
   fz_outbox_clear (&self->outbox);
   self->events = 0;
   raise_event (self, FZ_TUNNEL_EVENT_EXPIRED);
-  set_state (self, STATE_EXPIRED);
+  set_state (self, FZ_TUNNEL_EXPIRED);
   fz_log (&self->log,
           FZ_LOG_DEBUG,
           "tunnel-expired",
@@ -308,7 +245,7 @@ adopt_confirmed (FzTunnel *self)
   if (keypair == NULL)
     return;
   use_session (self, keypair);
-  if ((self->state == STATE_AWAITING || self->state == STATE_SCHEDULED) &&
+  if ((self->state == FZ_TUNNEL_AWAITING || self->state == FZ_TUNNEL_SCHEDULED) &&
       (self->first_attempt_at == FZ_INSTANT_NEVER || self->first_attempt_at <= keypair->created_at))
     end_attempt (self);
 }
@@ -331,121 +268,18 @@ follow_origin (FzTunnel *self, const FzEndpoint *origin)
 
 /* -- what is due: connectivity.md §2.7 -- */
 
-static FzInstant
-after_s (FzInstant at, uint64_t seconds)
-{
-  return fz_instant_add (at, seconds * FZ_S);
-}
-
-/* The peer has just made a session and will confirm it, or repeat itself: no need for ours. */
-static FzInstant
-held_off_until (const FzTunnel *self)
-{
-  const FzKeypair *keypair = fz_session_ring_newest_unconfirmed (&self->sessions);
-
-  return keypair != NULL ? after_s (keypair->created_at, self->profile.rekey_timeout_s) : 0;
-}
-
-/* Rule 6: the age at which an initiator renews keys that it has sent on. */
-static FzInstant
-rekey_at (const FzKeypair *keypair)
-{
-  return after_s (keypair->created_at, FZ_REKEY_AFTER_S);
-}
-
-/* Rule 6: the age at which it renews keys that it has only received on, early enough to have new
- * ones before these are rejected. */
-static FzInstant
-last_rekey_at (const FzTunnel *self, const FzKeypair *keypair)
-{
-  return after_s (keypair->created_at,
-                  FZ_REJECT_AFTER_S - self->profile.keepalive_timeout_s -
-                      self->profile.rekey_timeout_s);
-}
-
-/* Rules 3 and 6 for the initiator of the session that we send on. Rule 3 has a standing tunnel
- * renew unused keys when they are gone, at 180 s; but from 170 s on it may not send on them, and a
- * packet that comes in between would be lost. So it renews before that, used or not. */
-static FzInstant
-renewal_due_at (const FzTunnel *self, const FzKeypair *keypair)
-{
-  FzInstant since = MAX (keypair->created_at, 1);
-
-  if (fz_traffic_get_sent_data_at (&self->traffic) >= since)
-    return rekey_at (keypair);
-  if (self->profile.is_standing)
-    return after_s (keypair->created_at, RENEW_AFTER_S);
-  if (fz_traffic_get_received_data_at (&self->traffic) >= since)
-    return last_rekey_at (self, keypair);
-  return FZ_INSTANT_NEVER;
-}
-
-/* When a handshake is wanted, as far as the stamps of this moment tell. */
-static FzInstant
-handshake_due_at (const FzTunnel *self, FzInstant now)
-{
-  const FzKeypair *keypair = self->sessions.current;
-  const FzTunnelProfile *profile = &self->profile;
-  uint64_t unanswered_at = fz_traffic_get_unanswered_sent_at (&self->traffic);
-  FzInstant due = FZ_INSTANT_NEVER;
-
-  if (keypair == NULL && profile->is_standing && self->was_initiator)
-    due = now;
-  if (keypair != NULL && keypair->is_initiator)
-    due = renewal_due_at (self, keypair);
-  if (unanswered_at != 0)
-    due = fz_instant_min (
-        due, after_s (unanswered_at, profile->keepalive_timeout_s + profile->rekey_timeout_s));
-
-  return due == FZ_INSTANT_NEVER ? due : MAX (due, held_off_until (self));
-}
-
-static FzInstant
-passive_keepalive_due_at (const FzTunnel *self)
-{
-  uint64_t unanswered_at = fz_traffic_get_unanswered_received_at (&self->traffic);
-
-  return unanswered_at != 0 ? after_s (unanswered_at, self->profile.keepalive_timeout_s)
-                            : FZ_INSTANT_NEVER;
-}
-
-static FzInstant
-persistent_keepalive_due_at (const FzTunnel *self)
-{
-  return self->profile.persistent_keepalive_s > 0
-             ? after_s (fz_traffic_get_last_sent_at (&self->traffic),
-                        self->profile.persistent_keepalive_s)
-             : FZ_INSTANT_NEVER;
-}
-
-static FzInstant
-attempt_ends_at (const FzTunnel *self)
-{
-  return self->first_attempt_at != FZ_INSTANT_NEVER
-             ? after_s (self->first_attempt_at, self->profile.rekey_attempt_s)
-             : FZ_INSTANT_NEVER;
-}
-
-static FzInstant
-keys_end_at (const FzTunnel *self)
-{
-  return self->profile.is_standing && self->state != STATE_EXPIRED
-             ? after_s (self->renewed_at, FZ_EXPIRE_AFTER_S)
-             : FZ_INSTANT_NEVER;
-}
-
 static void
 act_without_handshake (FzTunnel *self, FzInstant now)
 {
   bool has_keys = fz_session_ring_usable (&self->sessions, now) != NULL;
 
-  if (self->state == STATE_QUIET && handshake_due_at (self, now) <= now) {
+  if (self->state == FZ_TUNNEL_QUIET && fz_tunnel_handshake_due_at (self, now) <= now) {
     schedule_initiation (self, now);
     return;
   }
-  if (passive_keepalive_due_at (self) <= now)
+  if (fz_tunnel_passive_keepalive_due_at (self) <= now)
     send_keepalive (self, now);
-  if (persistent_keepalive_due_at (self) > now)
+  if (fz_tunnel_persistent_keepalive_due_at (self) > now)
     return;
   if (has_keys)
     send_keepalive (self, now);
@@ -456,69 +290,27 @@ act_without_handshake (FzTunnel *self, FzInstant now)
 static void
 act (FzTunnel *self, FzInstant now)
 {
-  if (keys_end_at (self) <= now) {
+  if (fz_tunnel_keys_end_at (self) <= now) {
     expire (self, "no new keys in time");
     return;
   }
-  if (attempt_ends_at (self) <= now) {
+  if (fz_tunnel_attempt_ends_at (self) <= now) {
     expire (self, "handshake unanswered");
     return;
   }
-  if (self->state == STATE_AWAITING &&
-      after_s (self->last_attempt_at, self->profile.rekey_timeout_s) <= now)
+  if (self->state == FZ_TUNNEL_AWAITING && fz_tunnel_repetition_due_at (self) <= now)
     schedule_initiation (self, now);
-  else if (self->state == STATE_QUIET || self->state == STATE_EXPIRED)
+  else if (self->state == FZ_TUNNEL_QUIET || self->state == FZ_TUNNEL_EXPIRED)
     act_without_handshake (self, now);
-  if (self->state == STATE_SCHEDULED && self->scheduled_at <= now)
+  if (self->state == FZ_TUNNEL_SCHEDULED && self->scheduled_at <= now)
     send_initiation (self, now);
-}
-
-/* -- deadlines -- */
-
-static FzInstant
-traffic_deadline (const FzTunnel *self, FzInstant now)
-{
-  const FzKeypair *keypair = self->sessions.current;
-  FzInstant next = fz_instant_min (handshake_due_at (self, now), passive_keepalive_due_at (self));
-
-  next = fz_instant_min (next, self->traffic.look_at);
-  if (self->traffic.look_at == FZ_INSTANT_NEVER || keypair == NULL || !keypair->is_initiator)
-    return next;
-
-  /* traffic that we have not looked at yet may make these two ages matter */
-  const FzInstant ages[] = { rekey_at (keypair), last_rekey_at (self, keypair) };
-  for (size_t i = 0; i < G_N_ELEMENTS (ages); i++)
-    if (ages[i] > now)
-      next = fz_instant_min (next, ages[i]);
-  return next;
-}
-
-static FzInstant
-find_deadline (const FzTunnel *self, FzInstant now)
-{
-  FzInstant next = fz_session_ring_next_expiry (&self->sessions);
-
-  next = fz_instant_min (next, keys_end_at (self));
-  next = fz_instant_min (next, attempt_ends_at (self));
-  switch (self->state) {
-  case STATE_QUIET:
-    next = fz_instant_min (next, traffic_deadline (self, now));
-    return fz_instant_min (next, persistent_keepalive_due_at (self));
-  case STATE_EXPIRED:
-    return fz_instant_min (next, persistent_keepalive_due_at (self));
-  case STATE_SCHEDULED:
-    return fz_instant_min (next, self->scheduled_at);
-  case STATE_AWAITING:
-    return fz_instant_min (next, after_s (self->last_attempt_at, self->profile.rekey_timeout_s));
-  }
-  g_assert_not_reached ();
 }
 
 static void
 note_deadline (FzTunnel *self, FzInstant now)
 {
   fz_traffic_watch (&self->traffic, self->profile.keepalive_timeout_s * FZ_S, now);
-  self->next = MAX (find_deadline (self, now), now);
+  self->next = MAX (fz_tunnel_find_deadline (self, now), now);
 }
 
 static void
@@ -602,9 +394,9 @@ note_accepted (FzTunnel *self, const FzEndpoint *origin, FzInstant now)
   follow_origin (self, origin);
   self->counters->handshakes_received++;
   /* what was only scheduled is done by the peer now */
-  if (self->state == STATE_EXPIRED ||
-      (self->state == STATE_SCHEDULED && self->first_attempt_at == FZ_INSTANT_NEVER))
-    set_state (self, STATE_QUIET);
+  if (self->state == FZ_TUNNEL_EXPIRED ||
+      (self->state == FZ_TUNNEL_SCHEDULED && self->first_attempt_at == FZ_INSTANT_NEVER))
+    set_state (self, FZ_TUNNEL_QUIET);
 }
 
 FzDrop
@@ -746,7 +538,7 @@ fz_tunnel_handle_exhausted (FzTunnel *self, uint32_t local_index, FzInstant now)
 {
   const FzKeypair *keypair = self->sessions.current;
 
-  if (keypair == NULL || keypair->local_index != local_index || self->state != STATE_QUIET)
+  if (keypair == NULL || keypair->local_index != local_index || self->state != FZ_TUNNEL_QUIET)
     return;
   schedule_initiation (self, now);
   evaluate (self, now);
@@ -830,7 +622,7 @@ fz_tunnel_can_send (const FzTunnel *self, FzInstant now)
 bool
 fz_tunnel_is_handshaking (const FzTunnel *self)
 {
-  return self->state == STATE_SCHEDULED || self->state == STATE_AWAITING;
+  return self->state == FZ_TUNNEL_SCHEDULED || self->state == FZ_TUNNEL_AWAITING;
 }
 
 unsigned
