@@ -2,6 +2,8 @@
 
 #include "src/base/fz-address.h"
 
+#include "src/base/fz-hash.h"
+
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +30,20 @@ bool
 fz_ip_equal (const FzIp *a, const FzIp *b)
 {
   return a->family == b->family && memcmp (a->bytes, b->bytes, fz_ip_size (a)) == 0;
+}
+
+unsigned
+fz_ip_hash (const void *data)
+{
+  const FzIp *ip = data;
+
+  return fz_hash_bytes (ip->family, ip->bytes, sizeof ip->bytes);
+}
+
+int
+fz_ip_hash_equal (const void *a, const void *b)
+{
+  return fz_ip_equal (a, b);
 }
 
 int

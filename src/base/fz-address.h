@@ -45,6 +45,8 @@ fz_ip_size (const FzIp *ip)
 }
 
 bool fz_ip_equal (const FzIp *a, const FzIp *b);
+unsigned fz_ip_hash (const void *ip); /* with the next one for GLib's tables, keyed by an FzIp */
+int fz_ip_hash_equal (const void *a, const void *b);
 int fz_ip_compare (const FzIp *a, const FzIp *b); /* IPv4 before IPv6, then by bytes */
 bool fz_ip_is_unspecified (const FzIp *ip);
 bool fz_ip_is_loopback (const FzIp *ip);

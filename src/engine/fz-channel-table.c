@@ -1,6 +1,8 @@
 /* fz-channel-table.c */
 #include "src/engine/fz-channel-table.h"
 
+#include "src/base/fz-hash.h"
+
 struct FzChannelTable {
   FzChannel *channels[FZ_CHANNELS_MAX]; /* by number; NULL: never used or forgotten */
   GHashTable *by_peer;                  /* FzSocketAddress in an FzChannel -> FzChannel */
@@ -12,11 +14,8 @@ static guint
 hash_peer (gconstpointer key)
 {
   const FzSocketAddress *peer = key;
-  guint hash = 2166136261u ^ peer->port;
 
-  for (size_t i = 0; i < sizeof peer->ip.bytes; i++)
-    hash = (hash ^ peer->ip.bytes[i]) * 16777619u;
-  return hash;
+  return fz_hash_bytes (FZ_HASH_START ^ peer->port, peer->ip.bytes, sizeof peer->ip.bytes);
 }
 
 static gboolean

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "src/base/fz-hash.h"
 #include "src/base/fz-uuid.h"
 
 #include <glib.h>
@@ -13,11 +14,8 @@ static inline guint
 fz_uuid_hash (gconstpointer key)
 {
   const FzUuid *id = key;
-  uint32_t hash = 2166136261u; /* FNV-1a */
 
-  for (size_t i = 0; i < sizeof id->bytes; i++)
-    hash = (hash ^ id->bytes[i]) * 16777619u;
-  return hash;
+  return fz_hash_bytes (FZ_HASH_START, id->bytes, sizeof id->bytes);
 }
 
 static inline gboolean

@@ -9,6 +9,8 @@
 
 #include "src/logfile/fz-log-index.h"
 
+#include "src/base/fz-hash.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -62,13 +64,11 @@ struct FzLogIndex {
 /* -- targets -- */
 
 static uint32_t
-hash_bytes (FzSpan bytes)
+first_slot (FzSpan name)
 {
-  uint32_t hash = 2166136261u;
+  uint32_t hash = fz_hash_bytes (FZ_HASH_START, name.data, name.length);
 
-  for (size_t i = 0; i < bytes.length; i++)
-    hash = (hash ^ bytes.data[i]) * 16777619u;
-  return hash ^ hash >> 15;
+  return (hash ^ hash >> 15) % TARGET_SLOTS;
 }
 
 /* Bytes that could not be shown or compared as text get no number. */
@@ -76,7 +76,7 @@ static uint16_t
 intern_target (FzLogIndex *self, FzSpan name)
 {
   uint16_t n = atomic_load_explicit (&self->n_targets, memory_order_relaxed), id;
-  uint32_t slot = hash_bytes (name) % TARGET_SLOTS;
+  uint32_t slot = first_slot (name);
 
   if (name.length == 0)
     return FZ_LOG_TARGET_NONE;

@@ -17,29 +17,12 @@ struct FzLobby {
   FzLobbyCounts counts;
 };
 
-static guint
-hash_ip (gconstpointer data)
-{
-  const FzIp *ip = data;
-  guint hash = ip->family;
-
-  for (size_t i = 0; i < sizeof ip->bytes; i++)
-    hash = hash * 31 + ip->bytes[i];
-  return hash;
-}
-
-static gboolean
-equal_ips (gconstpointer a, gconstpointer b)
-{
-  return fz_ip_equal (a, b);
-}
-
 FzLobby *
 fz_lobby_new (void)
 {
   FzLobby *self = g_new0 (FzLobby, 1);
 
-  self->sources = g_hash_table_new_full (hash_ip, equal_ips, NULL, g_free);
+  self->sources = g_hash_table_new_full (fz_ip_hash, fz_ip_hash_equal, NULL, g_free);
   fz_lobby_set_limits (self, FZ_LOBBY_PLACES_MAX, FZ_LOBBY_OF_SOURCE_MAX);
   return self;
 }
