@@ -3,19 +3,12 @@
 #include "tests/sim/fz-sim-portal.h"
 
 #include "src/crypto/fz-crypto.h"
-#include "src/proto/fz-dns.h"
+#include "tests/sim/fz-sim-names.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define UNIX_AT_ZERO UINT64_C (1767225600)
-#define NAMES_MAX    64u
-#define IPS_MAX      16u
-
-typedef struct {
-  const char *name;
-  const char *ips; /* NULL: nobody can say */
-} Name;
 
 typedef struct {
   FzSimNode *node;
@@ -70,8 +63,7 @@ struct FzSimPortal {
   unsigned n_resources;
   FzRelay relays[FZ_SIM_PORTAL_RELAYS_MAX];
   unsigned n_relays;
-  Name names[NAMES_MAX];
-  unsigned n_names;
+  FzSimNames names;
   FzIp upstream;   /* FZ_IP_NONE: none */
   GArray *grants;  /* of Grant */
   GQueue messages; /* of Message, in the order of delivery */
@@ -175,32 +167,11 @@ interface_of (const FzSimPortal *self, const Node *node)
 
 /* -- names -- */
 
-/* Returns: how many; -1: nobody can say */
-static int
-find_ips (const FzSimPortal *self, const char *name, FzIp ips[IPS_MAX])
-{
-  int n = 0;
-
-  for (unsigned i = 0; i < self->n_names; i++) {
-    g_auto (GStrv) texts = NULL;
-
-    if (strcmp (self->names[i].name, name) != 0)
-      continue;
-    if (self->names[i].ips == NULL)
-      return -1;
-    texts = g_strsplit (self->names[i].ips, " ", -1);
-    for (char **text = texts; *text != NULL; text++)
-      if (**text != '\0')
-        g_assert_true (fz_ip_parse (*text, &ips[n++]));
-  }
-  return n;
-}
-
 static void
 deliver_resolved (FzSimPortal *self, const Message *message, const Node *node)
 {
-  FzIp ips[IPS_MAX];
-  int n = find_ips (self, message->domain, ips);
+  FzIp ips[FZ_SIM_IPS_MAX];
+  int n = fz_sim_names_find (&self->names, message->domain, ips);
   FzCommand command = {
     .kind = FZ_COMMAND_DOMAIN_RESOLVED,
     .domain_resolved = { message->id, ips, (size_t) MAX (n, 0), n < 0 },
@@ -209,33 +180,10 @@ deliver_resolved (FzSimPortal *self, const Message *message, const Node *node)
   fz_sim_node_command (node->node, &command);
 }
 
-static size_t
-select_family (FzIp *ips, int n, FzIpFamily family)
-{
-  size_t n_selected = 0;
-
-  for (int i = 0; i < n; i++)
-    if (ips[i].family == family)
-      ips[n_selected++] = ips[i];
-  return n_selected;
-}
-
 size_t
 fz_sim_portal_answer (const FzSimPortal *self, FzSpan query, uint8_t out[512])
 {
-  FzDnsAnswer answer = { .ttl_s = 300 };
-  FzDnsQuery parsed;
-  FzIp ips[IPS_MAX];
-  int n;
-
-  g_assert_cmpint (fz_dns_parse_query (query, &parsed), ==, FZ_DROP_NONE);
-  n = find_ips (self, parsed.name, ips);
-  if (n < 0)
-    return 0;
-  answer.code = n == 0 ? FZ_DNS_NXDOMAIN : FZ_DNS_NO_ERROR;
-  answer.ips = ips;
-  answer.n_ips = select_family (ips, n, parsed.type == FZ_DNS_TYPE_A ? FZ_IP_V4 : FZ_IP_V6);
-  return fz_dns_write_answer (query, &parsed, &answer, out, 512);
+  return fz_sim_names_answer (&self->names, query, out);
 }
 
 /* Names that nobody can speak about are not answered at all. */
@@ -760,13 +708,7 @@ fz_sim_portal_add_dns_resource (FzSimPortal *self,
 void
 fz_sim_portal_set_name (FzSimPortal *self, const char *name, const char *ips)
 {
-  unsigned i = 0;
-
-  while (i < self->n_names && strcmp (self->names[i].name, name) != 0)
-    i++;
-  g_assert (i < NAMES_MAX);
-  self->names[i] = (Name){ name, ips };
-  self->n_names = MAX (self->n_names, i + 1);
+  fz_sim_names_set (&self->names, name, ips);
 }
 
 void
