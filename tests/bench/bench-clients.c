@@ -244,8 +244,8 @@ bench_clients_free (BenchClients *self)
   g_free (self);
 }
 
-static FzUuid
-id_of (uint32_t number)
+FzUuid
+bench_client_id (uint32_t number)
 {
   FzUuid id = { { 0x40 } };
 
@@ -253,8 +253,8 @@ id_of (uint32_t number)
   return id;
 }
 
-static FzIp
-ip_of (uint32_t number)
+FzIp
+bench_client_ip (uint32_t number)
 {
   return (FzIp){ FZ_IP_V4, { 100, 65, (uint8_t) (number / 256), (uint8_t) number } };
 }
@@ -280,7 +280,7 @@ announce (BenchClients *self, uint32_t number)
     g_strlcpy (candidates[i].foundation, "1", sizeof candidates[i].foundation);
     list[i] = fz_candidate_format (&candidates[i], texts[i]);
   }
-  add.candidates.peer_id = id_of (number);
+  add.candidates.peer_id = bench_client_id (number);
   add.candidates.candidates = list;
   add.candidates.n_candidates = G_N_ELEMENTS (candidates);
   fz_sim_node_command (self->gateway, &add);
@@ -294,10 +294,10 @@ bench_clients_authorize (BenchClients *self, uint32_t number)
 
   create.create_authorization.ref = "ref";
   create.create_authorization.resource = self->resource;
-  create.create_authorization.client_id = id_of (number);
+  create.create_authorization.client_id = bench_client_id (number);
   memcpy (
       create.create_authorization.client_public_key, self->clients[number].public_key, FZ_KEY_SIZE);
-  create.create_authorization.client_ipv4 = ip_of (number);
+  create.create_authorization.client_ipv4 = bench_client_ip (number);
   create.create_authorization.client_ipv6 = (FzIp){ FZ_IP_V6, { 0xfd, 0, 0x20, 0x21, 0x11, 0x11 } };
   memcpy (create.create_authorization.client_ipv6.bytes + 12, &number, sizeof number);
   create.create_authorization.client_ipv6.bytes[11] = 1;
@@ -316,7 +316,7 @@ bench_clients_reject (BenchClients *self, uint32_t number)
 {
   FzCommand reject = { .kind = FZ_COMMAND_REJECT_ACCESS };
 
-  reject.reject_access.client_id = id_of (number);
+  reject.reject_access.client_id = bench_client_id (number);
   reject.reject_access.resource_id = self->resource.id;
   fz_sim_node_command (self->gateway, &reject);
 }
@@ -392,7 +392,7 @@ bool
 bench_clients_send (BenchClients *self, uint32_t number)
 {
   uint64_t before = self->clients[number].received;
-  FzIp to = ip_of (number);
+  FzIp to = bench_client_ip (number);
   uint8_t packet[28] = { 0 };
   FzWriter w = fz_writer (packet, sizeof packet);
 

@@ -11,6 +11,10 @@
 
 #define BENCH_CLIENTS_CONNECT_NS (10 * FZ_MS) /* of each: no limit on handshakes is met */
 
+/* Of the client with that number, here and in bench-peers. */
+FzUuid bench_client_id (uint32_t number);
+FzIp bench_client_ip (uint32_t number);
+
 typedef struct BenchClients BenchClients;
 
 BenchClients *bench_clients_new (uint32_t n);

@@ -78,21 +78,6 @@ print (const char *name, double value, const char *unit)
   fflush (stdout);
 }
 
-static FzUuid
-id_of (uint32_t number)
-{
-  FzUuid id = { { 0x40 } };
-
-  memcpy (id.bytes + 4, &number, sizeof number);
-  return id;
-}
-
-static FzIp
-ip_of (uint32_t number)
-{
-  return (FzIp){ FZ_IP_V4, { 100, 65, (uint8_t) (number / 256), (uint8_t) number } };
-}
-
 static void
 take_outputs (Peers *self)
 {
@@ -138,9 +123,9 @@ static void
 add_peer (Peers *self, uint32_t number)
 {
   FzCommand add = { .kind = FZ_COMMAND_ADD_BARE_PEER };
-  FzIpNetwork allowed = { ip_of (number), 32 };
+  FzIpNetwork allowed = { bench_client_ip (number), 32 };
 
-  add.bare_peer.id = id_of (number);
+  add.bare_peer.id = bench_client_id (number);
   memcpy (add.bare_peer.public_key, self->keys[number].public_key, FZ_KEY_SIZE);
   add.bare_peer.allowed = &allowed;
   add.bare_peer.n_allowed = 1;
@@ -157,7 +142,7 @@ hand_over (Peers *self, FzLaneMessageKind kind, uint32_t local_index, FzSpan dat
   message->connection_id = local_index >> 8;
   message->local_index = local_index;
   message->length = (uint32_t) data.length;
-  message->from = (FzSocketAddress){ ip_of (local_index >> 8), 51820 };
+  message->from = (FzSocketAddress){ bench_client_ip (local_index >> 8), 51820 };
   message->to = (FzSocketAddress){ { FZ_IP_V4, { 10, 0, 0, 1 } }, 51820 };
   if (data.length > 0)
     memcpy (message->data, data.data, data.length);
@@ -304,9 +289,9 @@ authorize (EngineBed *bed, const FzResource *resource, uint32_t number)
   char ufrag[16];
 
   snprintf (ufrag, sizeof ufrag, "u%07x", number);
-  create.create_authorization.client_id = id_of (number);
+  create.create_authorization.client_id = bench_client_id (number);
   memcpy (create.create_authorization.client_public_key, &number, sizeof number);
-  create.create_authorization.client_ipv4 = ip_of (number);
+  create.create_authorization.client_ipv4 = bench_client_ip (number);
   memcpy (create.create_authorization.client_ipv6.bytes + 8, &number, sizeof number);
   create.create_authorization.gateway_ice.username = ufrag;
   bed_command (bed, &create);
