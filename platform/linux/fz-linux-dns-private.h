@@ -23,6 +23,8 @@ FzDnsBackend *fz_dns_network_manager_backend_new (FzDnsControl *control,
                                                   const char *etc,
                                                   bool is_chosen);
 
+/* -- fz-linux-dns-signs.c -- */
+
 /* Whether programs ask systemd-resolved: by its stub's address, or by the C library's module. */
 bool fz_dns_names_resolved (const char *etc);
 
@@ -31,8 +33,9 @@ bool fz_dns_names_resolved (const char *etc);
  * that when its link is back. */
 bool fz_dns_bypasses_resolved (const char *etc);
 
-/* Whether NetworkManager wrote the file. */
+/* Whether NetworkManager, or openresolv, wrote the file. */
 bool fz_dns_names_network_manager (const char *etc);
+bool fz_dns_names_openresolv (const char *etc);
 
 /* -- fz-linux-dns-bus.c -- */
 

@@ -3,17 +3,16 @@
  * Who is in charge of DNS on this machine (desktop-integration.md §7), in this
  * order:
  *
- *   systemd-resolved  resolv.conf names its stub (or the C library asks it) and it runs; or the
- * file is its list of other servers, where nothing would work NetworkManager    it wrote
- * resolv.conf, and says that it does openresolv        it wrote resolv.conf, and is installed the
- * file itself   none of these
+ *   systemd-resolved   resolv.conf names its stub (or the C library asks it) and it runs; or the
+ *                      file is its list of other servers, where nothing else would work
+ *   NetworkManager     it wrote resolv.conf, and says that it does
+ *   openresolv         it wrote resolv.conf, and is installed
+ *   the file itself    none of these
  *
  * And the machine's own resolver, asked as any program asks it.
  */
 #include "platform/linux/fz-linux-dns-agent.h"
 #include "platform/linux/fz-linux-dns-private.h"
-#include "platform/linux/fz-resolv-conf.h"
-#include "platform/linux/fz-resolv-file.h"
 #include "platform/linux/fz-resolv-record.h"
 
 #include <fcntl.h>
@@ -21,13 +20,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ETC             "/etc"
-#define RESOLVED_NAME   "org.freedesktop.resolve1"
-#define RESOLVED_FOLDER "/run/systemd/resolve/"
-#define NM_NAME         "org.freedesktop.NetworkManager"
-#define NM_FOLDER       "/run/NetworkManager/"
-#define NM_DNS_PATH     "/org/freedesktop/NetworkManager/DnsManager"
-#define NM_DNS          "org.freedesktop.NetworkManager.DnsManager"
+#define ETC           "/etc"
+#define RESOLVED_NAME "org.freedesktop.resolve1"
+#define NM_NAME       "org.freedesktop.NetworkManager"
+#define NM_DNS_PATH   "/org/freedesktop/NetworkManager/DnsManager"
+#define NM_DNS        "org.freedesktop.NetworkManager.DnsManager"
 
 typedef struct {
   FzDnsMachine machine;
@@ -38,63 +35,6 @@ typedef struct {
   GCancellable *detecting;
   GCancellable *probing;
 } Linux;
-
-/* -- signs -- */
-
-static bool
-file_is_below (const char *etc, const char *folder)
-{
-  g_autofree char *path = fz_resolv_file_dup_original_path (etc);
-
-  return g_str_has_prefix (path, folder);
-}
-
-static FzResolvAuthor
-author_of (const char *etc)
-{
-  g_autofree char *text = fz_resolv_file_dup_current (etc);
-
-  return text != NULL ? fz_resolv_conf_get_author (text) : FZ_RESOLV_AUTHOR_OTHER;
-}
-
-/* nsswitch.conf(5): "hosts: files resolve [!UNAVAIL=return] dns". */
-static bool
-library_asks_resolved (const char *etc)
-{
-  g_autofree char *path = g_build_filename (etc, "nsswitch.conf", NULL);
-  g_autofree char *text = NULL;
-  g_auto (GStrv) lines = NULL;
-
-  if (!g_file_get_contents (path, &text, NULL, NULL))
-    return false;
-  lines = g_strsplit (text, "\n", -1);
-  for (char **line = lines; *line != NULL; line++) {
-    g_auto (GStrv) words = g_strsplit_set (*line, " \t", -1);
-
-    if (g_strcmp0 (words[0], "hosts:") == 0) /* an empty line has no words */
-      return g_strv_contains ((const char *const *) words, "resolve");
-  }
-  return false;
-}
-
-bool
-fz_dns_names_resolved (const char *etc)
-{
-  return author_of (etc) == FZ_RESOLV_AUTHOR_RESOLVED ||
-         (file_is_below (etc, RESOLVED_FOLDER) && library_asks_resolved (etc));
-}
-
-bool
-fz_dns_bypasses_resolved (const char *etc)
-{
-  return file_is_below (etc, RESOLVED_FOLDER) && !fz_dns_names_resolved (etc);
-}
-
-bool
-fz_dns_names_network_manager (const char *etc)
-{
-  return author_of (etc) == FZ_RESOLV_AUTHOR_NETWORK_MANAGER || file_is_below (etc, NM_FOLDER);
-}
 
 /* -- detecting: each step takes the machine or hands it to the next -- */
 
@@ -132,8 +72,7 @@ take (Linux *self, FzDnsMode mode)
 static void
 try_files (Linux *self)
 {
-  bool is_openresolv = author_of (self->etc) == FZ_RESOLV_AUTHOR_OPENRESOLV &&
-                       fz_resolv_record_is_openresolv () &&
+  bool is_openresolv = fz_dns_names_openresolv (self->etc) && fz_resolv_record_is_openresolv () &&
                        fz_resolv_record_find_program () != NULL;
 
   take (self,
