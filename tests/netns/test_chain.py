@@ -96,7 +96,7 @@ class Traffic(ChainCase):
                     "iperf3", "-c", PRIVATE_V4, "-u", "-b", "400M", "-l", "1200", "-t", "2", "-J", *options)
                 end = json.loads(result.stdout)["end"]
                 stream = end["streams"][0]["udp"]
-                self.assertGreater(stream["packets"] - stream["lost_packets"], 10_000)
+                self.assertGreater(stream["packets"] - stream["lost_packets"], 1_000)  # how many more is a matter of speed
                 self.assertEqual(stream["out_of_order"], 0)
 
     def test_survives_loss(self):
