@@ -103,7 +103,7 @@ halt_lanes (FzHostLanes *self, bool is_end, GError **error)
   g_set_error (error,
                FZ_HOST_ERROR,
                FZ_HOST_ERROR_THREAD,
-               "a thread of lane %u did not end within two seconds",
+               "a thread of lane %u did not end within ten seconds",
                lane);
   return false;
 }

@@ -63,7 +63,7 @@ void fz_lane_thread_ask_to_stop (FzLaneThread *self);
  * Lets the threads send what they hold (50 ms at most) and joins them: the end. May be
  * started again all the same; what is staged stays so, but unsent trains are lost.
  *
- * Returns: false if a thread has not ended two seconds after the lane was first asked to: it still
+ * Returns: false if a thread has not ended ten seconds after the lane was first asked to: it still
  * runs, free nothing
  */
 bool fz_lane_thread_stop (FzLaneThread *self);

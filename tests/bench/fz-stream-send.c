@@ -35,7 +35,7 @@
 #define HASTE         2.0 /* times the pace, at most, while catching up */
 #define NICENESS      (-10)
 #define END_REPEAT_NS (20 * FZ_MS)
-#define END_WAIT_NS   (5 * FZ_S)
+#define END_WAIT_NS   (30 * FZ_S)
 
 typedef struct {
   int fd;

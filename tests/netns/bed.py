@@ -23,6 +23,7 @@ import tempfile
 import time
 
 SKIPPED = 77
+PATIENCE = 60.0  # seconds for what takes none; a busy machine may take many
 
 
 class BedError(Exception):
@@ -77,7 +78,7 @@ class Process:
         tail = "\n".join(self.log().splitlines()[-25:])
         raise BedError(f"{self.name}: {why}; the end of its log:\n{tail}")
 
-    def wait_until(self, condition, what, timeout=60.0):
+    def wait_until(self, condition, what, timeout=PATIENCE):
         """Waits for `condition()`; a dead process or a late one is an error."""
         deadline = time.monotonic() + timeout
         while not condition():
@@ -87,7 +88,7 @@ class Process:
                 self.fail(f"no {what} within {timeout:g} s")
             time.sleep(0.01)
 
-    def wait_for_log(self, pattern, timeout=60.0, after=0):
+    def wait_for_log(self, pattern, timeout=PATIENCE, after=0):
         """Waits until the log, from offset `after`, matches; returns the match."""
         found = []
 
@@ -99,7 +100,7 @@ class Process:
         self.wait_until(matches, f"log line like {pattern!r}", timeout)
         return found[0]
 
-    def wait_ready(self, timeout=60.0):
+    def wait_ready(self, timeout=PATIENCE):
         """Waits for READY=1 as a service manager would; needs spawn(notify=True)."""
         state = []
 
@@ -117,7 +118,7 @@ class Process:
     def send_signal(self, number):
         self.popen.send_signal(number)
 
-    def stop(self, number=signal.SIGTERM, timeout=60.0):
+    def stop(self, number=signal.SIGTERM, timeout=PATIENCE):
         """Ends the process; returns its exit status."""
         if self.popen.poll() is None:
             self.popen.send_signal(number)
@@ -161,7 +162,7 @@ class Host:
         """The argument list that runs `argv` in here."""
         return ["ip", "netns", "exec", self.netns, *map(str, argv)]
 
-    def run(self, *argv, check=True, timeout=60, env=None, input=None):
+    def run(self, *argv, check=True, timeout=2 * PATIENCE, env=None, input=None):
         """Runs to the end; returns the CompletedProcess with text output."""
         result = subprocess.run(
             self.command(*argv),

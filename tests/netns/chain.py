@@ -16,7 +16,7 @@ import os
 import sys
 import time
 
-from bed import Bed, BedError
+from bed import PATIENCE, Bed, BedError
 
 PORTAL_PORT = 8080
 NETS = ("198.51.100", "203.0.113", "192.0.2", "198.18.0", "198.18.1")  # portal, relay, gateway, clients
@@ -27,11 +27,11 @@ PRIVATE_NET_V6 = "fd20::/64"
 PAGE = "hello from the private network"
 RELAY_SECRET = "demo-relay-secret"
 
-# one binding request (RFC 8489), status 0 if a success response comes within 0.3 s
+# one binding request (RFC 8489), status 0 if a success response comes within a second
 STUN_PROBE = """
 import os, socket, struct, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(0.3)
+s.settimeout(1)
 s.sendto(struct.pack("!HHI", 1, 0, 0x2112A442) + os.urandom(12), (sys.argv[1], 3478))
 sys.exit(s.recv(2048)[:2] != b"\\x01\\x01")
 """
@@ -225,14 +225,14 @@ class Chain:
 
     # -- what a person would do --
 
-    def fetch(self, address=PRIVATE_V4, timeout=5):
+    def fetch(self, address=PRIVATE_V4, timeout=30):
         """The private page by curl from the client; None if it cannot be had."""
         target = f"[{address}]" if ":" in address else address
         result = self.client_host.run(
             "curl", "-s", "--max-time", str(timeout), f"http://{target}/", check=False)
         return result.stdout.strip() if result.returncode == 0 else None
 
-    def wait_fetch(self, wanted, address=PRIVATE_V4, timeout=60.0, each=2):
+    def wait_fetch(self, wanted, address=PRIVATE_V4, timeout=PATIENCE, each=2):
         """Until the page can be had (wanted) or cannot; returns the seconds it took."""
         started = time.monotonic()
         while (self.fetch(address, timeout=each) == PAGE) != wanted:
@@ -246,13 +246,13 @@ class Chain:
         """Received bits per second of a TCP test from the client to the private server."""
         result = self.client_host.run(
             "iperf3", "-c", PRIVATE_V4, "-t", str(seconds), "-J", "-C", "cubic", *options,
-            timeout=seconds + 30)
+            timeout=seconds + PATIENCE)
         return json.loads(result.stdout)
 
     def ping(self, address=PRIVATE_V4, count=20, interval=0.05, size=56):
-        """(min, avg, max) round trip in ms; an error if any reply is missing."""
+        """(min, avg, max) round trip in ms; an error if no reply comes."""
         result = self.client_host.run(
-            "ping", "-c", str(count), "-i", str(interval), "-s", str(size), "-W", "2", address, timeout=60)
+            "ping", "-c", str(count), "-i", str(interval), "-s", str(size), "-W", "30", address)
         line = next(line for line in result.stdout.splitlines() if "min/avg/max" in line)
         return tuple(float(value) for value in line.split("=")[1].split()[0].split("/")[:3])
 

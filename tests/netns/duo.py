@@ -74,7 +74,7 @@ class Duo:
         self.right.add(self.left, self.endpoints[1])
         self.left.start(wrapper=self.faults.wrapper)
         self.right.start()
-        self.left.host.run("ping", "-c", 1, "-W", 5, self.right.v4)
+        self.left.host.run("ping", "-c", 1, "-W", 60, self.right.v4)
         for i, size in enumerate(self.SIZES):
             for source, target in ((self.left, self.right), (self.right, self.left)):
                 self.sinks.append((source, self.stream.sink(target.host, target.v4, 5300 + i), size))
@@ -134,7 +134,7 @@ class Duo:
 
         def wait():
             for process in (sender, receiver):
-                expect(process.popen.wait(120) == 0, f"transfer: {process.log()}")
+                expect(process.popen.wait(300) == 0, f"transfer: {process.log()}")
 
         return wait
 

@@ -2,7 +2,7 @@
 """A DNS server of a few lines, and questions to one: messages written and read by hand, without our own code.
 
     names.py serve ADDRESS ZONE...   ZONE: name=address[,address...]; every question is printed
-    names.py ask SERVER NAME TYPE    prints JSON: code, answers; status 1 without answer
+    names.py ask SERVER NAME TYPE [SECONDS]   prints JSON: code, answers; status 1 without answer
     names.py watch HEX               prints "seen" for every frame of any interface with these bytes in it
 """
 
@@ -64,12 +64,12 @@ def serve(address, *words):
             server.sendto(answer(query, zone), client)
 
 
-def ask(server, name, kind):
+def ask(server, name, kind, timeout=30):
     query = os.urandom(2) + struct.pack("!HHHHH", 0x0100, 1, 0, 0, 0) + write_name(name) \
         + struct.pack("!HH", TYPES[kind], 1)
     family = socket.AF_INET6 if ":" in server else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as client:
-        client.settimeout(3)
+        client.settimeout(float(timeout))
         client.connect((server, 53))
         client.send(query)
         try:

@@ -55,7 +55,7 @@ class Star:
         for peer in self.peers:
             peer.start()
         for spoke in self.spokes:
-            spoke.host.run("ping", "-c", 1, "-W", 5, self.hub.v4)
+            spoke.host.run("ping", "-c", 1, "-W", 60, self.hub.v4)
         self.socket_drops = 0
         self.sinks = []  # (from, sink)
         for i, spoke in enumerate(self.spokes):
@@ -148,7 +148,7 @@ def case_order(options):
         before = star.hub.metrics()["engine_handshakes_completed"]
         time.sleep(1.1)  # stamps of handshakes must grow
         star.carry_all("rekey", 1000, 3, lambda: [peer.skip_time() for peer in star.peers])
-        star.hub.process.wait_until(lambda: has_renewed(star, before + N_SPOKES), "new sessions", 30)
+        star.hub.process.wait_until(lambda: has_renewed(star, before + N_SPOKES), "new sessions")
 
     each("order", options, carry)
 
@@ -190,8 +190,8 @@ def case_back_pressure(options):
     def carry(star):
         for i, spoke in enumerate(star.spokes, 1):
             for host, device in ((star.hub.host, f"wan{i}"), (spoke.host, "wan")):
-                limit = host.run("tc", "qdisc", "add", "dev", device, "root", "tbf", "rate", "8mbit", "burst", "16k",
-                                 "limit", "1m", check=False)
+                limit = host.run("tc", "qdisc", "add", "dev", device, "root", "tbf", "rate", "2mbit", "burst", "16k",
+                                 "limit", "256k", check=False)
                 if limit.returncode != 0:
                     skip(f"no tbf in this kernel: {limit.stderr.strip()}")
         lost = star.carry("slow links", 4000, 2)
@@ -244,7 +244,7 @@ def case_tcp(options):
                 lambda: peer.host.run("ss", "-Hltn", f"sport = :{port}").stdout.strip() != "", "iperf3")
         spoke = star.spokes[0]
         for source, target, port in ((spoke, star.hub, 5200), (star.hub, spoke, 5201)):
-            source.host.run("iperf3", "-c", target.v4, "-p", port, "-P", 8, "-t", 2, "-J", timeout=60)
+            source.host.run("iperf3", "-c", target.v4, "-p", port, "-P", 8, "-t", 2, "-J")
         for peer in (star.hub, spoke):
             counters = tcp_counters(peer.host)
             queued, again = counters["TcpExtTCPOFOQueue"], sum(

@@ -13,7 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "..", "bench"))
 
-from bed import require_rights  # noqa: E402
+from bed import PATIENCE, require_rights  # noqa: E402
 from chain import PRIVATE_V4  # noqa: E402
 from duo import LOSSES, delta, gaps_ms  # noqa: E402
 from stream import Stream  # noqa: E402
@@ -51,7 +51,7 @@ class MovingCase(ChainCase):
         counters["relay"] = sum(int(value) for name, value in zip(names, values) if name.endswith("bufErrors"))
         return counters
 
-    def carry(self, what, action, rate=500, seconds=3, flows=4, size=1000):
+    def carry(self, what, action, rate=500, seconds=3, flows=4, size=1000, may_reorder=False):
         """Numbered datagrams to the private server and `action` in their midst. None is doubled or out of order, none
         lost but what was counted; returns the Result."""
         before, queues = self.both_metrics(), self.queue_drops()
@@ -62,11 +62,12 @@ class MovingCase(ChainCase):
         counted = {"sink": result.socket_drops, **delta(self.queue_drops(), queues)}
         for who, after, once in zip(("client", "gateway"), self.both_metrics(), before):
             for name, value in delta(after, once).items():
-                if LOSSES.search(name) and not name.startswith("engine_drop_unknown"):
+                # what came for a former session of the gateway's; at the client it is no loss of these datagrams
+                if LOSSES.search(name) and not (who == "client" and name.startswith("engine_drop_unknown")):
                     counted[f"{who} {name}"] = value
         counted = {name: value for name, value in counted.items() if value}
         print(f"\n{what}: {result}, longest silence {result.longest_silence_ms:.1f} ms; counted: {counted}")
-        self.assertEqual((result.reordered, result.doubled), (0, 0))
+        self.assertEqual((0 if may_reorder else result.reordered, result.doubled), (0, 0))
         self.assertLessEqual(result.lost, sum(counted.values()))
         return result
 
@@ -99,33 +100,33 @@ class NetworkChanges(MovingCase):
         script = os.path.join(HERE, "transfer.py")
         receiver = self.chain.web_host.spawn("receiver", sys.executable, script, "receive", PRIVATE_V4, 7000, 200, 1)
         receiver.wait_for_log("ready")
+        receiver.send_signal(signal.SIGSTOP)  # the transfer can not end before the first change
         sender = self.chain.client_host.spawn("sender", sys.executable, script, "send", PRIVATE_V4, 7000, 200, 1)
-        n_changes = 0
-        while sender.popen.poll() is None and n_changes < 2:
+        for _ in range(2):
             after = len(self.chain.client.log())
             self.chain.client.send_signal(signal.SIGHUP)
-            self.chain.client.wait_for_log('"event":"peer-connected"', after=after)
-            n_changes += 1
+            receiver.send_signal(signal.SIGCONT)
+            self.chain.client.wait_until(
+                lambda: sender.popen.poll() is not None or '"event":"peer-connected"' in self.chain.client.log()[after:],
+                "new connection")
             time.sleep(1.1)
-        self.assertEqual((sender.popen.wait(60), receiver.popen.wait(60)), (0, 0), receiver.log())
-        self.assertGreater(n_changes, 0)
+        self.assertEqual((sender.popen.wait(300), receiver.popen.wait(PATIENCE)), (0, 0), receiver.log())
 
 
 class BecomesDirect(MovingCase):
     def test_under_load(self):
-        """The direct way opens while the relay carries everything. It is shorter, so the first datagrams on it might
-        pass the last ones in the relay: were that so, the gateway would have seen them in another order as well. At this
-        rate the relay is empty by then."""
+        """The direct way opens while the relay carries everything. It is shorter, so the first datagrams on it may pass
+        the last ones in the relay, if that has no CPU just then."""
         close_direct_way(self.chain)
         self.start_both()
-        self.chain.wait_fetch(True, timeout=20)
+        self.chain.wait_fetch(True, each=5)
         after = len(self.chain.client.log())
 
         def open_way():
             self.chain.net.run("nft", "delete", "table", "inet", "firewall")
-            self.chain.client.wait_for_log(r'"event":"path-changed"[^\n]*"to":"PeerToPeer"', after=after, timeout=30)
+            self.chain.client.wait_for_log(r'"event":"path-changed"[^\n]*"to":"PeerToPeer"', after=after)
 
-        self.carry("relayed, then direct", open_way, seconds=8)
+        self.carry("relayed, then direct", open_way, seconds=8, may_reorder=True)
 
 
 class Relayed(MovingCase):
@@ -150,7 +151,7 @@ class Relayed(MovingCase):
         self.chain.wait_fetch(True)
         direct = self.figures()
         close_direct_way(self.chain)
-        self.chain.wait_fetch(True, timeout=40, each=5)
+        self.chain.wait_fetch(True, timeout=2 * PATIENCE, each=5)
         relayed = self.figures()
         for way, figures in (("direct", direct), ("relayed", relayed)):
             print(f"\n{way}: " + ", ".join(f"{name} {value:.1f}" for name, value in figures.items()))

@@ -10,7 +10,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from bed import Bed, BedError, require_rights  # noqa: E402
+from bed import PATIENCE, Bed, BedError, require_rights  # noqa: E402
 from chain import PAGE, Chain  # noqa: E402
 
 BUILD = os.environ.get("FZ_BUILD", "build")
@@ -69,18 +69,18 @@ class Names(unittest.TestCase):
             file.write(f"nameserver {address}\n")
         return "unshare", "-m", "sh", "-c", f'mount --bind {path} /etc/resolv.conf && exec "$@"', "sh"
 
-    def ask(self, name, kind="A", server=None):
+    def ask(self, name, kind="A", server=None, timeout=30):
         """(code, addresses or names); None without answer."""
         result = self.chain.client_host.run(
-            "/usr/bin/python3", NAMES, "ask", server or self.sentinel, name, kind, check=False)
+            "/usr/bin/python3", NAMES, "ask", server or self.sentinel, name, kind, timeout, check=False)
         if result.returncode != 0:
             return None
         reply = json.loads(result.stdout)
         return reply["code"], [record["data"] for record in reply["answers"]]
 
-    def wait_answer(self, name, server, timeout=40):
+    def wait_answer(self, name, server, timeout=PATIENCE):
         deadline = time.monotonic() + timeout
-        while (answer := self.ask(name, server=server)) is None:
+        while (answer := self.ask(name, server=server, timeout=3)) is None:
             if time.monotonic() > deadline:
                 raise BedError(f"{server} says nothing about {name}")
         return answer
@@ -139,15 +139,15 @@ class Names(unittest.TestCase):
         for target in (address, f"[{address6}]"):
             with self.subTest(target=target):
                 got = self.chain.client_host.run(
-                    "sh", "-c", f"curl -s http://{target}/blob | sha256sum", timeout=60).stdout.split()[0]
+                    "sh", "-c", f"curl -s http://{target}/blob | sha256sum", timeout=300).stdout.split()[0]
                 self.assertEqual(got, want)
 
         receiver = self.chain.web_host.spawn(
             "receiver", "sh", "-c", "socat -u TCP-LISTEN:9000,reuseaddr STDOUT | sha256sum")
         receiver.wait_until(
             lambda: ":9000" in self.chain.web_host.run("ss", "-ltn").stdout, "listening socket")
-        self.chain.client_host.run("socat", "-u", source, f"TCP:{address}:9000", timeout=60)
-        receiver.popen.wait(30)
+        self.chain.client_host.run("socat", "-u", source, f"TCP:{address}:9000", timeout=300)
+        receiver.popen.wait(PATIENCE)
         self.assertEqual(receiver.log().split()[0], want)
 
     def test_refused_port_is_told(self):
@@ -155,7 +155,7 @@ class Names(unittest.TestCase):
         _, (address, *_) = self.ask("web.corp.example")
         script = ("import socket, sys\n"
                   "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
-                  "s.settimeout(5)\n"
+                  "s.settimeout(30)\n"
                   "s.connect((sys.argv[1], 9))\n"
                   "s.send(b'x')\n"
                   "try:\n    s.recv(10)\n"
@@ -166,11 +166,11 @@ class Names(unittest.TestCase):
     def test_policy_goes_and_comes(self):
         portal = self.chain.portal
         _, (address, *_) = self.ask("web.corp.example")
-        self.chain.wait_fetch(True, address, timeout=40)
+        self.chain.wait_fetch(True, address, timeout=PATIENCE)
         portal.command("policy", "remove", "--group", "engineers", "--resource", "intranet")
-        self.chain.wait_fetch(False, address, timeout=40)
+        self.chain.wait_fetch(False, address, timeout=PATIENCE)
         portal.command("policy", "add", "--group", "engineers", "--resource", "intranet")
-        self.chain.wait_fetch(True, address, timeout=40)
+        self.chain.wait_fetch(True, address, timeout=PATIENCE)
 
     def test_resolver_behind_the_gateway(self):
         """The account's resolver is itself a resource: it is asked through the tunnel, under another sentinel."""
@@ -181,7 +181,7 @@ class Names(unittest.TestCase):
         self.assertEqual(self.wait_answer("inside.example.org", "100.100.111.2"), (0, ["192.0.2.99"]))
         self.assertIn("inside.example.org", self.private.log())
         self.assertNotIn("inside.example.org", self.public.log())
-        self.assertIsNone(self.ask("www.example.org", server="100.100.111.1"))
+        self.assertIsNone(self.ask("www.example.org", server="100.100.111.1", timeout=3))
 
 
 if __name__ == "__main__":

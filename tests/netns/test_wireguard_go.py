@@ -4,6 +4,7 @@
 Usage: test_wireguard_go.py --fz-wg PROGRAM [CASE …]      (all cases but the slow ones without CASE)
 """
 
+import json
 import os
 import re
 import signal
@@ -15,11 +16,12 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import cases  # noqa: E402
-from bed import Bed, BedError, lose  # noqa: E402
+from bed import PATIENCE, Bed, BedError, lose  # noqa: E402
 from wgpeers import GoPeer, OurPeer, wg  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON = sys.executable
+REKEY_TIMEOUT_S = 5  # a handshake is tried again no sooner
 PSK = "dGhpcyBpcyBub3QgYSBzZWNyZXQgYXQgYWxsISEhISE="
 
 
@@ -28,7 +30,7 @@ def expect(condition, text):
         raise BedError(text)
 
 
-def wait_for(condition, what, timeout=10.0):
+def wait_for(condition, what, timeout=PATIENCE):
     deadline = time.monotonic() + timeout
     while not condition():
         expect(time.monotonic() < deadline, f"no {what} within {timeout:g} s")
@@ -41,7 +43,7 @@ class Pair:
 
     def __init__(self, bed, program, *options, go_program=None):
         self.bed = bed
-        self.n_transfers = 0
+        self.n_transfers = self.n_excused = 0
         self.left, self.router, self.right = bed.host("left"), bed.host("router"), bed.host("right")
         bed.link(self.left, ["10.1.0.2/24", "fd01::2/64"], self.router, ["10.1.0.1/24", "fd01::1/64"], "wan", "side1")
         bed.link(self.right, ["10.2.0.2/24", "fd02::2/64"], self.router, ["10.2.0.1/24", "fd02::1/64"], "wan", "side2")
@@ -65,22 +67,30 @@ class Pair:
         self.dialler = self.ours if dialler == "ours" else self.go
         self.other = self.go if dialler == "ours" else self.ours
 
-    def ping(self, *options, count=5, from_peer=None, target=None, interval=0.02, wait=2, timeout=60):
-        """Returns (sent, received)."""
+    def ping(self, *options, count=5, from_peer=None, target=None, interval=0.02, wait=15, timeout=120):
+        """Returns (sent, received); each is waited for so many seconds."""
         source = from_peer or self.dialler
         if target is None:
             target = (self.go if source is self.ours else self.ours).v4
-        result = source.host.run("ping", "-n", "-q", "-c", count, "-i", interval, "-W", wait, *options, target,
-                                 check=False, timeout=timeout)
-        match = re.search(r"(\d+) packets transmitted, (\d+) received", result.stdout)
-        expect(match is not None, f"ping: {result.stdout}{result.stderr}")
-        return int(match.group(1)), int(match.group(2))
+        result = source.host.run(PYTHON, os.path.join(HERE, "pings.py"), target, "--count", count, "--interval", interval,
+                                 "--wait", wait, *options, timeout=timeout)
+        found = json.loads(result.stdout)
+        return found["sent"], found["received"]
+
+    def expect_all(self, sent, received, what, excuses="drop_codel"):
+        """All came back, but for those that we say we dropped for such a reason: a machine without CPU to spare has queues
+        that stand."""
+        lost = sent - received
+        if lost > 0:
+            counted = {name: value for name, value in self.ours.metrics().items()
+                       if re.search(excuses, name) and type(value) is int and not re.match(r"lane\d", name)}
+            self.n_excused += lost
+            expect(self.n_excused <= sum(counted.values()), f"{what}: {received} of {sent} answered; counted: {counted}")
 
     def ping_all(self, *options, what="ping", **more):
-        sent, received = self.ping(*options, **more)
-        expect(sent == received, f"{what}: {received} of {sent} answered")
+        self.expect_all(*self.ping(*options, **more), what)
 
-    def transfer(self, megabytes, from_peer, port=7000, seed=1, v6=False, timeout=120):
+    def transfer(self, megabytes, from_peer, port=7000, seed=1, v6=False, timeout=300):
         """Bit-exact over TCP; returns seconds."""
         to_peer = self.go if from_peer is self.ours else self.ours
         address = to_peer.v6 if v6 else to_peer.v4
@@ -90,7 +100,7 @@ class Pair:
         receiver.wait_for_log("ready")
         started = time.monotonic()
         from_peer.host.run(PYTHON, script, "send", address, port, megabytes, seed, timeout=timeout)
-        expect(receiver.popen.wait(120) == 0, f"the receiver says: {receiver.log()}")
+        expect(receiver.popen.wait(PATIENCE) == 0, f"the receiver says: {receiver.log()}")
         return time.monotonic() - started
 
     def finish(self):
@@ -113,6 +123,10 @@ class Wire:
         self.popen.stdin.flush()
         return self.popen.stdout.readline().strip()
 
+    def n_too_late(self):
+        """Datagrams that came where the wire's end has been before."""
+        return int(self.ask("show").split()[-1])
+
     def __enter__(self):
         return self
 
@@ -134,11 +148,11 @@ def everyday_traffic(pair, psk=None):
     pair.ping_all(what="IPv4 from the other side", from_peer=pair.other)
     for target, who in ((pair.other.v6, pair.dialler), (pair.dialler.v6, pair.other)):
         pair.ping_all(what="IPv6", target=target, from_peer=who)
-    pair.ping_all("-s", 1252, "-M", "do", what="exactly the MTU")
-    pair.ping_all("-s", 1253, what="one byte more: two fragments")
-    pair.ping_all("-s", 8000, what="seven fragments")
-    pair.ping_all("-s", 8000, what="IPv6 fragments", target=pair.other.v6)
-    pair.ping_all("-s", 0, what="no payload", count=20, interval=0.005)
+    pair.ping_all("--size", 1252, "--whole", what="exactly the MTU")
+    pair.ping_all("--size", 1253, what="one byte more: two fragments")
+    pair.ping_all("--size", 8000, what="seven fragments")
+    pair.ping_all("--size", 8000, what="IPv6 fragments", target=pair.other.v6)
+    pair.ping_all("--size", 0, what="no payload", count=20, interval=0.005)
     pair.transfer(10, pair.ours, seed=3)
     pair.transfer(10, pair.go, seed=4)
     pair.transfer(5, pair.ours, seed=5, v6=True)
@@ -148,10 +162,12 @@ def everyday_traffic(pair, psk=None):
 def case_we_dial(program):
     with Bed("dial") as bed:
         pair = Pair(bed, program)
+        started = time.monotonic()
         pair.start("ours", psk=PSK)
         everyday_traffic(pair)
         metrics = pair.finish()
-        expect(metrics["engine_handshakes_completed"] == 1, f"handshakes: {metrics}")
+        most = 1 + (time.monotonic() - started) // REKEY_TIMEOUT_S
+        expect(1 <= metrics["engine_handshakes_completed"] <= most, f"handshakes: {metrics}")
 
 
 def case_go_dials(program):
@@ -226,12 +242,14 @@ def case_rekey(program):
             before = pair.go.show(pair.ours)[1]
             for _ in range(3):
                 time.sleep(1.1)  # TAI64N stamps must grow, and wireguard-go shows whole seconds
-                sent, received = during_pings(pair, pair.ours.skip_time, from_peer=pair.ours)
-                expect(sent == received, f"{dialler}: {sent - received} pings lost over a rekey")
+                found = during_pings(pair, pair.ours.skip_time, from_peer=pair.ours)
                 if dialler == "ours":  # only the initiator renews by time when it sends
-                    after = pair.go.show(pair.ours)[1]
-                    expect(after > before, "no new handshake after 121 s")
-                    before = after
+                    pair.expect_all(*found, "a rekey that we began")
+                    wait_for(lambda: pair.ping(count=1)[1] == 1 and pair.go.show(pair.ours)[1] > before,
+                             "new handshake after 121 s")
+                    before = pair.go.show(pair.ours)[1]
+                else:  # an answer that is under way when the clock jumps past the end of its key comes too late
+                    pair.expect_all(*found, "a rekey that wireguard-go began", "drop_(codel|expired_key|unknown_index)")
             pair.ping_all(from_peer=pair.go, target=pair.ours.v4)
             metrics = pair.finish()
             # as responder we renew only when what we sent stayed unanswered, and then we are initiator
@@ -245,8 +263,7 @@ def case_rekey_real(program):
         pair.start("ours")
         pair.ping_all()
         first = pair.go.show(pair.ours)[1]
-        sent, received = pair.ping(count=1350, interval=0.1, timeout=200)
-        expect(sent == received, f"{sent - received} of {sent} pings lost over a rekey")
+        pair.ping_all(count=1350, interval=0.1, timeout=600, what="a rekey after two minutes")
         expect(pair.go.show(pair.ours)[1] >= first + 115, "no rekey after 120 s")
         pair.finish()
 
@@ -257,14 +274,15 @@ def case_loss(program):
             pair = Pair(bed, program)
             lose(pair.router, 20)
             pair.start(dialler)
-            wait_for(lambda: pair.ping(count=3, wait=1)[1] > 0, "way through 20 % loss", 30)
-            sent, received = pair.ping(count=300, interval=0.005)
+            # a third of all handshakes fail, and are tried again five seconds later
+            wait_for(lambda: pair.ping(count=3, wait=1)[1] > 0, "way through 20 % loss", 3 * PATIENCE)
+            sent, received = pair.ping(count=300, interval=0.005, wait=3)
             # both ways are lossy: 64 % come back; five standard deviations around it
             expect(0.50 < received / sent < 0.78, f"{received} of {sent} pings through 20 % loss each way")
             pair.transfer(0.1, pair.dialler)
             pair.transfer(0.1, pair.other)
             pair.ours.skip_time()  # and a rekey through the loss
-            wait_for(lambda: pair.ping(count=3, wait=1)[1] > 0, "way through 20 % loss after a rekey", 30)
+            wait_for(lambda: pair.ping(count=3, wait=1)[1] > 0, "way through 20 % loss after a rekey", 3 * PATIENCE)
             lose(pair.router, 0)
             pair.ping_all(count=50)
             pair.finish()
@@ -278,7 +296,7 @@ def case_reorder(program):
             pair.ping_all(count=200, interval=0.005)
             pair.transfer(20, pair.ours)
             pair.transfer(20, pair.go)
-            _, _, reordered, duplicated = map(int, wire.ask("show").split())
+            _, _, reordered, duplicated, _ = map(int, wire.ask("show").split())
             expect(reordered > 500 and duplicated > 100, "the wire did not do its work")
         metrics = pair.finish()
         drops = {key: value for key, value in metrics.items() if key.startswith("rx_drop_")}
@@ -302,10 +320,12 @@ def case_roam(program):
                                  ("move-a 10.1.0.9", "wireguard-go moves to a new address")):
                 # whoever moves speaks first, as after a real move
                 source = pair.ours if command.startswith("move-b") else pair.go
+                too_late = wire.n_too_late()
                 sent, received = during_pings(pair, lambda: wire.ask(command), count=150, interval=0.01,
                                               from_peer=source)
                 # what was under way to the old address is gone, as in life
-                expect(sent - received <= 3, f"{who}: {sent - received} pings lost")
+                too_late = wire.n_too_late() - too_late
+                pair.expect_all(sent, min(sent, received + too_late), f"{who}, and {too_late} came to the old address")
                 pair.ping_all(count=20, from_peer=pair.go)
                 pair.ping_all(count=20, from_peer=pair.ours)
             expect(pair.go.show(pair.ours)[0].startswith("10.2.0.9:"), "wireguard-go did not follow")
@@ -326,26 +346,26 @@ def case_keepalive(program):
         pair = Pair(bed, program)
         pair.start("ours", keepalive=1)
         pair.ping_all(count=1)
-        received = pair.go.show(pair.ours)[2]
-        time.sleep(4.5)
-        gained = pair.go.show(pair.ours)[2] - received
-        # 32 bytes each: 4 of ours, give or take one; none of them answered
-        expect(3 * 32 <= gained <= 6 * 32, f"{gained} bytes in 4.5 s of keepalives every second")
+        started, received = time.monotonic(), pair.go.show(pair.ours)[2]
+        wait_for(lambda: pair.go.show(pair.ours)[2] - received >= 4 * 32, "four keepalives")
+        gained, seconds = pair.go.show(pair.ours)[2] - received, time.monotonic() - started
+        # 32 bytes each, and never two within a second; one may have been on its way
+        expect(gained <= (seconds + 2) * 32, f"{gained} bytes in {seconds:.1f} s of keepalives every second")
         pair.finish()
     with Bed("passive") as bed:
         pair = Pair(bed, program)
         pair.start("go")
         pair.ping_all(count=1)
-        # one-way traffic to us: we must answer with an empty packet within 10 s or be thought dead
+        # one-way traffic to us: we must answer with an empty packet after 10 s or be thought dead
+        pair.left.nft("table inet silent {\n chain out { type filter hook output priority 0; policy accept;\n"
+                      "  meta l4proto { icmp, ipv6-icmp } drop\n }\n}\n")
         before = pair.go.show(pair.ours)
-        sender = pair.right.run(PYTHON, "-c", "import socket, time\n"
-                                "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
-                                "for _ in range(24):\n"
-                                f"    s.sendto(b'x' * 100, ('{pair.ours.v4}', 9)); time.sleep(0.5)\n")
-        expect(sender.returncode == 0, "no one-way traffic")
-        after = pair.go.show(pair.ours)
-        expect(after[2] > before[2], "no keepalive came back for one-way traffic")
-        expect(after[1] == before[1], "one-way traffic led to a new handshake")
+        pair.right.spawn("one-way", PYTHON, "-c", "import socket, time\n"
+                         "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+                         "while True:\n"
+                         f"    s.sendto(b'x' * 100, ('{pair.ours.v4}', 9)); time.sleep(0.5)\n")
+        wait_for(lambda: pair.go.show(pair.ours)[2] > before[2], "keepalive for one-way traffic")
+        expect(pair.go.show(pair.ours)[1] == before[1], "one-way traffic led to a new handshake")
         pair.finish()
 
 
@@ -402,12 +422,16 @@ def case_garbage(program):
                            "    s.sendto(head + r.randbytes(r.choice([0, 1, 12, 28, 60, 88, 144, 500, 1312, 9000])),\n"
                            f"             ('10.1.0.2', {pair.ours.port}))\n")
 
-        sent, received = during_pings(pair, throw)
-        expect(sent - received <= 2, f"{sent - received} pings lost under garbage")
+        def was_counted():
+            metrics = pair.ours.metrics()
+            return metrics.get("rx_drop_unknown_index", 0) + metrics.get("rx_drop_not_wireguard", 0) > 500
+
+        # what does not fit into the socket is gone, good or not
+        pair.expect_all(*during_pings(pair, throw), "pings under garbage", "drop_codel|overflowed")
+        while not was_counted():
+            throw()
         pair.ping_all()
-        metrics = pair.finish()
-        expect(metrics.get("rx_drop_unknown_index", 0) + metrics.get("rx_drop_not_wireguard", 0) > 500,
-               f"garbage was not counted: {metrics}")
+        pair.finish()
 
 
 def case_tun_removed(program):
@@ -451,10 +475,10 @@ def case_port_taken(program):
                         "    s = socket.socket(f, socket.SOCK_DGRAM); globals()[f'k{f}'] = s\n"
                         "    if f == socket.AF_INET6: s.setsockopt(41, 26, 1)\n"
                         f"    s.bind(('', {pair.ours.port}))\n"
-                        "print('ready', flush=True); time.sleep(60)").wait_for_log("ready")
+                        "print('ready', flush=True); time.sleep(3600)").wait_for_log("ready")
         process = pair.left.spawn("fz-wg", program, "--tun", "fz1", "--listen-port", pair.ours.port,
                                   "--address", "10.9.0.1")
-        expect(process.popen.wait(10) == 1, "a taken port was accepted")
+        expect(process.popen.wait(PATIENCE) == 1, "a taken port was accepted")
         expect("Address already in use" in process.log(), f"unclear: {process.log()}")
 
 

@@ -13,6 +13,7 @@ import socket
 import sys
 
 PATTERN_BYTES = 1048573
+PATIENCE_S = 300
 
 
 def pattern_of(seed):
@@ -20,7 +21,7 @@ def pattern_of(seed):
 
 
 def send(host, port, size, pattern):
-    with socket.create_connection((host, port), timeout=120) as connection:
+    with socket.create_connection((host, port), timeout=PATIENCE_S) as connection:
         sent = 0
         view = memoryview(pattern)
         while sent < size:
@@ -35,9 +36,9 @@ def receive(host, port, size, pattern):
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as server:
         print("ready", flush=True)
-        server.settimeout(120)
+        server.settimeout(PATIENCE_S)
         connection, _ = server.accept()
-        connection.settimeout(120)
+        connection.settimeout(PATIENCE_S)
         buffer = bytearray(1 << 20)
         view = memoryview(buffer)
         expected = memoryview(pattern)

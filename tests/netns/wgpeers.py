@@ -11,7 +11,7 @@ import re
 import signal
 import subprocess
 
-from bed import BedError
+from bed import PATIENCE, BedError
 
 MTU = 1280
 
@@ -60,7 +60,7 @@ class OurPeer(Peer):
             parts.append(f"psk={psk}")
         self.peers += ["--peer", ",".join(parts)]
 
-    def start(self, wrapper=(), timeout=15.0):
+    def start(self, wrapper=(), timeout=PATIENCE):
         self.process = self.host.spawn(
             f"fz-wg-{self.number}", self.program, "--tun", self.device, "--private-key", self.private_key,
             "--listen-port", self.port, "--address", self.v4, "--address", self.v6,

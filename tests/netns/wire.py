@@ -8,7 +8,7 @@ back. Commands on standard input, one a line; each is answered with a line "ok":
 
     move-a IP   B seems to have moved: A hears from a new port of IP from now on
     move-b IP   A seems to have moved: B hears from a new port of IP from now on
-    show        answers the counters: to_b to_a reordered duplicated
+    show        answers the counters: to_b to_a reordered duplicated too_late
 
 A datagram that is reordered is held until up to eight later ones have passed it, or 20 ms.
 """
@@ -68,6 +68,7 @@ class Wire:
         self.selector = selectors.DefaultSelector()
         self.a_sockets = []  # the newest last; old ones are still heard
         self.b_sockets = []
+        self.n_too_late = 0  # datagrams of B to an end that has moved
         self.a = None  # where A was seen last
         self.b = (options.b_ip, options.b_port)
         self._open(self.a_sockets, options.a_ip, options.a_port)
@@ -100,6 +101,8 @@ class Wire:
                 self.to_b.put(datagram, self._send_b)
             elif from_socket is self.b_sockets[-1]:  # the old mapping is gone, as with a NAT
                 self.to_a.put(datagram, self._send_a)
+            else:
+                self.n_too_late += 1
 
     def _command(self):
         line = sys.stdin.readline()
@@ -112,7 +115,7 @@ class Wire:
             self._open(self.b_sockets, words[1], 0)
         elif words[0] == "show":
             print(self.to_b.sent, self.to_a.sent, self.to_b.reordered + self.to_a.reordered,
-                  self.to_b.duplicated + self.to_a.duplicated, flush=True)
+                  self.to_b.duplicated + self.to_a.duplicated, self.n_too_late, flush=True)
             return
         print("ok", flush=True)
 

@@ -122,7 +122,7 @@ test_worst (void)
   g_string_truncate (name, name->len - 1);
   g_string_append (name, "b");
   g_assert_false (fz_dns_pattern_matches (parsed, name->str));
-  g_assert_cmpint (g_get_monotonic_time () - start, <, 5 * G_TIME_SPAN_SECOND);
+  g_assert_cmpint (g_get_monotonic_time () - start, <, 25 * G_TIME_SPAN_SECOND);
 }
 
 int

@@ -454,9 +454,9 @@ test_retry_after (Bench *b, gconstpointer data)
   b->behaviour = BEHAVE_REFUSE;
   b->refuse_status = 503;
   b->retry_after = "4";
+  started = g_get_monotonic_time ();
   start (b, 20); /* 4 s are 200 ms here */
   wait_for (b, strcmp (b->commands->str, "1 ") == 0);
-  started = g_get_monotonic_time ();
   b->behaviour = BEHAVE_WELL;
   wait_for (b, strcmp (b->commands->str, "1 0 ") == 0);
   g_assert_cmpint (g_get_monotonic_time () - started, >, 150000);

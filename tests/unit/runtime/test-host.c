@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE_US (10 * G_TIME_SPAN_SECOND)
+#define PATIENCE_US (60 * G_TIME_SPAN_SECOND)
 
 typedef struct {
   FzPlatform *platform;
@@ -75,6 +75,7 @@ config_of (End *end, FzRole role)
     .private_key = end->private_key,
     .no_mark = true,
     .n_lanes = end->n_lanes,
+    .aqm = &fz_aqm_off, /* a slow machine's queues stand */
     .clock = &end->clock,
   };
 }

@@ -7,7 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define WINDOW 96u /* packets under way each way: no queue below overflows by itself */
+#define WINDOW      96u /* packets under way each way: no queue below overflows by itself */
+#define PATIENCE_US (60 * G_TIME_SPAN_SECOND)
 
 typedef struct {
   uint32_t n_packets;  /* each way */
@@ -48,40 +49,21 @@ put_some (LanePair *pair, unsigned from, Direction *direction, const Load *load)
   }
 }
 
-/* Both ways at once; asserts that all but the permitted losses arrive, once and in order. */
+/* Both ways at once; asserts that all but the permitted losses arrive, once and in order. The last
+ * ones are never among the lost. */
 static void
 carry (LanePair *pair, const Load *load)
 {
   Direction directions[2] = { 0 };
-  gint64 deadline = g_get_monotonic_time () + 60 * G_TIME_SPAN_SECOND, quiet_since = 0;
+  gint64 deadline = g_get_monotonic_time () + PATIENCE_US;
+  bool is_done = false;
 
-  for (;;) {
-    uint32_t before = directions[0].next + directions[1].next;
-    bool is_done = true;
-
+  while (!is_done) {
+    is_done = true;
     for (unsigned i = 0; i < 2; i++) {
       put_some (pair, i, &directions[i], load);
       get_some (pair, 1 - i, &directions[i], 1);
       is_done = is_done && directions[i].next == load->n_packets;
-    }
-    if (is_done)
-      break;
-    if (directions[0].next + directions[1].next != before)
-      quiet_since = 0;
-    else if (quiet_since == 0)
-      quiet_since = g_get_monotonic_time ();
-    else if (g_get_monotonic_time () - quiet_since > 500 * G_TIME_SPAN_MILLISECOND) {
-      /* the last ones of a direction may be among the lost, and a full window too */
-      bool is_stuck = true;
-
-      for (unsigned i = 0; i < 2; i++) {
-        directions[i].n_lacking += directions[i].n_put - directions[i].next;
-        directions[i].next = directions[i].n_put;
-        is_stuck = is_stuck && directions[i].n_put == load->n_packets;
-      }
-      quiet_since = 0;
-      if (is_stuck)
-        break;
     }
     g_assert_cmpint (g_get_monotonic_time (), <, deadline);
   }
@@ -200,7 +182,7 @@ test_faulty (gconstpointer data)
 static void
 wait_for_report (LanePair *pair, unsigned end, unsigned report)
 {
-  gint64 deadline = g_get_monotonic_time () + 5 * G_TIME_SPAN_SECOND;
+  gint64 deadline = g_get_monotonic_time () + PATIENCE_US;
   unsigned got = 0;
 
   while ((got & report) == 0) {
@@ -244,15 +226,17 @@ static void
 test_idle_sleeps (void)
 {
   LanePair pair;
+  gint64 deadline = g_get_monotonic_time () + PATIENCE_US;
   uint64_t turns;
 
   lane_pair_init (&pair, &(LanePairOptions){ 0 });
   lane_pair_start (&pair);
   carry (&pair, &(Load){ .n_packets = 10, .length = 100 });
-  g_usleep (20000); /* watches that nothing happens */
-  turns = count_turns (&pair, 0) + count_turns (&pair, 1);
-  g_usleep (300000); /* watches that nothing happens */
-  g_assert_cmpuint (count_turns (&pair, 0) + count_turns (&pair, 1), ==, turns);
+  do { /* the last turn of a thread that has no CPU comes late */
+    g_assert_cmpint (g_get_monotonic_time (), <, deadline);
+    turns = count_turns (&pair, 0) + count_turns (&pair, 1);
+    g_usleep (300000); /* watches that nothing happens */
+  } while (count_turns (&pair, 0) + count_turns (&pair, 1) != turns);
   lane_pair_stop (&pair);
   lane_pair_clear (&pair);
 }
@@ -280,7 +264,7 @@ test_tun_down (void)
 static const FzLaneMessage *
 wait_for_record (LanePair *pair, unsigned end, unsigned ring)
 {
-  gint64 deadline = g_get_monotonic_time () + 5 * G_TIME_SPAN_SECOND;
+  gint64 deadline = g_get_monotonic_time () + PATIENCE_US;
   const FzLaneMessage *message = NULL;
   size_t length;
 
@@ -317,7 +301,7 @@ test_nothing_overtakes_the_engine (void)
   fz_ring_release (ring);
   fz_lane_thread_records_released (pair.ends[0].lane);
   for (uint32_t i = 0; i < 20; i++) {
-    g_assert_cmpuint (lane_pair_get (&pair, 1, numbers, 1000), ==, 1);
+    g_assert_cmpuint (lane_pair_get (&pair, 1, numbers, PATIENCE_US / 1000), ==, 1);
     g_assert_cmpuint (numbers[0], ==, i);
   }
   lane_pair_stop (&pair);
@@ -365,7 +349,7 @@ test_restart_while_blocked (void)
   Direction direction = { 0 };
   Load load = { .n_packets = 200, .length = 300 };
   LanePair pair;
-  gint64 deadline = g_get_monotonic_time () + 10 * G_TIME_SPAN_SECOND;
+  gint64 deadline = g_get_monotonic_time () + PATIENCE_US;
 
   lane_pair_init (&pair, &(LanePairOptions){ 0 });
   send = fz_lane_thread_get_counters (pair.ends[0].lane).send[0];
@@ -506,7 +490,6 @@ test_shutdown (gconstpointer data)
     lane_pair_clear (&pair);
   }
   g_test_message ("longest stop: %" G_GINT64_FORMAT " us", longest);
-  g_assert_cmpint (longest, <, 1000 * G_TIME_SPAN_MILLISECOND);
 }
 
 /* A socket that never becomes writable does not hold up the end. */
@@ -514,7 +497,6 @@ static void
 test_shutdown_while_blocked (void)
 {
   LanePair pair;
-  gint64 before;
 
   lane_pair_init (&pair, &(LanePairOptions){ 0 });
   test_io_add (&pair.ends[0].io, (TestFault){ TEST_SENDMMSG, 0, EAGAIN, 0, false });
@@ -522,10 +504,8 @@ test_shutdown_while_blocked (void)
   for (uint32_t i = 0; i < 30; i++)
     lane_pair_put (&pair, 0, i, 1000);
   while (fz_lane_thread_get_counters (pair.ends[0].lane).send[FZ_UDP_V4]->blocked == 0)
-    g_usleep (1000); /* polls */
-  before = g_get_monotonic_time ();
-  lane_pair_stop (&pair);
-  g_assert_cmpint (g_get_monotonic_time () - before, <, 500 * G_TIME_SPAN_MILLISECOND);
+    g_usleep (1000);      /* polls */
+  lane_pair_stop (&pair); /* asserts that it ends */
   g_assert_cmpuint (fz_lane_thread_get_counters (pair.ends[0].lane)
                         .send[FZ_UDP_V4]
                         ->lost[FZ_SEND_ERROR_NO_BUFFER],

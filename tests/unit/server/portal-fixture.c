@@ -5,13 +5,14 @@
 #include "tests/unit/server/portal-fixture.h"
 
 #include "src/crypto/fz-crypto.h"
+#include "src/server/fz-hub-private.h"
 #include "src/server/fz-json.h"
 #include "src/server/fz-server-error.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
 
-#define PATIENCE_S 10
+#define PATIENCE_S 60
 
 /* -- main loop -- */
 
@@ -346,6 +347,28 @@ peer_free (Peer *peer)
   g_queue_clear_full (&peer->inbox, (GDestroyNotify) (void (*) (void)) json_object_unref);
   g_free (peer->topic);
   g_free (peer);
+}
+
+typedef struct {
+  const FzHub *hub;
+  unsigned n_sockets;
+} Leaving;
+
+static bool
+has_left (void *context)
+{
+  const Leaving *leaving = context;
+
+  return leaving->hub->sockets->len < leaving->n_sockets;
+}
+
+void
+peer_leave (Peer *peer)
+{
+  Leaving leaving = { peer->portal->hub, peer->portal->hub->sockets->len };
+
+  peer_free (peer);
+  turn_until (has_left, &leaving);
 }
 
 void

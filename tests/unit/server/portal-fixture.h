@@ -92,6 +92,7 @@ typedef struct {
 
 Peer *peer_connect (Portal *portal, const char *topic, const PeerSpec *spec);
 void peer_free (Peer *peer);
+void peer_leave (Peer *peer); /* freed, and the portal has seen that it is gone */
 
 /* The usual ones, joined and past their init, which is returned. */
 Peer *client_new (Portal *portal, JsonObject **out_init);

@@ -257,7 +257,7 @@ test_rate_limit (void)
   PeerSpec spec = { CLIENT_PATH, NULL, "c", KEY_1, CLIENT_AGENT, NULL };
   PeerSpec other = { "/gateway/v2/websocket", NULL, "g", KEY_1, "Debian/12 gateway/1.6.0", NULL };
 
-  portal->connect_interval_us = G_USEC_PER_SEC / 2;
+  portal->connect_interval_us = 3600 * (int64_t) G_USEC_PER_SEC;
   portal_start (portal);
   portal_populate (portal);
   spec.token = portal->client_token;
@@ -265,7 +265,15 @@ test_rate_limit (void)
   g_assert_cmpuint (status_of (portal, &spec), ==, 101);
   g_assert_cmpuint (status_of (portal, &spec), ==, 503);
   g_assert_cmpuint (status_of (portal, &other), ==, 101); /* another token is another bucket */
-  turn_for (600);
+  portal_free (portal);
+
+  portal = portal_new ();
+  portal->connect_interval_us = G_USEC_PER_SEC / 10;
+  portal_start (portal);
+  portal_populate (portal);
+  spec.token = portal->client_token;
+  g_assert_cmpuint (status_of (portal, &spec), ==, 101);
+  turn_for (200);
   g_assert_cmpuint (status_of (portal, &spec), ==, 101);
   portal_free (portal);
 }
@@ -284,8 +292,7 @@ test_too_many_sockets (void)
   for (size_t i = 0; i < 2; i++)
     peers[i] = peer_connect (portal, "client", &spec);
   g_assert_cmpuint (status_of (portal, &spec), ==, 503);
-  peer_free (peers[0]);
-  turn_for (50);
+  peer_leave (peers[0]);
   g_assert_cmpuint (status_of (portal, &spec), ==, 101);
   peer_free (peers[1]);
   portal_free (portal);
@@ -582,12 +589,12 @@ test_silence (void)
   Peer *silent;
   Peer *lively;
 
-  portal->config.peer_idle_s = 1;
+  portal->config.peer_idle_s = 4;
   portal_start (portal);
   portal_populate (portal);
   silent = client_new_as (portal, "silent", KEY_1, NULL);
   lively = client_new_as (portal, "lively", KEY_2, NULL);
-  for (int i = 0; i < 8; i++) {
+  while (!silent->is_closed) {
     turn_for (300);
     peer_send_text (lively,
                     "{\"topic\":\"phoenix\",\"event\":\"heartbeat\",\"payload\":{},\"ref\":0}");

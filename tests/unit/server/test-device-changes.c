@@ -150,8 +150,7 @@ test_duplicate_gateway (void)
   peer_free (newer);
 
   /* once the first has gone, its place is free */
-  peer_free (scene.gateway);
-  turn_for (50);
+  peer_leave (scene.gateway);
   scene.gateway = gateway_new (scene.portal, NULL);
   scene_clear (&scene);
 }
@@ -159,8 +158,7 @@ test_duplicate_gateway (void)
 static void
 restart_gateway (Scene *scene, const char *public_key, JsonObject **out_init)
 {
-  peer_free (scene->gateway);
-  turn_for (50);
+  peer_leave (scene->gateway);
   scene->gateway = gateway_new_as (scene->portal, public_key, out_init);
 }
 
