@@ -104,7 +104,7 @@ get_some (Bed *self, unsigned to)
 static void
 carry (Bed *self, unsigned every)
 {
-  gint64 deadline = g_get_monotonic_time () + 60 * G_TIME_SPAN_SECOND;
+  gint64 deadline = g_get_monotonic_time () + 200 * G_TIME_SPAN_SECOND;
   bool is_done = false;
 
   for (unsigned turn = 1; !is_done; turn++) {
