@@ -5,9 +5,9 @@
  */
 #pragma once
 
-#include "src/engine/fz-outbox-private.h"
 #include "src/engine/fz-session-ring-private.h"
 #include "src/engine/fz-traffic-private.h"
+#include "src/engine/fz-tunnel-outbox.h"
 #include "src/engine/fz-tunnel.h"
 
 /* connectivity.md §2.4: initiations that may still be answered */
@@ -66,7 +66,7 @@ struct FzTunnel {
   FzInstant next; /* what next_timeout answers */
 
   /* output */
-  FzOutbox outbox;
+  FzTunnelOutbox outbox;
   uint32_t events; /* bit per FzTunnelEvent */
 };
 

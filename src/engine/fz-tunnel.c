@@ -74,13 +74,13 @@ send_keepalive (FzTunnel *self, FzInstant now)
   FzKeypair *keypair = fz_session_ring_usable (&self->sessions, now);
   uint64_t counter;
   uint8_t nothing[1] = { 0 };
-  FzOutboxItem *out;
+  FzTunnelOutboxItem *out;
 
   /* whatever becomes of it, this keepalive is no longer owed */
   fz_traffic_note_sent (&self->traffic, false, now);
   if (keypair == NULL || !fz_keypair_reserve (keypair, 1, &counter))
     return;
-  out = fz_outbox_add (&self->outbox, FZ_TUNNEL_SENDS_KEEPALIVE, FZ_WIREGUARD_DATA_OVERHEAD);
+  out = fz_tunnel_outbox_add (&self->outbox, FZ_TUNNEL_SENDS_KEEPALIVE, FZ_WIREGUARD_DATA_OVERHEAD);
   seal_with (self, keypair, counter, fz_span (nothing, 0), out->data);
   self->counters->keepalives_sent++;
 }
@@ -122,8 +122,8 @@ static void
 send_initiation (FzTunnel *self, FzInstant now)
 {
   FzTunnelSecrets *secrets = self->secrets;
-  FzOutboxItem *out =
-      fz_outbox_add (&self->outbox, FZ_TUNNEL_SENDS_INITIATION, FZ_WIREGUARD_INITIATION_SIZE);
+  FzTunnelOutboxItem *out = fz_tunnel_outbox_add (
+      &self->outbox, FZ_TUNNEL_SENDS_INITIATION, FZ_WIREGUARD_INITIATION_SIZE);
   uint32_t index = fz_session_ring_next_index (&self->sessions);
   uint8_t timestamp[FZ_TAI64N_SIZE];
 
@@ -185,7 +185,7 @@ expire (FzTunnel *self, const char *why)
   fz_session_ring_clear (&self->sessions);
   fz_cookie_jar_clear (&self->secrets->jar);
   fz_traffic_clear (&self->traffic);
-  fz_outbox_clear (&self->outbox);
+  fz_tunnel_outbox_clear (&self->outbox);
   self->events = 0;
   raise_event (self, FZ_TUNNEL_EVENT_EXPIRED);
   set_state (self, FZ_TUNNEL_EXPIRED);
@@ -364,7 +364,7 @@ fz_tunnel_free (FzTunnel *self)
   if (self == NULL)
     return;
   fz_session_ring_clear (&self->sessions);
-  fz_outbox_clear (&self->outbox);
+  fz_tunnel_outbox_clear (&self->outbox);
   forget_outstanding (self);
   fz_secret_free (self->secrets, sizeof *self->secrets);
   g_free (self->own_counters);
@@ -434,7 +434,7 @@ fz_tunnel_finish_response (FzTunnel *self,
                            const FzEndpoint *origin,
                            FzInstant now)
 {
-  FzOutboxItem *out;
+  FzTunnelOutboxItem *out;
 
   if (!fz_equal_constant_time (
           initiation->public_key, self->secrets->noise.public_key, FZ_KEY_SIZE))
@@ -444,7 +444,7 @@ fz_tunnel_finish_response (FzTunnel *self,
 
   fz_cookie_jar_seal (&self->secrets->jar, response, FZ_WIREGUARD_RESPONSE_SIZE, local_index, now);
   make_session (self, keys, local_index, initiation->remote_index, false, now);
-  out = fz_outbox_add (&self->outbox, FZ_TUNNEL_SENDS_RESPONSE, FZ_WIREGUARD_RESPONSE_SIZE);
+  out = fz_tunnel_outbox_add (&self->outbox, FZ_TUNNEL_SENDS_RESPONSE, FZ_WIREGUARD_RESPONSE_SIZE);
   memcpy (out->data, response, FZ_WIREGUARD_RESPONSE_SIZE);
   out->origin = *origin;
   note_accepted (self, origin, now);
@@ -578,7 +578,7 @@ fz_tunnel_next_timeout (const FzTunnel *self)
 bool
 fz_tunnel_poll_transmit (FzTunnel *self, FzTunnelTransmit *out)
 {
-  return fz_outbox_poll (&self->outbox, out);
+  return fz_tunnel_outbox_poll (&self->outbox, out);
 }
 
 bool
