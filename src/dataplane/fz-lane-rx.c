@@ -28,11 +28,8 @@
  * Handshake messages and what strangers send pass a gate first (fz-handshake-gate.h):
  * mac1, and no more of them in the ring than leave place for the rest.
  *
- * A gateway's packets to proxy addresses are judged one by one and translated
- * before they are joined (fz-nat.h), and so are those to hosts that the client also
- * reaches by such addresses. The first of a session is the engine's; so
- * that nothing overtakes it, what follows goes the same way until the engine has
- * released that record, but not for ever.
+ * A gateway's packets to proxy addresses, and to the hosts behind those, pass a gate
+ * last, one by one (fz-nat-gate.h): it translates them, or they are the engine's.
  */
 
 #include "src/crypto/fz-aead.h"
@@ -40,6 +37,7 @@
 #include "src/dataplane/fz-flow-cache.h"
 #include "src/dataplane/fz-handshake-gate.h"
 #include "src/dataplane/fz-lane-private.h"
+#include "src/dataplane/fz-nat-gate.h"
 #include "src/dataplane/fz-receive-aqm.h"
 #include "src/dataplane/fz-segment.h"
 #include "src/proto/fz-wireguard.h"
@@ -50,8 +48,6 @@
 
 #define TOUCHED_MAX         32u
 #define TOLD_MAX            16u
-#define FOLLOWED            64u  /* buckets of sessions whose first packets are with the engine */
-#define FOLLOWERS_MAX       200u /* packets that go the same way, then order is given up */
 #define CHANNEL_HEADER_SIZE 4u
 #define DATAGRAM_MAX                                                                               \
   (FZ_MTU + FZ_WIREGUARD_OVERHEAD + CHANNEL_HEADER_SIZE) /* connectivity.md §9.1 */
@@ -96,6 +92,7 @@ struct FzLaneRx {
   FzCoalescer *coalescer;
   FzReceiveAqm aqm;
   FzHandshakeGate *gate;
+  FzNatGate nat_gate;
 
   /* of the current turn */
   const FzSnapshot *snapshot;
@@ -109,8 +106,6 @@ struct FzLaneRx {
   size_t n_touched;
   FzTouched touched[TOUCHED_MAX];
 
-  uint64_t followed[FOLLOWED]; /* ring position, 0: nothing outstanding */
-  uint8_t n_followers[FOLLOWED];
   Told told[TOLD_MAX];               /* by connection id, modulo */
   uint64_t n_handed_over, n_answers; /* of the counters, before the last push */
   bool is_taken;
@@ -134,6 +129,7 @@ fz_lane_rx_new (const FzLaneConfig *config)
   self->cache = fz_flow_cache_new (config->hash_seed);
   self->coalescer = fz_coalescer_new ();
   self->gate = fz_handshake_gate_new (self->to_engine);
+  fz_nat_gate_init (&self->nat_gate, self->to_engine);
   fz_receive_aqm_init (&self->aqm,
                        config->aqm != NULL ? &config->aqm->receive : &fz_aqm_default.receive);
   if (self->aead == NULL)
@@ -336,17 +332,6 @@ check_inner (const FzLaneRx *self, uint8_t *plaintext, uint32_t length, FzIpPack
   return out->length > FZ_MTU ? FZ_DROP_TOO_LARGE : FZ_DROP_NONE;
 }
 
-/* A session that a name makes later must not get its port. */
-static void
-mark_direct (FzLaneRx *self, const FzFlow *flow)
-{
-  FzFlowMarks *marks = atomic_load_explicit (&self->published->direct_flows, memory_order_acquire);
-  FzNatKey outside = { flow->destination, flow->source_port, flow->protocol };
-
-  if (marks != NULL && fz_nat_has_key (flow->protocol) && !fz_nat_is_proxy_ip (&flow->destination))
-    fz_flow_marks_add (marks, &flow->source, &outside);
-}
-
 /* The verdict of the packet's flow; true if it passes, else it is dealt with. */
 static bool
 may_pass (FzLaneRx *self, const FzIpPacket *packet, const FzFlow *flow, const FzUdpBuffer *buffer)
@@ -357,7 +342,8 @@ may_pass (FzLaneRx *self, const FzIpPacket *packet, const FzFlow *flow, const Fz
 
   fz_count_cache (&self->counters, self->cache, is_hit);
   if (!is_hit && self->is_gateway && verdict.kind == FZ_VERDICT_PASS)
-    mark_direct (self, flow);
+    fz_nat_gate_mark_direct (
+        atomic_load_explicit (&self->published->direct_flows, memory_order_acquire), flow);
   switch ((FzVerdictKind) verdict.kind) {
   case FZ_VERDICT_DROP:
     fz_count_drop (&self->counters, (FzDrop) verdict.reason, 1);
@@ -395,88 +381,31 @@ decide_packet (FzLaneRx *self, FzArrival *candidate, const FzUdpBuffer *buffer)
     start_run (self, candidate);
 }
 
-/* -- proxy addresses -- */
-
-/* Whether the packet's way leads by a session: to a proxy address, or directly to a host behind
- * one. */
-static bool
-may_have_session (const FzLaneRx *self, const FzIpPacket *packet)
-{
-  return fz_nat_is_proxied (packet) ||
-         (self->session.nat != NULL && fz_nat_may_have_host (self->session.nat, packet));
-}
-
-/* A direct flow that stays as it is, for whatever reason. @session: its own, NULL: none yet */
-static bool
-needs_none (const FzLaneRx *self, const FzFlow *flow, const FzNatSession *session)
-{
-  return !fz_nat_is_proxy_ip (&flow->destination) &&
-         (!fz_nat_has_key (flow->protocol) || fz_verdict_is_tunnel_ip (&flow->destination) ||
-          (session == NULL && fz_nat_is_crowded (self->session.nat)));
-}
-
-static size_t
-bucket_of (const FzNatKey *key)
-{
-  const uint8_t *bytes = key->ip.bytes;
-
-  return (key->port * 31u + bytes[3] + bytes[15] + key->protocol) % FOLLOWED;
-}
-
-/* Whether an earlier packet of the session may still be with the engine. */
-static bool
-must_follow (FzLaneRx *self, size_t bucket)
-{
-  uint64_t *position = &self->followed[bucket];
-
-  if (*position == 0)
-    return false;
-  if (self->n_followers[bucket] < FOLLOWERS_MAX &&
-      !fz_ring_is_consumed (self->to_engine, *position))
-    return true;
-  *position = 0;
-  self->n_followers[bucket] = 0;
-  return false;
-}
-
-static void
-follow (FzLaneRx *self, const FzIpPacket *packet, size_t bucket, const FzUdpBuffer *buffer)
-{
-  hand_over_inner (self, packet, FZ_DROP_NO_NAT, buffer);
-  self->followed[bucket] = fz_ring_position (self->to_engine);
-  self->n_followers[bucket]++;
-}
-
+/* Judged one by one, because its way may lead by a session (fz-nat-gate.h). */
 static void
 receive_of_session (FzLaneRx *self,
                     FzArrival *candidate,
                     uint8_t *plaintext,
                     const FzUdpBuffer *buffer)
 {
-  FzFlow flow = fz_flow_from_packet (&candidate->packet);
-  FzNatKey key = { flow.destination, flow.source_port, flow.protocol };
-  const FzNat *nat = self->session.nat;
-  FzNatSession *session;
-  size_t bucket;
+  const FzIpPacket *packet = &candidate->packet;
+  FzFlow flow = fz_flow_from_packet (packet);
 
-  if (!may_pass (self, &candidate->packet, &flow, buffer))
+  if (!may_pass (self, packet, &flow, buffer))
     return;
-  session = nat != NULL ? fz_nat_find_inside (nat, &key) : NULL;
-  if (needs_none (self, &flow, session)) {
+  switch (
+      fz_nat_gate_pass (&self->nat_gate, self->session.nat, &flow, plaintext, packet, self->now)) {
+  case FZ_VERDICT_DROP:
+    fz_count_drop (&self->counters, FZ_DROP_UNKNOWN_PROTOCOL, 1);
+    return;
+  case FZ_VERDICT_TO_ENGINE:
+    hand_over_inner (self, packet, FZ_DROP_NO_NAT, buffer);
+    fz_nat_gate_note (&self->nat_gate, &flow);
+    return;
+  case FZ_VERDICT_PASS:
     join_or_start (self, candidate);
     return;
   }
-  if (!fz_nat_has_key (flow.protocol)) {
-    fz_count_drop (&self->counters, FZ_DROP_UNKNOWN_PROTOCOL, 1);
-    return;
-  }
-  bucket = bucket_of (&key);
-  if (must_follow (self, bucket) || session == NULL) {
-    follow (self, &candidate->packet, bucket, buffer);
-    return;
-  }
-  fz_nat_translate_out (session, plaintext, &candidate->packet, self->now);
-  join_or_start (self, candidate);
 }
 
 static void
@@ -500,7 +429,7 @@ receive_packet (FzLaneRx *self, const Sealed *sealed, uint32_t length)
     return;
   }
   fz_ip_merge_ecn (plaintext, sealed->ecn);
-  if (self->is_gateway && may_have_session (self, packet)) {
+  if (self->is_gateway && fz_nat_gate_concerns (self->session.nat, packet)) {
     receive_of_session (self, &candidate, plaintext, buffer);
     return;
   }
