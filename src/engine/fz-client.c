@@ -468,7 +468,6 @@ handle_established (FzClient *self, const FzUuid *id, FzInstant now)
 void
 fz_client_handle_node_event (FzClient *self, const FzNodeEvent *event, FzInstant now)
 {
-
   switch (event->kind) {
   case FZ_NODE_EVENT_ESTABLISHED:
     handle_established (self, &event->id, now);

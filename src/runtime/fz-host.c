@@ -146,7 +146,7 @@ leave_address (FzHost *self)
   bool is_soon = self->moved_at != 0 &&
                  fz_instant_since (self->moved_at, fz_clock_now (self->clock)) < MOVE_EVERY_NS;
 
-  if (self->move_id == 0 && !is_soon)
+  if (self->move_id == 0 && !is_soon && fz_host_lanes_are_running (self->lanes))
     self->move_id = g_idle_add (on_move_idle, self);
 }
 
