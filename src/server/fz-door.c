@@ -21,16 +21,26 @@ typedef struct {
   guint id; /* of the socket's source, or of a pause */
 } Leaf;
 
-/* A connection; the door's until libsoup has it, and then as long as that keeps the peer's
- * address. */
+typedef enum {
+  GUEST_OUTSIDE, /* the door's alone: has said no hello, or is held */
+  GUEST_SHAKING, /* one of GLib's threads makes its TLS handshake */
+  GUEST_INSIDE,  /* libsoup's, as long as that keeps the peer's address */
+} GuestStage;
+
+/* A connection. */
 typedef struct {
   FzDoor *door; /* NULL: the door is gone, or lets in no more */
   GSocket *socket;
-  FzIp source;    /* FZ_IP_NONE: a proxy's, without a limit of its own */
+  GIOStream *stream; /* TLS; from the handshake until libsoup has it */
+  FzIp source;       /* as the lobby counts them; FZ_IP_NONE: a proxy's, without a limit */
+  GuestStage stage;
   guint id;       /* of the deadline for a request; 0: none is owed */
-  guint hello_id; /* TLS, libsoup has not got it: until the client has said hello */
+  guint hello_id; /* until the client has said hello */
+  guint slow_id;  /* until the handshake has had its time */
+  gint64 since;   /* monotonic, us: owes a request */
   GList of_door;  /* data: this */
   FzLobbyPlace place;
+  FzHandshake handshake;
   bool has_head;    /* of its hello */
   bool has_request; /* has begun one */
   bool is_leaving;  /* cut off */
@@ -45,13 +55,18 @@ struct FzDoor {
   GPtrArray *leaves; /* Leaf */
   GQueue guests;     /* Guest: all of them */
   FzLobby *lobby;    /* those that owe a request */
+  FzHandshakes *handshakes;
   guint patience_ms;
+  guint handshake_ms;
+  guint grace_ms;
   guint report_ms;
   guint report_id; /* while there may be more to report */
   gulong started_id;
   unsigned n_leaving;
   uint64_t n_too_late;
-  FzLobbyCounts reported;
+  uint64_t n_too_slow;
+  uint64_t n_pauses;
+  FzDoorCounts reported;
 };
 
 static void
@@ -67,25 +82,29 @@ free_leaf (gpointer data)
 /* -- what is told of a crowd -- */
 
 static uint64_t
-n_unreported (const FzDoor *self)
+n_to_report (const FzDoorCounts *counts)
 {
-  FzLobbyCounts now = fz_lobby_counts (self->lobby);
-
-  return now.n_of_source + now.n_in_all - self->reported.n_of_source - self->reported.n_in_all;
+  return counts->pushed_out.n_of_source + counts->pushed_out.n_in_all + counts->n_too_slow +
+         counts->n_pauses;
 }
 
 static void
 report (FzDoor *self)
 {
-  FzLobbyCounts now = fz_lobby_counts (self->lobby);
+  FzDoorCounts now = fz_door_get_counts (self), was = self->reported;
 
   fz_log (&self->log,
           FZ_LOG_WARNING,
           "door-crowded",
-          "connections that had sent no whole request were closed to make room",
-          FZ_KV_U64 ("too_many_of_their_source", now.n_of_source - self->reported.n_of_source),
-          FZ_KV_U64 ("too_many_in_all", now.n_in_all - self->reported.n_in_all),
-          FZ_KV_U64 ("waiting", fz_lobby_length (self->lobby)));
+          "more connections came than sent whole requests: some were closed to make room, or "
+          "nobody was let in for a moment",
+          FZ_KV_U64 ("too_many_of_their_source",
+                     now.pushed_out.n_of_source - was.pushed_out.n_of_source),
+          FZ_KV_U64 ("too_many_in_all", now.pushed_out.n_in_all - was.pushed_out.n_in_all),
+          FZ_KV_U64 ("handshakes_too_slow", now.n_too_slow - was.n_too_slow),
+          FZ_KV_U64 ("pauses", now.n_pauses - was.n_pauses),
+          FZ_KV_U64 ("waiting", now.n_waiting),
+          FZ_KV_U64 ("waiting_for_handshakes", now.n_held));
   self->reported = now;
 }
 
@@ -93,8 +112,9 @@ static gboolean
 on_report_due (gpointer data)
 {
   FzDoor *self = data;
+  FzDoorCounts now = fz_door_get_counts (self);
 
-  if (n_unreported (self) > 0) {
+  if (n_to_report (&now) > n_to_report (&self->reported)) {
     report (self);
     return G_SOURCE_CONTINUE;
   }
@@ -122,6 +142,7 @@ detach (Guest *guest)
   if (door == NULL)
     return;
   fz_lobby_leave (door->lobby, &guest->place);
+  fz_handshakes_leave (door->handshakes, &guest->handshake);
   g_queue_unlink (&door->guests, &guest->of_door);
   door->n_leaving -= guest->is_leaving;
 }
@@ -134,6 +155,8 @@ free_guest (gpointer data)
   detach (guest);
   g_clear_handle_id (&guest->id, g_source_remove);
   g_clear_handle_id (&guest->hello_id, g_source_remove);
+  g_clear_handle_id (&guest->slow_id, g_source_remove);
+  g_clear_object (&guest->stream);
   g_object_unref (guest->socket);
   g_free (guest);
 }
@@ -142,18 +165,21 @@ free_guest (gpointer data)
 static void
 let_go (Guest *guest)
 {
-  if (guest->hello_id != 0)
+  if (guest->stage == GUEST_OUTSIDE) {
     free_guest (guest);
-  else
-    detach (guest);
+    return;
+  }
+  if (guest->stage == GUEST_SHAKING)
+    g_socket_shutdown (guest->socket, TRUE, TRUE, NULL);
+  detach (guest);
 }
 
-/* A TLS handshake stands in one of GLib's few threads for such things: that one goes on, too.
- * libsoup lets go of the descriptor by and by; before it has it, the connection is gone at once. */
+/* A thread that makes its TLS handshake wakes up, too, and libsoup lets go of the descriptor by
+ * and by; outside, the connection is gone at once. */
 static void
 cut_off (Guest *guest)
 {
-  if (guest->hello_id != 0) {
+  if (guest->stage == GUEST_OUTSIDE) {
     free_guest (guest);
     return;
   }
@@ -195,6 +221,7 @@ expect_request (FzDoor *self, Guest *guest)
     return;
   stop_expecting (guest);
   guest->id = g_timeout_add (self->patience_ms, on_deadline, guest);
+  guest->since = g_get_monotonic_time ();
   oldest = fz_lobby_enter (self->lobby,
                            &guest->place,
                            guest,
@@ -247,9 +274,12 @@ fz_door_new (SoupServer *server, GTlsCertificate *certificate, const FzLog *log)
   g_set_object (&self->certificate, certificate);
   self->log = *log;
   self->lobby = fz_lobby_new ();
+  self->handshakes = fz_handshakes_new ();
   self->report_ms = FZ_DOOR_REPORT_MS;
   self->leaves = g_ptr_array_new_with_free_func (free_leaf);
   self->patience_ms = FZ_DOOR_PATIENCE_MS;
+  self->handshake_ms = FZ_DOOR_HANDSHAKE_MS;
+  self->grace_ms = FZ_DOOR_GRACE_MS;
   self->started_id =
       g_signal_connect (server, "request-started", G_CALLBACK (on_request_started), self);
   return self;
@@ -265,6 +295,7 @@ fz_door_free (FzDoor *self)
   while (self->guests.head != NULL)
     let_go (self->guests.head->data);
   fz_lobby_free (self->lobby);
+  fz_handshakes_free (self->handshakes);
   g_ptr_array_unref (self->leaves);
   g_clear_object (&self->certificate);
   g_object_unref (self->server);
@@ -275,6 +306,18 @@ void
 fz_door_set_patience (FzDoor *self, unsigned ms)
 {
   self->patience_ms = ms;
+}
+
+void
+fz_door_set_handshake_time (FzDoor *self, unsigned ms)
+{
+  self->handshake_ms = ms;
+}
+
+void
+fz_door_set_grace (FzDoor *self, unsigned ms)
+{
+  self->grace_ms = ms;
 }
 
 void
@@ -302,8 +345,12 @@ fz_door_get_counts (const FzDoor *self)
   return (FzDoorCounts){
     .n_waiting = fz_lobby_length (self->lobby),
     .n_leaving = self->n_leaving,
+    .n_shaking = fz_handshakes_n_begun (self->handshakes),
+    .n_held = fz_handshakes_n_held (self->handshakes),
     .pushed_out = fz_lobby_counts (self->lobby),
     .n_too_late = self->n_too_late,
+    .n_too_slow = self->n_too_slow,
+    .n_pauses = self->n_pauses,
   };
 }
 
@@ -317,12 +364,12 @@ set_options (GSocket *socket)
   g_socket_set_option (socket, IPPROTO_TCP, TCP_NODELAY, 1, NULL);
 }
 
-/* The handshake comes with the first read. */
 static GIOStream *
-wrap_in_tls (FzDoor *self, GIOStream *stream)
+wrap_in_tls (FzDoor *self, GSocket *socket)
 {
   static const char *const protocols[] = { "http/1.1", "http/1.0", NULL };
-  GIOStream *tls = g_tls_server_connection_new (stream, self->certificate, NULL);
+  g_autoptr (GSocketConnection) plain = g_socket_connection_factory_create_connection (socket);
+  GIOStream *tls = g_tls_server_connection_new (G_IO_STREAM (plain), self->certificate, NULL);
 
   if (tls != NULL)
     g_object_set (tls, "require-close-notify", FALSE, "advertised-protocols", protocols, NULL);
@@ -340,26 +387,95 @@ source_of (const FzDoor *self, GSocketAddress *remote)
   for (size_t i = 0; i < self->n_proxies; i++)
     if (fz_ip_network_contains (&self->proxies[i], &ip))
       return (FzIp){ .family = FZ_IP_NONE };
-  return ip;
+  return fz_lobby_source (&ip);
 }
 
 static void
 hand_over (FzDoor *self, Guest *guest)
 {
-  g_autoptr (GIOStream) plain =
-      G_IO_STREAM (g_socket_connection_factory_create_connection (guest->socket));
   g_autoptr (GSocketAddress) local = g_socket_get_local_address (guest->socket, NULL);
   g_autoptr (GSocketAddress) remote = g_socket_get_remote_address (guest->socket, NULL);
-  g_autoptr (GIOStream) stream =
-      self->certificate != NULL ? wrap_in_tls (self, plain) : g_object_ref (plain);
+  g_autoptr (GIOStream) stream = g_steal_pointer (&guest->stream);
 
-  if (local == NULL || remote == NULL || stream == NULL) {
+  if (local == NULL || remote == NULL) {
     free_guest (guest); /* gone already */
     return;
   }
+  if (stream == NULL)
+    stream = G_IO_STREAM (g_socket_connection_factory_create_connection (guest->socket));
+  guest->stage = GUEST_INSIDE;
   g_object_set_data_full (G_OBJECT (remote), GUEST_KEY, guest, free_guest);
   soup_server_accept_iostream (self->server, stream, local, remote, NULL);
 }
+
+/* -- TLS: the handshake -- */
+
+static void go_on (FzDoor *self);
+
+/* Its thread is free. */
+static void
+on_shaken (GObject *source, GAsyncResult *result, gpointer data)
+{
+  Guest *guest = data;
+  FzDoor *door = guest->door;
+  bool is_done = g_tls_connection_handshake_finish (G_TLS_CONNECTION (source), result, NULL);
+
+  g_clear_handle_id (&guest->slow_id, g_source_remove);
+  if (door == NULL) {
+    free_guest (guest);
+    return;
+  }
+  fz_handshakes_leave (door->handshakes, &guest->handshake);
+  if (is_done && !guest->is_leaving)
+    hand_over (door, guest);
+  else
+    free_guest (guest);
+  go_on (door);
+}
+
+static gboolean
+on_slow (gpointer data)
+{
+  Guest *guest = data;
+
+  guest->slow_id = 0;
+  if (guest->door == NULL)
+    return G_SOURCE_REMOVE;
+  fz_handshakes_set_overdue (guest->door->handshakes, &guest->handshake);
+  go_on (guest->door);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+begin_handshake (FzDoor *self, Guest *guest)
+{
+  guest->stream = wrap_in_tls (self, guest->socket);
+  if (guest->stream == NULL) {
+    free_guest (guest);
+    return;
+  }
+  guest->stage = GUEST_SHAKING;
+  guest->slow_id = g_timeout_add (self->handshake_ms, on_slow, guest);
+  g_tls_connection_handshake_async (
+      G_TLS_CONNECTION (guest->stream), G_PRIORITY_DEFAULT, NULL, on_shaken, guest);
+}
+
+/* Whose turn it is begins; who has had his time while others wait has to go. */
+static void
+go_on (FzDoor *self)
+{
+  Guest *guest;
+
+  while ((guest = fz_handshakes_next (self->handshakes)) != NULL)
+    begin_handshake (self, guest);
+  while ((guest = fz_handshakes_cut (self->handshakes)) != NULL) {
+    self->n_too_slow += !guest->is_leaving;
+    cut_off (guest);
+    report_soon (self);
+  }
+}
+
+/* -- TLS: the hello -- */
 
 static void
 wake_at (GSocket *socket, size_t n_bytes)
@@ -387,6 +503,7 @@ static gboolean
 on_hello (GSocket *socket, GIOCondition condition, gpointer data)
 {
   Guest *guest = data;
+  FzDoor *door;
   size_t size = guest->has_head ? 0 : missing_record (socket);
 
   if (size != 0) {
@@ -396,7 +513,9 @@ on_hello (GSocket *socket, GIOCondition condition, gpointer data)
   }
   guest->hello_id = 0;
   wake_at (socket, 1);
-  hand_over (guest->door, guest);
+  door = guest->door;
+  fz_handshakes_enter (door->handshakes, &guest->handshake, guest, &guest->source);
+  go_on (door);
   return G_SOURCE_REMOVE;
 }
 
@@ -410,6 +529,8 @@ wait_for_hello (Guest *guest)
   g_source_set_callback (source, G_SOURCE_FUNC (on_hello), guest, NULL);
   guest->hello_id = g_source_attach (source, NULL);
 }
+
+/* -- in -- */
 
 static void
 let_in (FzDoor *self, GSocket *socket)
@@ -459,6 +580,17 @@ pause_leaf (Leaf *leaf)
   return G_SOURCE_REMOVE;
 }
 
+/* The room is full of such as have just come, and nobody has much of it: most of them will be
+ * through in a moment, and until then the kernel keeps the next ones. */
+static bool
+is_full_of_newcomers (const FzDoor *self)
+{
+  const Guest *longest = fz_lobby_longest_if_full (self->lobby);
+
+  return longest != NULL &&
+         g_get_monotonic_time () - longest->since < (gint64) self->grace_ms * 1000;
+}
+
 static gboolean
 on_connection (GSocket *listener, GIOCondition condition, gpointer data)
 {
@@ -469,6 +601,11 @@ on_connection (GSocket *listener, GIOCondition condition, gpointer data)
   /* who is cut off needs his descriptor until libsoup has seen it */
   if (leaf->door->n_leaving >= FZ_DOOR_LEAVING_MAX)
     return pause_leaf (leaf);
+  if (is_full_of_newcomers (leaf->door)) {
+    leaf->door->n_pauses++;
+    report_soon (leaf->door);
+    return pause_leaf (leaf);
+  }
   socket = g_socket_accept (listener, NULL, &error);
   if (socket != NULL) {
     let_in (leaf->door, socket);

@@ -52,10 +52,16 @@ fz_lobby_set_limits (FzLobby *self, unsigned places_max, unsigned of_source_max)
   self->of_source_max = of_source_max;
 }
 
+FzIp
+fz_lobby_source (const FzIp *ip)
+{
+  return ip->family == FZ_IP_V6 ? fz_ip_masked (ip, FZ_LOBBY_SOURCE_V6_BITS) : *ip;
+}
+
 static FzLobbySource *
 find_or_add_source (FzLobby *self, const FzIp *ip)
 {
-  FzIp key = ip->family == FZ_IP_V6 ? fz_ip_masked (ip, FZ_LOBBY_SOURCE_V6_BITS) : *ip;
+  FzIp key = fz_lobby_source (ip);
   FzLobbySource *source = g_hash_table_lookup (self->sources, &key);
 
   if (source != NULL)
@@ -135,6 +141,20 @@ fz_lobby_enter (FzLobby *self, FzLobbyPlace *place, void *connection, const FzIp
     return NULL;
   fz_lobby_leave (self, oldest);
   return oldest->in_all.data;
+}
+
+void *
+fz_lobby_longest_if_full (const FzLobby *self)
+{
+  if (self->places.length < self->places_max)
+    return NULL;
+  for (GList *at = self->places.head; at != NULL; at = at->next) {
+    const FzLobbySource *source = place_of (at)->source;
+
+    if (source != NULL && source->places.length > FZ_LOBBY_SHARE)
+      return NULL;
+  }
+  return self->places.head->data;
 }
 
 unsigned

@@ -17,6 +17,7 @@
 
 #define FZ_LOBBY_PLACES_MAX     1024u
 #define FZ_LOBBY_OF_SOURCE_MAX  256u /* an office behind one address, all at once */
+#define FZ_LOBBY_SHARE          128u /* of one source: more is more than its share of all */
 #define FZ_LOBBY_SOURCE_V6_BITS 64u
 
 typedef struct FzLobby FzLobby;
@@ -40,6 +41,8 @@ void fz_lobby_free (FzLobby *self); /* everybody leaves first, silently */
 
 void fz_lobby_set_limits (FzLobby *self, unsigned places_max, unsigned of_source_max);
 
+FzIp fz_lobby_source (const FzIp *ip); /* what counts as one source */
+
 /**
  * fz_lobby_enter:
  * @place: not in; stays where it is until it has left
@@ -51,6 +54,10 @@ void fz_lobby_set_limits (FzLobby *self, unsigned places_max, unsigned of_source
 void *fz_lobby_enter (FzLobby *self, FzLobbyPlace *place, void *connection, const FzIp *source);
 
 void fz_lobby_leave (FzLobby *self, FzLobbyPlace *place); /* nothing if it is not in */
+
+/* Where there is no room in all, and no source has more than its share: the connection that has
+ * been here longest, which would have to go; or NULL. */
+void *fz_lobby_longest_if_full (const FzLobby *self);
 
 unsigned fz_lobby_length (const FzLobby *self);
 FzLobbyCounts fz_lobby_counts (const FzLobby *self);

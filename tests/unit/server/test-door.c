@@ -25,6 +25,7 @@ typedef struct {
   unsigned n_sockets; /* alive, of those that requests came by */
   unsigned n_requests;
   unsigned n_answers;
+  unsigned n_refusals;  /* connections that were closed instead */
   unsigned patience_ms; /* from the first request on; 0: as it is */
   SoupWebsocketConnection *server_end;
   SoupWebsocketConnection *client_end;
@@ -164,21 +165,21 @@ on_answer (GObject *source, GAsyncResult *result, gpointer data)
 
 /* On a connection of its own. */
 static void
-ask (Bench *b)
+ask (Bench *b, GAsyncReadyCallback on_done)
 {
   g_autoptr (SoupMessage) message = soup_message_new ("GET", b->base);
 
   soup_message_add_flags (message, SOUP_MESSAGE_NEW_CONNECTION);
   soup_message_headers_append (soup_message_get_request_headers (message), "Connection", "close");
   g_signal_connect (message, "accept-certificate", G_CALLBACK (trust), NULL);
-  soup_session_send_and_read_async (b->session, message, G_PRIORITY_DEFAULT, NULL, on_answer, b);
+  soup_session_send_and_read_async (b->session, message, G_PRIORITY_DEFAULT, NULL, on_done, b);
 }
 
 static void
 ask_often (Bench *b)
 {
   for (unsigned i = 1; i <= 5; i++) {
-    ask (b);
+    ask (b, on_answer);
     wait_until (&b->n_answers, i);
     wait_until (&b->n_sockets, 0); /* and not with the end of the process */
   }
@@ -245,7 +246,7 @@ test_tls (void)
 
 /* @from: an address of this machine; NULL: the usual one */
 static GSocketConnection *
-connect_from (const Bench *b, const char *from, const char *words)
+connect_and_send (const Bench *b, const char *from, const void *bytes, size_t size)
 {
   g_autoptr (GSocketClient) client = g_socket_client_new ();
   g_autoptr (GError) error = NULL;
@@ -260,14 +261,15 @@ connect_from (const Bench *b, const char *from, const char *words)
   }
   connection = g_socket_client_connect_to_uri (client, b->base, 80, NULL, &error);
   g_assert_no_error (error);
-  g_assert_true (
-      g_output_stream_write_all (g_io_stream_get_output_stream (G_IO_STREAM (connection)),
-                                 words,
-                                 strlen (words),
-                                 NULL,
-                                 NULL,
-                                 &error));
+  g_assert_true (g_output_stream_write_all (
+      g_io_stream_get_output_stream (G_IO_STREAM (connection)), bytes, size, NULL, NULL, &error));
   return connection;
+}
+
+static GSocketConnection *
+connect_from (const Bench *b, const char *from, const char *words)
+{
+  return connect_and_send (b, from, words, strlen (words));
 }
 
 static GSocketConnection *
@@ -320,7 +322,7 @@ test_tls_silence (void)
   for (unsigned i = 0; i < N_SILENT; i++)
     wait_until_cut_off (silent->pdata[i]);
   fz_door_set_patience (b->door, FZ_DOOR_PATIENCE_MS);
-  ask (b);
+  ask (b, on_answer);
   wait_until (&b->n_answers, 1);
   bench_free (b);
 }
@@ -342,6 +344,156 @@ test_tls_threads (void)
   ask_often (b);
   g_assert_cmpuint (fz_door_get_counts (b->door).n_waiting, ==, 2 * N_SILENT);
   bench_free (b);
+}
+
+static unsigned
+n_pushed_out (const Bench *b)
+{
+  FzDoorCounts counts = fz_door_get_counts (b->door);
+
+  return (unsigned) (counts.pushed_out.n_of_source + counts.pushed_out.n_in_all);
+}
+
+/* What a TLS client says first. */
+static GBytes *
+make_hello (void)
+{
+  g_autoptr (GInputStream) nothing = g_memory_input_stream_new ();
+  g_autoptr (GOutputStream) said = g_memory_output_stream_new_resizable ();
+  g_autoptr (GIOStream) both = g_simple_io_stream_new (nothing, said);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GIOStream) client = g_tls_client_connection_new (both, NULL, &error);
+
+  g_assert_no_error (error);
+  g_assert_false (g_tls_connection_handshake (G_TLS_CONNECTION (client), NULL, NULL));
+  if (!g_output_stream_is_closed (said))
+    g_output_stream_close (said, NULL, NULL);
+  return g_memory_output_stream_steal_as_bytes (G_MEMORY_OUTPUT_STREAM (said));
+}
+
+/* @n that say hello and never answer, the first ones of them in their handshake. */
+static GPtrArray *
+say_hello (Bench *b, const char *from, unsigned n)
+{
+  g_autoptr (GBytes) hello = make_hello ();
+  g_autoptr (GPtrArray) silent = g_ptr_array_new_with_free_func (g_object_unref);
+  FzDoorCounts counts = { 0 };
+
+  for (unsigned i = 0; i < n; i++)
+    g_ptr_array_add (
+        silent,
+        connect_and_send (b, from, g_bytes_get_data (hello, NULL), g_bytes_get_size (hello)));
+  while (counts.n_shaking + counts.n_held < n) {
+    g_main_context_iteration (NULL, TRUE);
+    counts = fz_door_get_counts (b->door);
+  }
+  g_assert_cmpuint (counts.n_shaking, ==, FZ_HANDSHAKES_OF_SOURCE_MAX);
+  return g_steal_pointer (&silent);
+}
+
+/* Half a handshake takes a thread, of which others find enough. */
+static void
+test_tls_half_handshakes (void)
+{
+  g_autoptr (GTlsCertificate) certificate = load_certificate ();
+  g_autoptr (GPtrArray) silent = NULL;
+  Bench *b = bench_new (certificate, "127.0.0.1");
+
+  fz_door_set_patience (b->door, VERY_PATIENT_MS);
+  fz_door_set_handshake_time (b->door, VERY_PATIENT_MS);
+  silent = say_hello (b, "127.0.0.2", 2 * N_SILENT);
+  ask_often (b);
+  g_assert_cmpuint (fz_door_get_counts (b->door).n_waiting, ==, 2 * N_SILENT);
+  g_assert_cmpuint (fz_door_get_counts (b->door).n_too_slow, ==, 0);
+  bench_free (b);
+}
+
+static void
+on_answer_or_not (GObject *source, GAsyncResult *result, gpointer data)
+{
+  Bench *b = data;
+  g_autoptr (GBytes) bytes = soup_session_send_and_read_finish (b->session, result, NULL);
+
+  if (bytes != NULL)
+    b->n_answers++;
+  else
+    b->n_refusals++;
+}
+
+/* Behind the same address as those, he waits until they have had their time, which is less than
+ * the door's patience. On a machine so busy that it is his own, too, he asks again. */
+static void
+test_tls_overdue (void)
+{
+  g_autoptr (GTlsCertificate) certificate = load_certificate ();
+  g_autoptr (GPtrArray) silent = NULL;
+  Bench *b = bench_new (certificate, "127.0.0.1");
+
+  fz_door_set_patience (b->door, VERY_PATIENT_MS);
+  silent = say_hello (b, NULL, 2 * N_SILENT);
+  while (b->n_answers == 0) {
+    unsigned n_refusals = b->n_refusals;
+
+    ask (b, on_answer_or_not);
+    while (b->n_answers == 0 && b->n_refusals == n_refusals)
+      g_main_context_iteration (NULL, TRUE);
+  }
+  g_assert_cmpuint (fz_door_get_counts (b->door).n_too_slow, >, 0);
+  g_assert_cmpuint (b->n_reports, ==, 1);
+  bench_free (b);
+}
+
+/* Honest ones behind one address, more at once than may shake hands: each has his turn. They are
+ * no more since their own ends take threads of the same few. */
+#define N_HONEST (2 * FZ_HANDSHAKES_OF_SOURCE_MAX)
+
+static void
+test_tls_crowd (void)
+{
+  g_autoptr (GTlsCertificate) certificate = load_certificate ();
+  Bench *b = bench_new (certificate, "127.0.0.1");
+
+  fz_door_set_patience (b->door, VERY_PATIENT_MS);
+  fz_door_set_handshake_time (b->door, VERY_PATIENT_MS);
+  g_object_unref (b->session);
+  b->session = soup_session_new_with_options (
+      "proxy-resolver", NULL, "max-conns", N_HONEST, "max-conns-per-host", N_HONEST, NULL);
+  for (unsigned i = 0; i < N_HONEST; i++)
+    ask (b, on_answer);
+  wait_until (&b->n_answers, N_HONEST);
+  g_assert_cmpuint (n_pushed_out (b), ==, 0);
+  g_assert_cmpuint (fz_door_get_counts (b->door).n_held, ==, 0);
+  g_assert_cmpuint (fz_door_get_counts (b->door).n_shaking, ==, 0);
+  bench_free (b);
+}
+
+/* Whatever the door has said before. */
+static void
+read_to_end (GSocketConnection *connection)
+{
+  GSocket *socket = g_socket_connection_get_socket (connection);
+  g_autoptr (GError) error = NULL;
+  char bytes[4096];
+
+  while (g_socket_receive_with_blocking (socket, bytes, sizeof bytes, TRUE, NULL, &error) > 0)
+    ;
+  g_assert_false (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT));
+}
+
+/* The door closes while handshakes go on and others are held. */
+static void
+test_tls_closed (void)
+{
+  g_autoptr (GTlsCertificate) certificate = load_certificate ();
+  g_autoptr (GPtrArray) silent = NULL;
+  Bench *b = bench_new (certificate, "127.0.0.1");
+
+  fz_door_set_patience (b->door, VERY_PATIENT_MS);
+  fz_door_set_handshake_time (b->door, VERY_PATIENT_MS);
+  silent = say_hello (b, NULL, N_SILENT);
+  bench_free (b);
+  for (unsigned i = 0; i < N_SILENT; i++)
+    read_to_end (silent->pdata[i]);
 }
 
 /* Who leaves before his hello is whole is not waited for; nobody spins on what will not come. */
@@ -458,14 +610,6 @@ test_websocket (void)
 #define N_BACKLOG 100u
 #define REPORT_MS 200u
 
-static unsigned
-n_pushed_out (const Bench *b)
-{
-  FzDoorCounts counts = fz_door_get_counts (b->door);
-
-  return (unsigned) (counts.pushed_out.n_of_source + counts.pushed_out.n_in_all);
-}
-
 static void
 crowd (Bench *b, GPtrArray *silent, const char *from, unsigned n)
 {
@@ -510,7 +654,7 @@ test_crowd_of_one (void)
   g_assert_false (is_cut_off (other));
   while (fz_door_get_counts (b->door).n_leaving > 0) /* their descriptors are closed */
     g_main_context_iteration (NULL, TRUE);
-  ask (b);
+  ask (b, on_answer);
   wait_until (&b->n_answers, 1);
   close_websocket (b);
   bench_free (b);
@@ -524,6 +668,7 @@ test_crowd_of_many (void)
   Bench *b = bench_new (NULL, "127.0.0.1");
 
   fz_door_set_patience (b->door, VERY_PATIENT_MS);
+  fz_door_set_grace (b->door, 0);
   fz_door_set_limits (b->door, PLACES, OF_SOURCE);
   open_websocket (b);
   for (unsigned i = 0; i < 2 * PLACES; i++) {
@@ -537,7 +682,7 @@ test_crowd_of_many (void)
     wait_until_cut_off (silent->pdata[i]);
     g_assert_false (is_cut_off (silent->pdata[PLACES + i]));
   }
-  ask (b);
+  ask (b, on_answer);
   wait_until (&b->n_answers, 1);
   close_websocket (b);
   bench_free (b);
@@ -551,11 +696,43 @@ test_crowd_behind_proxy (void)
   g_autoptr (GPtrArray) silent = g_ptr_array_new_with_free_func (g_object_unref);
   Bench *b = bench_new (NULL, "127.0.0.1");
 
+  fz_door_set_grace (b->door, 0);
   fz_door_set_limits (b->door, PLACES, OF_SOURCE);
   fz_door_set_proxies (b->door, proxies, G_N_ELEMENTS (proxies));
   crowd (b, silent, NULL, PLACES);
   g_assert_cmpuint (n_pushed_out (b), ==, 0);
   crowd (b, silent, NULL, 1);
+  g_assert_cmpuint (n_pushed_out (b), ==, 1);
+  bench_free (b);
+}
+
+/* Everybody comes at once: nobody is pushed out before he could speak; who finds no room waits
+ * in the kernel until there is, or until the oldest has had his time. */
+static void
+test_crowd_of_newcomers (void)
+{
+  g_autoptr (GPtrArray) silent = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (GSocketConnection) next = NULL, last = NULL;
+  Bench *b = bench_new (NULL, "127.0.0.1");
+
+  fz_door_set_patience (b->door, VERY_PATIENT_MS);
+  fz_door_set_grace (b->door, VERY_PATIENT_MS);
+  fz_door_set_limits (b->door, PLACES, PLACES);
+  crowd (b, silent, NULL, PLACES);
+  g_assert_cmpuint (fz_door_get_counts (b->door).n_pauses, ==, 0);
+  next = connect_plainly (b, "GET / HTTP/1.0\r\n\r\n");
+  while (fz_door_get_counts (b->door).n_pauses < 3)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpuint (b->n_requests, ==, 0);
+  g_assert_cmpuint (n_pushed_out (b), ==, 0);
+  g_assert_cmpuint (b->n_reports, ==, 1);
+  g_ptr_array_remove_index (silent, 0);
+  wait_until (&b->n_requests, 1);
+  g_assert_cmpuint (n_pushed_out (b), ==, 0);
+  crowd (b, silent, NULL, 1);
+  fz_door_set_grace (b->door, 0);
+  last = connect_plainly (b, "GET / HTTP/1.0\r\n\r\n");
+  wait_until (&b->n_requests, 2);
   g_assert_cmpuint (n_pushed_out (b), ==, 1);
   bench_free (b);
 }
@@ -647,7 +824,7 @@ test_no_descriptors (void)
   g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &usual), ==, 0);
   wait_until (&b->n_requests, 1);
   g_clear_object (&early);
-  ask (b);
+  ask (b, on_answer);
   wait_until (&b->n_answers, 1);
   bench_free (b);
 }
@@ -665,6 +842,10 @@ main (int argc, char **argv)
     g_test_add_func ("/door/tls", test_tls);
     g_test_add_func ("/door/tls-silence", test_tls_silence);
     g_test_add_func ("/door/tls-threads", test_tls_threads);
+    g_test_add_func ("/door/tls-half-handshakes", test_tls_half_handshakes);
+    g_test_add_func ("/door/tls-overdue", test_tls_overdue);
+    g_test_add_func ("/door/tls-crowd", test_tls_crowd);
+    g_test_add_func ("/door/tls-closed", test_tls_closed);
     g_test_add_func ("/door/tls-half-closed", test_tls_half_closed);
     return g_test_run ();
   }
@@ -681,6 +862,7 @@ main (int argc, char **argv)
   g_test_add_func ("/door/crowd/of-one-source", test_crowd_of_one);
   g_test_add_func ("/door/crowd/of-many-sources", test_crowd_of_many);
   g_test_add_func ("/door/crowd/behind-a-proxy", test_crowd_behind_proxy);
+  g_test_add_func ("/door/crowd/of-newcomers", test_crowd_of_newcomers);
   g_test_add_func ("/door/crowd/is-told-once", test_crowd_is_told_once);
   g_test_add_func ("/door/backlog", test_backlog);
   g_test_add_func ("/door/taken", test_taken);

@@ -87,11 +87,37 @@ test_leave (void)
   fz_lobby_free (lobby);
 }
 
+/* Full, and nobody has more than his share; and one more of a source has. */
+static void
+test_share (void)
+{
+  FzLobby *lobby = fz_lobby_new ();
+  g_autofree Guest *guests = g_new0 (Guest, FZ_LOBBY_PLACES_MAX + 1);
+  unsigned i;
+
+  for (i = 0; i < FZ_LOBBY_PLACES_MAX; i++) {
+    g_autofree char *address = g_strdup_printf ("192.0.2.%u", i / FZ_LOBBY_SHARE);
+
+    g_assert_null (fz_lobby_longest_if_full (lobby));
+    g_assert_cmpint (enter (lobby, &guests[i], address), ==, '-');
+  }
+  g_assert_true (fz_lobby_longest_if_full (lobby) == &guests[0]);
+  fz_lobby_leave (lobby, &guests[0].place);
+  g_assert_null (fz_lobby_longest_if_full (lobby));
+  g_assert_cmpint (enter (lobby, &guests[i], "192.0.2.1"), ==, '-');
+  g_assert_null (fz_lobby_longest_if_full (lobby));
+  fz_lobby_leave (lobby, &guests[i].place);
+  g_assert_null (fz_lobby_enter (lobby, &guests[0].place, &guests[0], NULL)); /* a proxy's */
+  g_assert_true (fz_lobby_longest_if_full (lobby) == &guests[1]);
+  fz_lobby_free (lobby);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/lobby/order", test_order);
   g_test_add_func ("/lobby/leave", test_leave);
+  g_test_add_func ("/lobby/share", test_share);
   return g_test_run ();
 }
