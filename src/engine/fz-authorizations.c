@@ -13,6 +13,7 @@ typedef struct {
 
 struct FzAuthorizations {
   GHashTable *by_resource; /* of Question */
+  uint64_t *given_up;
 };
 
 static void
@@ -25,10 +26,11 @@ free_question (void *data)
 }
 
 FzAuthorizations *
-fz_authorizations_new (void)
+fz_authorizations_new (uint64_t *given_up)
 {
   FzAuthorizations *self = g_new0 (FzAuthorizations, 1);
 
+  self->given_up = given_up;
   self->by_resource = fz_uuid_table_new (free_question);
   return self;
 }
@@ -56,7 +58,7 @@ fz_authorizations_want (FzAuthorizations *self,
   if (is_new) {
     question = g_new0 (Question, 1);
     question->resource_id = *resource_id;
-    question->packets = fz_packet_buffer_new (FZ_PACKET_BUFFER_PACKETS);
+    question->packets = fz_packet_buffer_new (FZ_PACKET_BUFFER_PACKETS, self->given_up);
     g_hash_table_insert (self->by_resource, &question->resource_id, question);
   }
   if (packet.data != NULL)

@@ -19,7 +19,8 @@
 
 typedef struct FzAuthorizations FzAuthorizations;
 
-FzAuthorizations *fz_authorizations_new (void);
+/* @given_up: (nullable), borrowed: packets that waited in vain */
+FzAuthorizations *fz_authorizations_new (uint64_t *given_up);
 void fz_authorizations_free (FzAuthorizations *self);
 
 /**

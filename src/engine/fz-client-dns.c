@@ -21,12 +21,12 @@
 #include <string.h>
 
 FzClientDns *
-fz_client_dns_new (FzRng rng)
+fz_client_dns_new (FzRng rng, uint64_t *given_up)
 {
   FzClientDns *self = g_new0 (FzClientDns, 1);
 
   self->stub = fz_dns_stub_new ();
-  self->nat = fz_dns_nat_new ();
+  self->nat = fz_dns_nat_new (given_up);
   self->sentinels = fz_dns_sentinels_new ();
   self->cache = fz_dns_cache_new ();
   self->forward = fz_dns_forward_new (rng);

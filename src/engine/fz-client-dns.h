@@ -25,7 +25,7 @@ struct FzClientDns {
   bool is_exhaustion_told;   /* that no name is given addresses any more */
 };
 
-FzClientDns *fz_client_dns_new (FzRng rng);
+FzClientDns *fz_client_dns_new (FzRng rng, uint64_t *given_up); /* packets that waited in vain */
 void fz_client_dns_free (FzClientDns *self);
 
 /* -- from the portal and the host -- */

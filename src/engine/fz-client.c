@@ -17,11 +17,11 @@ fz_client_new (FzRoleContext *context)
 
   self->context = context;
   self->resources = fz_resources_new ();
-  self->pending = fz_authorizations_new ();
+  self->pending = fz_authorizations_new (&context->drops[FZ_DROP_NO_SESSION]);
   self->gateways = fz_client_gateways_new ();
   self->notified = fz_uuid_table_new (g_free);
   self->denied = fz_uuid_table_new (g_free);
-  self->dns = fz_client_dns_new (context->rng);
+  self->dns = fz_client_dns_new (context->rng, &context->drops[FZ_DROP_NO_SESSION]);
   self->resource_views = g_array_new (FALSE, FALSE, sizeof (FzResourceView));
   self->gateway_views = g_array_new (FALSE, FALSE, sizeof (FzGatewayView));
   return self;

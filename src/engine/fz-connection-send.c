@@ -73,8 +73,10 @@ fz_connection_send_datagram (FzConnection *self, const FzPath *path, FzSpan data
 static void
 keep_waiting (FzConnection *self, FzSpan data)
 {
-  if (self->waiting.length >= FZ_CONNECTING_DATAGRAMS_MAX)
+  if (self->waiting.length >= FZ_CONNECTING_DATAGRAMS_MAX) {
     g_bytes_unref (g_queue_pop_head (&self->waiting));
+    fz_connection_count_drop (self, FZ_DROP_QUEUE_FULL);
+  }
   g_queue_push_tail (&self->waiting, g_bytes_new (data.data, data.length));
 }
 

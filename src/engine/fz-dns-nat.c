@@ -24,6 +24,7 @@ struct FzDnsNat {
   GHashTable *records; /* of Record, to itself */
   bool has_changed;
   FzInstant next; /* no record is due before */
+  uint64_t *given_up;
 };
 
 static guint
@@ -55,12 +56,13 @@ free_record (void *data)
 }
 
 FzDnsNat *
-fz_dns_nat_new (void)
+fz_dns_nat_new (uint64_t *given_up)
 {
   FzDnsNat *self = g_new0 (FzDnsNat, 1);
 
   self->records = g_hash_table_new_full (hash_key, keys_equal, NULL, free_record);
   self->next = FZ_INSTANT_NEVER;
+  self->given_up = given_up;
   return self;
 }
 
@@ -142,6 +144,7 @@ fz_dns_nat_handle_packet (
     FzDnsNat *self, const FzDnsNatKey *key, FzSpan packet, FzInstant now, bool *out_announce)
 {
   Record *record = g_hash_table_lookup (self->records, key);
+  size_t n_lost;
 
   *out_announce = false;
   if (record == NULL || record->state != PENDING)
@@ -153,8 +156,10 @@ fz_dns_nat_handle_packet (
   if (!record->is_keeping)
     return FZ_DNS_NAT_SEND;
   if (record->packets == NULL)
-    record->packets = fz_packet_buffer_new (FZ_DNS_NAT_PACKETS);
-  fz_packet_buffer_push (record->packets, packet);
+    record->packets = fz_packet_buffer_new (FZ_DNS_NAT_PACKETS, self->given_up);
+  n_lost = fz_packet_buffer_push (record->packets, packet);
+  if (self->given_up != NULL)
+    *self->given_up += n_lost;
   return FZ_DNS_NAT_KEPT;
 }
 

@@ -33,7 +33,8 @@ typedef struct {
   const FzDnsDomain *domain; /* outlives the record */
 } FzDnsNatKey;
 
-FzDnsNat *fz_dns_nat_new (void);
+/* @given_up: (nullable), borrowed: packets that waited in vain */
+FzDnsNat *fz_dns_nat_new (uint64_t *given_up);
 void fz_dns_nat_free (FzDnsNat *self);
 
 /* The gateway shall know. True: announce it now. */

@@ -27,16 +27,18 @@ struct FzPacketBuffer {
   size_t n_packets;
   size_t n_bytes;
   uint64_t n_dropped;
-  uint8_t *popped; /* what the last pop handed out */
+  uint64_t *given_up; /* NULL: nobody asks */
+  uint8_t *popped;    /* what the last pop handed out */
 };
 
 FzPacketBuffer *
-fz_packet_buffer_new (size_t max_packets)
+fz_packet_buffer_new (size_t max_packets, uint64_t *given_up)
 {
   FzPacketBuffer *self = g_new0 (FzPacketBuffer, 1);
 
   g_assert (max_packets >= 1 && max_packets <= MAX_PACKETS);
   self->capacity = max_packets;
+  self->given_up = given_up;
   self->ring = g_new0 (Packet, max_packets);
   return self;
 }
@@ -196,6 +198,8 @@ void
 fz_packet_buffer_clear (FzPacketBuffer *self)
 {
   g_clear_pointer (&self->popped, g_free);
+  if (self->given_up != NULL)
+    *self->given_up += self->n_packets;
   while (self->n_packets > 0)
     drop_oldest (self);
 }

@@ -19,8 +19,12 @@
 
 typedef struct FzPacketBuffer FzPacketBuffer;
 
-/* @max_packets: 1 … 1024; FZ_PACKET_BUFFER_PACKETS unless the spec says otherwise. */
-FzPacketBuffer *fz_packet_buffer_new (size_t max_packets);
+/**
+ * fz_packet_buffer_new:
+ * @max_packets: 1 … 1024; FZ_PACKET_BUFFER_PACKETS unless the spec says otherwise
+ * @given_up: (nullable), borrowed: how many packets still waited when a buffer was cleared or freed
+ */
+FzPacketBuffer *fz_packet_buffer_new (size_t max_packets, uint64_t *given_up);
 void fz_packet_buffer_free (FzPacketBuffer *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FzPacketBuffer, fz_packet_buffer_free)
 
@@ -31,7 +35,7 @@ size_t fz_packet_buffer_push (FzPacketBuffer *self, FzSpan packet);
 /* The oldest packet, which leaves the buffer; valid until the next call on @self. */
 bool fz_packet_buffer_pop (FzPacketBuffer *self, FzSpan *out);
 
-void fz_packet_buffer_clear (FzPacketBuffer *self); /* forgets all packets, uncounted */
+void fz_packet_buffer_clear (FzPacketBuffer *self); /* gives up all packets */
 size_t fz_packet_buffer_get_n_packets (const FzPacketBuffer *self);
 size_t fz_packet_buffer_get_n_bytes (const FzPacketBuffer *self);
 uint64_t fz_packet_buffer_get_n_dropped (const FzPacketBuffer *self); /* pushed out or too large */

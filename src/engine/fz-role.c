@@ -48,7 +48,7 @@ fz_role_send_or_keep (FzRoleContext *self,
     return false;
   }
   if (*waiting == NULL)
-    *waiting = fz_packet_buffer_new (FZ_PACKET_BUFFER_PACKETS);
+    *waiting = fz_packet_buffer_new (FZ_PACKET_BUFFER_PACKETS, &self->drops[FZ_DROP_NO_SESSION]);
   fz_role_note_pushed_out (self, fz_packet_buffer_push (*waiting, bytes));
   self->packets_buffered++;
   return true;

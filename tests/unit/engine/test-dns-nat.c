@@ -19,7 +19,7 @@ key_of (uint8_t gateway, uint8_t resource, const FzDnsDomain *domain)
 static void
 test_first_announcement (void)
 {
-  FzDnsNat *nat = fz_dns_nat_new ();
+  FzDnsNat *nat = fz_dns_nat_new (NULL);
   FzDnsDomain domain = { .name = (char *) "a.example" };
   FzDnsNatKey key = key_of (1, 2, &domain), due;
   g_autoptr (FzPacketBuffer) packets = NULL;
@@ -63,7 +63,7 @@ test_first_announcement (void)
 static void
 test_asked_again (void)
 {
-  FzDnsNat *nat = fz_dns_nat_new ();
+  FzDnsNat *nat = fz_dns_nat_new (NULL);
   FzDnsDomain domain = { .name = (char *) "a.example" };
   FzDnsNatKey key = key_of (1, 2, &domain);
   bool must_announce;
@@ -87,7 +87,7 @@ test_asked_again (void)
 static void
 test_refused (void)
 {
-  FzDnsNat *nat = fz_dns_nat_new ();
+  FzDnsNat *nat = fz_dns_nat_new (NULL);
   FzDnsDomain domain = { .name = (char *) "a.example" };
   FzDnsNatKey key = key_of (1, 2, &domain);
   bool must_announce;
@@ -116,7 +116,7 @@ count (const FzDnsNatKey *key, void *context)
 static void
 test_independent (void) /* N7 */
 {
-  FzDnsNat *nat = fz_dns_nat_new ();
+  FzDnsNat *nat = fz_dns_nat_new (NULL);
   FzDnsDomain domain = { .name = (char *) "a.example" };
   FzDnsNatKey a = key_of (1, 2, &domain), b = key_of (1, 3, &domain), c = key_of (2, 2, &domain);
   unsigned n = 0;

@@ -28,7 +28,7 @@ pop_mark (FzPacketBuffer *buffer)
 static void
 test_order_and_uniqueness (void)
 {
-  g_autoptr (FzPacketBuffer) buffer = fz_packet_buffer_new (128);
+  g_autoptr (FzPacketBuffer) buffer = fz_packet_buffer_new (128, NULL);
   uint8_t p[64];
   FzSpan packet;
 
@@ -49,7 +49,7 @@ test_order_and_uniqueness (void)
 static void
 test_packet_limit (void)
 {
-  g_autoptr (FzPacketBuffer) buffer = fz_packet_buffer_new (FZ_PACKET_BUFFER_PACKETS);
+  g_autoptr (FzPacketBuffer) buffer = fz_packet_buffer_new (FZ_PACKET_BUFFER_PACKETS, NULL);
   uint8_t p[40];
 
   for (uint32_t i = 0; i < FZ_PACKET_BUFFER_PACKETS; i++)
@@ -62,10 +62,29 @@ test_packet_limit (void)
     g_assert_cmpuint (pop_mark (buffer), ==, i);
 }
 
+/* What nobody comes for is told to who asked. */
+static void
+test_given_up (void)
+{
+  uint8_t p[40];
+  uint64_t given_up = 0;
+  FzPacketBuffer *buffer = fz_packet_buffer_new (4, &given_up);
+
+  for (uint32_t i = 0; i < 5; i++)
+    fz_packet_buffer_push (buffer, make_packet (p, sizeof p, i));
+  g_assert_cmpuint (pop_mark (buffer), ==, 1);
+  g_assert_cmpuint (given_up, ==, 0); /* the one that was pushed out is the pusher's to count */
+  fz_packet_buffer_clear (buffer);
+  g_assert_cmpuint (given_up, ==, 3);
+  fz_packet_buffer_push (buffer, make_packet (p, sizeof p, 9));
+  fz_packet_buffer_free (buffer);
+  g_assert_cmpuint (given_up, ==, 4);
+}
+
 static void
 test_byte_limit (void)
 {
-  g_autoptr (FzPacketBuffer) buffer = fz_packet_buffer_new (128);
+  g_autoptr (FzPacketBuffer) buffer = fz_packet_buffer_new (128, NULL);
   g_autofree uint8_t *p = g_malloc (FZ_PACKET_BUFFER_BYTES_MAX + 1);
   size_t quarter = FZ_PACKET_BUFFER_BYTES_MAX / 4;
 
@@ -136,7 +155,7 @@ test_syn (void)
   };
 
   for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
-    g_autoptr (FzPacketBuffer) buffer = fz_packet_buffer_new (128);
+    g_autoptr (FzPacketBuffer) buffer = fz_packet_buffer_new (128, NULL);
     uint8_t p[80];
     FzSpan packet;
 
@@ -159,7 +178,7 @@ test_syn (void)
 static void
 test_short_packets (void)
 {
-  g_autoptr (FzPacketBuffer) buffer = fz_packet_buffer_new (1024);
+  g_autoptr (FzPacketBuffer) buffer = fz_packet_buffer_new (1024, NULL);
 
   for (size_t length = 1; length < 80; length++)
     for (unsigned header = 0; header < 3; header++) {
@@ -183,6 +202,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/packet-buffer/order-and-uniqueness", test_order_and_uniqueness);
   g_test_add_func ("/packet-buffer/limit/packets", test_packet_limit);
+  g_test_add_func ("/packet-buffer/limit/bytes", test_given_up);
   g_test_add_func ("/packet-buffer/limit/bytes", test_byte_limit);
   g_test_add_func ("/packet-buffer/syn", test_syn);
   g_test_add_func ("/packet-buffer/short-packets", test_short_packets);

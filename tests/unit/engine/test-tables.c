@@ -89,7 +89,7 @@ test_former (void)
 static void
 test_authorizations (void)
 {
-  FzAuthorizations *pending = fz_authorizations_new ();
+  FzAuthorizations *pending = fz_authorizations_new (NULL);
   FzUuid a = { { 1 } }, b = { { 2 } };
   uint8_t packet[] = { 0x45, 1, 2 };
   FzPacketBuffer *waiting;
