@@ -409,6 +409,7 @@ handle_common_command (FzEngine *self, const FzCommand *command, FzInstant now, 
   case FZ_COMMAND_SHUT_DOWN:
     fz_log_plain (&self->context.log, FZ_LOG_INFO, "shutdown", "saying goodbye to every peer");
     fz_node_close_all (node, now);
+    fz_node_end_relays (node, now);
     return true;
   case FZ_COMMAND_CLIENT_INIT:
   case FZ_COMMAND_CONFIG_CHANGED:

@@ -85,6 +85,13 @@ has_established (const FzNode *self)
 }
 
 void
+fz_node_end_relays (FzNode *self, FzInstant now)
+{
+  fz_relay_pool_end_allocations (self->context.relays);
+  fz_node_drain_relays (self, now);
+}
+
+void
 fz_node_restart_relays (FzNode *self, FzInstant now)
 {
   fz_relay_pool_reset (self->context.relays, now);

@@ -81,6 +81,8 @@ void fz_node_update_relays (FzNode *self,
                             size_t n_offered,
                             FzInstant now);
 
+void fz_node_end_relays (FzNode *self, FzInstant now); /* nothing is sent through them any more */
+
 /* Our port is another one: relays are asked anew, and what they say is offered as it comes. */
 void fz_node_restart_relays (FzNode *self, FzInstant now);
 

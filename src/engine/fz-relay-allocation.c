@@ -18,6 +18,7 @@
 
 #include <string.h>
 
+#define RETRY_SOON_NS    (2 * FZ_S)  /* coturn needs a second for what it has agreed to delete */
 #define RETRY_NS         (60 * FZ_S) /* after a refused Allocate (§11 #15) */
 #define REFRESH_RETRY_NS (30 * FZ_S) /* after a refused Refresh */
 #define NO_ROOM_RETRY_NS (1 * FZ_S)  /* of a Refresh that could not be sent */
@@ -130,15 +131,17 @@ is_challenge (const FzRelayRequest *request, const FzStunMessage *message, bool 
   }
 }
 
-/* coturn says so unsigned, and before it would ask who we are: to a process that was killed and is
- * back on its port within the ten minutes of the old one's allocation, whose name it does not have.
- * A forger who sees our transaction ids could say it too; what he gains is that we take another
- * port (RFC 8656 §7.4). */
+/* Two answers that coturn does not sign: 437 to an Allocate from an address that has an allocation,
+ * before it would ask who we are; and 441 to its deletion, if the allocation is under another name.
+ * A forger who sees our transaction ids could give them too. What he gains is that we ask again, or
+ * take another port. */
 static bool
-says_taken (const FzRelayRequest *request, const FzStunMessage *message)
+is_about_former (const FzRelayRequest *request, const FzStunMessage *message)
 {
-  return request->kind == FZ_RELAY_REQUEST_ALLOCATE && !request->had_nonce &&
-         message->error_code == FZ_STUN_ERROR_ALLOCATION_MISMATCH;
+  return (request->kind == FZ_RELAY_REQUEST_ALLOCATE &&
+          message->error_code == FZ_STUN_ERROR_ALLOCATION_MISMATCH) ||
+         (request->kind == FZ_RELAY_REQUEST_DELETE &&
+          message->error_code == FZ_STUN_ERROR_WRONG_CREDENTIALS);
 }
 
 FzRelayVerdict
@@ -156,9 +159,8 @@ fz_relay_allocation_judge (FzRelayLink *self,
   if (is_error && is_challenge (request, message, is_signed) &&
       request->n_challenges < CHALLENGES_MAX)
     return adopt_challenge (self, message) ? FZ_RELAY_VERDICT_CHALLENGE : FZ_RELAY_VERDICT_IGNORE;
-  if (is_error && says_taken (request, message))
-    return FZ_RELAY_VERDICT_TAKEN;
-  return is_signed ? FZ_RELAY_VERDICT_ANSWER : FZ_RELAY_VERDICT_IGNORE;
+  return is_signed || (is_error && is_about_former (request, message)) ? FZ_RELAY_VERDICT_ANSWER
+                                                                       : FZ_RELAY_VERDICT_IGNORE;
 }
 
 /* -- allocation -- */
@@ -234,15 +236,24 @@ fail (FzRelayLink *self, uint16_t code, FzInstant now)
   set_state (self, FZ_ALLOCATION_FAILED, fz_instant_add (now, RETRY_NS));
 }
 
-void
-fz_relay_allocation_handle_taken (FzRelayLink *self, FzInstant now)
+/* The allocation at our address is under another name. Perhaps it is ours from before the portal
+ * gave us a new one, and about to go, for we have said so. Otherwise we were killed, are back on
+ * our port, and nobody has the name that could delete it within its ten minutes: another address is
+ * what helps (RFC 8656 §7.4). */
+static void
+note_taken (FzRelayLink *self, FzInstant now)
 {
+  if (++self->n_taken == 1) {
+    set_state (self, FZ_ALLOCATION_FAILED, fz_instant_add (now, RETRY_SOON_NS));
+    return;
+  }
   fz_log (&self->log,
           FZ_LOG_INFO,
           "address-taken",
-          "relay has an allocation for our address already, from before",
+          "relay serves somebody else at our address",
           FZ_KV_UUID ("relay", &self->id));
   g_array_set_size (self->wanted, 0);
+  self->n_mismatches = 0;
   set_state (self, FZ_ALLOCATION_FAILED, fz_instant_add (now, RETRY_NS));
   fz_relay_link_push_event (self, FZ_RELAY_EVENT_ADDRESS_TAKEN, NULL);
 }
@@ -399,7 +410,7 @@ handle_allocated (FzRelayLink *self,
     fail (self, 0, now);
     return;
   }
-  self->n_mismatches = 0;
+  self->n_mismatches = self->n_taken = 0;
   set_lifetime (self, message->lifetime_s, now);
   for (unsigned i = 0; i < 2; i++)
     if (addresses[i]->ip.family != FZ_IP_NONE) {
@@ -419,6 +430,10 @@ handle_allocate_error (FzRelayLink *self, uint16_t code, FzInstant now)
   }
   if (code != FZ_STUN_ERROR_ALLOCATION_MISMATCH || ++self->n_mismatches > MISMATCHES_MAX) {
     fail (self, code, now);
+    return;
+  }
+  if (self->n_mismatches == 2 && self->n_taken == 0) { /* the deletion takes its time */
+    set_state (self, FZ_ALLOCATION_FAILED, fz_instant_add (now, RETRY_SOON_NS));
     return;
   }
   /* Our address had an allocation before we started: it has to go first. */
@@ -457,6 +472,8 @@ handle_delete_error (FzRelayLink *self, uint16_t code, FzInstant now)
     refuse (self);
   else if (code == FZ_STUN_ERROR_ALLOCATION_MISMATCH)
     start_anew (self, now);
+  else if (code == FZ_STUN_ERROR_WRONG_CREDENTIALS)
+    note_taken (self, now);
   else
     fail (self, code, now);
 }

@@ -12,8 +12,9 @@
 struct FzRelayPool {
   FzRng rng;
   FzLog log;
-  GPtrArray *links; /* of FzRelayLink, in the order of the portal's lists */
-  GQueue events;    /* of FzRelayEvent; before those of the links */
+  GPtrArray *leaving; /* of links that are no more, until their last words are polled */
+  GPtrArray *links;   /* of FzRelayLink, in the order of the portal's lists */
+  GQueue events;      /* of FzRelayEvent; before those of the links */
   FzIp former[FZ_FORMER_RELAYS_MAX];
   unsigned n_former; /* ever added: a ring */
 };
@@ -66,6 +67,7 @@ fz_relay_pool_new (const FzRng *rng, const FzLog *log)
   self->rng = *rng;
   self->log = fz_log_for (log, "relay");
   self->links = g_ptr_array_new_with_free_func (free_link);
+  self->leaving = g_ptr_array_new_with_free_func (free_link);
   g_queue_init (&self->events);
   return self;
 }
@@ -76,6 +78,7 @@ fz_relay_pool_free (FzRelayPool *self)
   if (self == NULL)
     return;
   g_ptr_array_unref (self->links);
+  g_ptr_array_unref (self->leaving);
   g_queue_clear_full (&self->events, g_free);
   g_free (self);
 }
@@ -93,7 +96,8 @@ remember_former (FzRelayPool *self, const FzRelayLink *link)
   }
 }
 
-/* What the link still has to say is said before it goes; its datagrams are not sent. */
+/* What the link still has to say to us is said before it goes; to the relay, that its allocation
+ * ends. */
 static void
 remove_link (FzRelayPool *self, guint i)
 {
@@ -105,7 +109,7 @@ remove_link (FzRelayPool *self, guint i)
     if (event.kind == FZ_RELAY_EVENT_CANDIDATE_INVALID)
       push_event (self, &event);
   remember_former (self, link);
-  g_ptr_array_remove_index (self->links, i);
+  g_ptr_array_add (self->leaving, g_ptr_array_steal_index (self->links, i));
 }
 
 static void
@@ -183,6 +187,13 @@ fz_relay_pool_reset (FzRelayPool *self, FzInstant now)
   g_queue_clear_full (&self->events, g_free);
   for (guint i = 0; i < self->links->len; i++)
     fz_relay_link_restart (link_at (self, i), now);
+}
+
+void
+fz_relay_pool_end_allocations (FzRelayPool *self)
+{
+  for (guint i = 0; i < self->links->len; i++)
+    fz_relay_link_end_allocation (link_at (self, i));
 }
 
 size_t
@@ -411,6 +422,11 @@ fz_relay_pool_awaits_answers (const FzRelayPool *self)
 bool
 fz_relay_pool_poll_transmit (FzRelayPool *self, FzRelayTransmit *out)
 {
+  while (self->leaving->len > 0) {
+    if (fz_relay_link_poll_transmit (g_ptr_array_index (self->leaving, 0), out))
+      return true;
+    g_ptr_array_remove_index (self->leaving, 0);
+  }
   for (guint i = 0; i < self->links->len; i++)
     if (fz_relay_link_poll_transmit (link_at (self, i), out))
       return true;

@@ -78,6 +78,9 @@ void fz_relay_pool_update (FzRelayPool *self,
  * (§1.9). No invalidations are emitted. */
 void fz_relay_pool_reset (FzRelayPool *self, FzInstant now);
 
+/* The end: relays need not keep our allocations for ten minutes. */
+void fz_relay_pool_end_allocations (FzRelayPool *self);
+
 size_t fz_relay_pool_get_n_relays (const FzRelayPool *self);
 bool fz_relay_pool_has_relay (const FzRelayPool *self, const FzUuid *relay_id);
 

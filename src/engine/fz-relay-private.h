@@ -47,6 +47,7 @@ struct FzRelayLink {
   FzInstant deadline;    /* of the allocation's state */
   FzInstant expires_at;  /* ACTIVE */
   unsigned n_mismatches; /* 437 in a row */
+  unsigned n_taken;      /* 441 to the deletion, in a row */
   FzSocketAddress local; /* ACTIVE: where the Allocate response arrived */
   FzChannelTable *channels;
   GArray *wanted; /* of FzSocketAddress: peers to bind once there is an allocation */
@@ -106,7 +107,6 @@ typedef enum {
   FZ_RELAY_VERDICT_IGNORE,    /* not authentic: the request stays outstanding */
   FZ_RELAY_VERDICT_CHALLENGE, /* a nonce was taken over: send the request again */
   FZ_RELAY_VERDICT_ANSWER,
-  FZ_RELAY_VERDICT_TAKEN, /* our address has an allocation already, of somebody else's */
 } FzRelayVerdict;
 
 /* What a response to a TURN request is worth (§5.4). */
@@ -120,9 +120,6 @@ void fz_relay_allocation_handle_answer (FzRelayLink *self,
                                         const FzStunMessage *message,
                                         const FzSocketAddress *local,
                                         FzInstant now);
-
-/* The Allocate was answered so before we could prove who we are. */
-void fz_relay_allocation_handle_taken (FzRelayLink *self, FzInstant now);
 
 /* A TURN request was given up; true if the relay counts as silent for that (§5.5). */
 bool fz_relay_allocation_handle_abandoned (FzRelayLink *self,

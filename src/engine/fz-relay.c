@@ -250,15 +250,28 @@ forget_active (FzRelayLink *self)
 }
 
 void
+fz_relay_link_end_allocation (FzRelayLink *self)
+{
+  FzRelayRequest request = { .kind = FZ_RELAY_REQUEST_DELETE, .to = self->active };
+  bool may_have_one =
+      self->allocation == FZ_ALLOCATION_ACTIVE || self->allocation == FZ_ALLOCATION_REQUESTING;
+
+  if (may_have_one && self->active.ip.family != FZ_IP_NONE && self->nonce != NULL)
+    transmit_request (self, &request, true);
+}
+
+void
 fz_relay_link_restart (FzRelayLink *self, FzInstant now)
 {
   g_queue_clear_full (&self->transmits, g_free);
+  fz_relay_link_end_allocation (self);
   g_queue_clear_full (&self->events, g_free);
   g_array_set_size (self->requests, 0);
   forget_active (self);
   memset (self->host, 0, sizeof self->host);
   memset (self->reflexive, 0, sizeof self->reflexive);
   self->has_rtt = false;
+  self->n_mismatches = self->n_taken = 0;
   g_clear_pointer (&self->nonce, g_free);
   fz_relay_allocation_reset (self);
   probe (self, now);
@@ -293,6 +306,8 @@ fz_relay_link_refresh (FzRelayLink *self, FzInstant now)
 void
 fz_relay_link_withdraw (FzRelayLink *self)
 {
+  g_queue_clear_full (&self->transmits, g_free);
+  fz_relay_link_end_allocation (self);
   fz_relay_allocation_invalidate (self);
 }
 
@@ -453,11 +468,6 @@ handle_turn (FzRelayLink *self,
     sample_rtt (self, &request, now);
     g_array_remove_index (self->requests, index);
     fz_relay_allocation_handle_answer (self, &request, message, local, now);
-    return FZ_DROP_NONE;
-  case FZ_RELAY_VERDICT_TAKEN:
-    sample_rtt (self, &request, now);
-    g_array_remove_index (self->requests, index);
-    fz_relay_allocation_handle_taken (self, now);
     return FZ_DROP_NONE;
   }
   return FZ_DROP_NONE;

@@ -43,6 +43,10 @@ bool fz_relay_link_matches (const FzRelayLink *self, const FzRelay *relay); /* n
 bool fz_relay_link_owns (const FzRelayLink *self, const FzSocketAddress *from);
 const FzSocketAddress *fz_relay_link_get_socket (const FzRelayLink *self, unsigned i); /* 0, 1 */
 
+/* Tells the relay, without waiting for an answer: it would keep the allocation for ten minutes, at
+ * an address and under a name that may be others from now on. Nothing if there is none. */
+void fz_relay_link_end_allocation (FzRelayLink *self);
+
 /* Starts over in place after a network change, silently: candidates, channels, nonce and RTT are
  * forgotten without events. */
 void fz_relay_link_restart (FzRelayLink *self, FzInstant now);
@@ -50,7 +54,8 @@ void fz_relay_link_restart (FzRelayLink *self, FzInstant now);
 /* The portal's list changed, this relay is still there (§5.9, 3). */
 void fz_relay_link_refresh (FzRelayLink *self, FzInstant now);
 
-/* Queues the events that withdraw its relayed candidates; before it is freed. */
+/* Queues the events that withdraw its relayed candidates, and the end of its allocation as its only
+ * datagram; before it is freed. */
 void fz_relay_link_withdraw (FzRelayLink *self);
 
 /* Whether it will do nothing any more: to be freed. */

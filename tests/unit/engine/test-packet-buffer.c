@@ -202,7 +202,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/packet-buffer/order-and-uniqueness", test_order_and_uniqueness);
   g_test_add_func ("/packet-buffer/limit/packets", test_packet_limit);
-  g_test_add_func ("/packet-buffer/limit/bytes", test_given_up);
+  g_test_add_func ("/packet-buffer/given-up", test_given_up);
   g_test_add_func ("/packet-buffer/limit/bytes", test_byte_limit);
   g_test_add_func ("/packet-buffer/syn", test_syn);
   g_test_add_func ("/packet-buffer/short-packets", test_short_packets);

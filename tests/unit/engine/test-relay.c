@@ -230,6 +230,9 @@ test_restart (void)
   g_assert_false (fz_relay_link_get_rtt (bed.link, &rtt));
   g_assert_null (fz_relay_link_get_candidate (bed.link, FZ_CANDIDATE_RELAYED, FZ_IP_V4));
   g_assert_null (fz_relay_link_get_candidate (bed.link, FZ_CANDIDATE_HOST, FZ_IP_V4));
+  bed_expect (&bed, FZ_STUN_REFRESH_REQUEST, &seen); /* the end of what was there */
+  g_assert_true (fz_stun_has (&seen.m, FZ_STUN_HAS_LIFETIME | FZ_STUN_HAS_USERNAME));
+  g_assert_cmpuint (seen.m.lifetime_s, ==, 0);
   bed_go_to_allocate (&bed, &seen); /* the nonce is forgotten as well */
 }
 
