@@ -197,7 +197,7 @@ append_fields (const FzLogEntry *self, bool is_terse, GString *text)
 }
 
 char *
-fz_log_entry_get_details (const FzLogEntry *self)
+fz_log_entry_dup_details (const FzLogEntry *self)
 {
   g_autoptr (GString) text = g_string_new (NULL);
 

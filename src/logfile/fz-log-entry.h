@@ -36,7 +36,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (FzLogEntry, fz_log_entry_free)
 /* What a line says beside its words: "path=direct remote=192.0.2.2:52625". Without time, level,
  * target, message and event, which are told otherwise, and without empty values; "" of lines that
  * are no JSON. */
-char *fz_log_entry_get_details (const FzLogEntry *self);
+char *fz_log_entry_dup_details (const FzLogEntry *self);
 
 /* "2026-03-01 09:12:44.031 ERROR wireguard: message key=value", local time; the raw line for RAW.
  */

@@ -236,7 +236,7 @@ show_message (const FzLogColumns *all, GtkListItem *item)
   const FzLogEntry *entry = entry_of (item);
   GtkWidget *label = gtk_list_item_get_child (item);
   g_autofree char *text = cut (entry->message);
-  g_autofree char *details = fz_log_entry_get_details (entry);
+  g_autofree char *details = fz_log_entry_dup_details (entry);
 
   if (entry->kind == FZ_LOG_LINE_RAW)
     gtk_widget_add_css_class (label, "monospace");

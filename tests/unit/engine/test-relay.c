@@ -236,6 +236,27 @@ test_restart (void)
   bed_go_to_allocate (&bed, &seen); /* the nonce is forgotten as well */
 }
 
+/* Who goes gives back what he has: the relay would keep it for ten minutes. */
+static void
+test_withdraw (void)
+{
+  for (int has_allocation = 0; has_allocation < 2; has_allocation++) {
+    g_auto (Bed) bed = { 0 };
+    BedSeen seen;
+
+    bed_init (&bed, V4, NULL);
+    if (has_allocation)
+      bed_go_to_active (&bed);
+    fz_relay_link_withdraw (bed.link);
+    if (has_allocation) {
+      bed_expect (&bed, FZ_STUN_REFRESH_REQUEST, &seen);
+      g_assert_true (fz_stun_has (&seen.m, FZ_STUN_HAS_LIFETIME | FZ_STUN_HAS_USERNAME));
+      g_assert_cmpuint (seen.m.lifetime_s, ==, 0);
+    }
+    bed_expect_silence (&bed);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -250,5 +271,6 @@ main (int argc, char **argv)
   g_test_add_func ("/relay/binding/moved-mapping", test_moved_mapping);
   g_test_add_func ("/relay/keep-alive", test_keep_alive);
   g_test_add_func ("/relay/restart", test_restart);
+  g_test_add_func ("/relay/withdraw", test_withdraw);
   return g_test_run ();
 }

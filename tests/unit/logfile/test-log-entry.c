@@ -64,7 +64,7 @@ test_details (void)
 
   for (size_t i = 0; i < G_N_ELEMENTS (cases); i++) {
     g_autoptr (FzLogEntry) entry = parse (cases[i].line);
-    g_autofree char *details = fz_log_entry_get_details (entry);
+    g_autofree char *details = fz_log_entry_dup_details (entry);
 
     g_assert_cmpstr (details, ==, cases[i].details);
   }
